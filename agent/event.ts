@@ -1,0 +1,15 @@
+/**
+ * A raw event: one observed fact before redaction. It lives in the agent's memory only.
+ *
+ * Nothing that holds one may be written, logged, counted by value or put into an error message.
+ */
+import type { AttributeName, EventName, Value } from '#protocol/vocabulary.ts';
+
+export type Attributes = { readonly [name in AttributeName]?: Value | undefined };
+
+export interface RawEvent {
+  readonly name: EventName;
+  /** Microseconds since 1970, UTC. */
+  readonly time: number;
+  readonly attributes: Attributes;
+}

@@ -1,0 +1,388 @@
+/**
+ * The vocabulary: every event, every attribute, its JSON type and its sensitivity.
+ *
+ * The one source of types, documentation and validation. Names follow the
+ * OpenTelemetry semantic conventions (1.45); where those have none, the name is
+ * made in their style. Attributes are flat and dotted: one rule, one attribute.
+ */
+import { createHash } from 'node:crypto';
+
+/** What an attribute tells about whom. `system` alone may be kept without a named reason. */
+export const SENSITIVITIES = [
+  'system',
+  'operator-identity',
+  'end-user',
+  'canister-data',
+  'network-identity',
+  'secret',
+  'timing',
+] as const;
+export type Sensitivity = (typeof SENSITIVITIES)[number];
+
+/**
+ * Kinds of event that are counted together, in the order in which they are shed
+ * when something must be: the first goes first.
+ */
+export const CLASSES = [
+  'file',
+  'network',
+  'host',
+  'process',
+  'session',
+  'integrity',
+  'kernel',
+  'privilege',
+  'self',
+] as const;
+export type EventClass = (typeof CLASSES)[number];
+
+export type ValueType = 'string' | 'int' | 'double' | 'boolean' | 'string[]';
+
+export interface AttributeDefinition {
+  readonly type: ValueType;
+  readonly sensitivity: Sensitivity;
+  readonly brief: string;
+  /** A value that could be real; documentation and generators use it. */
+  readonly example: string | number | boolean | readonly string[];
+}
+
+const define = <const T extends Record<string, AttributeDefinition>>(table: T): T => table;
+const a = (
+  type: ValueType,
+  sensitivity: Sensitivity,
+  brief: string,
+  example: AttributeDefinition['example'],
+): AttributeDefinition => ({ type, sensitivity, brief, example });
+
+export const ATTRIBUTES = define({
+  // The process that acted.
+  'process.entity.id': a(
+    'string',
+    'system',
+    'One process, from fork to exit: pid and start time. Survives pid reuse.',
+    '4711-88123456789',
+  ),
+  'process.pid': a('int', 'system', 'Process id (thread group) in the initial pid namespace.', 4711),
+  'process.parent.entity.id': a('string', 'system', 'Entity id of the parent.', '4700-88000000000'),
+  'process.parent_pid': a('int', 'system', 'Process id of the parent.', 4700),
+  'process.executable.path': a('string', 'end-user', 'Executable, as the kernel resolved it.', '/usr/bin/curl'),
+  'process.parent.executable.path': a('string', 'end-user', 'Executable of the parent.', '/usr/bin/bash'),
+  'process.ancestors': a('string[]', 'end-user', 'Executables from the parent upwards, at most eight.', [
+    '/usr/bin/bash',
+    '/usr/sbin/sshd',
+  ]),
+  'process.executable.inode': a('int', 'system', 'Inode number of the executable.', 131077),
+  'process.executable.device': a('string', 'system', 'Device of the executable, major:minor.', '254:0'),
+  'process.executable.deleted': a('boolean', 'system', 'The executable had no name left when it was started.', false),
+  'process.executable.memfd': a('boolean', 'system', 'The executable is an anonymous memory file.', false),
+  'process.executable.setuid': a('boolean', 'system', 'The executable carries a setuid or setgid bit.', false),
+  'process.executable.owner.id': a('int', 'system', 'User id that owns the executable.', 0),
+  'process.command_args': a('string[]', 'secret', 'Arguments, the program name first.', [
+    'curl',
+    '-o',
+    '/tmp/x',
+    'https://example.org/x',
+  ]),
+  'process.parent.command_args': a('string[]', 'secret', 'Arguments of the parent.', ['bash']),
+  'process.args_count': a('int', 'system', 'How many arguments there were, those beyond the limit included.', 4),
+  'process.working_directory': a('string', 'end-user', 'Working directory.', '/home/alex'),
+  'process.user.id': a('int', 'operator-identity', 'Effective user id.', 1000),
+  'process.user.name': a('string', 'operator-identity', 'Name of the effective user.', 'alex'),
+  'process.real_user.id': a('int', 'operator-identity', 'Real user id.', 1000),
+  'process.saved_user.id': a('int', 'operator-identity', 'Saved user id.', 1000),
+  'process.group.id': a('int', 'operator-identity', 'Effective group id.', 1000),
+  'process.capabilities.effective': a('string', 'system', 'Effective capability set, hexadecimal.', '000001ffffffffff'),
+  'process.linux.cgroup': a('string', 'end-user', 'Control group path.', '/system.slice/ssh.service'),
+  'systemd.unit': a('string', 'system', 'Unit of the control group.', 'ssh.service'),
+  'container.id': a('string', 'system', 'Container of the control group.', 'a3bf90e006b2'),
+  'process.namespace.mnt': a('int', 'system', 'Mount namespace.', 4026531841),
+  'process.namespace.pid': a('int', 'system', 'Pid namespace.', 4026531836),
+  'process.namespace.net': a('int', 'system', 'Network namespace.', 4026531840),
+  'process.namespace.user': a('int', 'system', 'User namespace.', 4026531837),
+  'process.audit.user.id': a('int', 'operator-identity', 'User who logged in (loginuid), whoever acts now.', 1000),
+  'process.audit.session.id': a('int', 'operator-identity', 'Audit session of that log-in.', 3),
+  'process.exit.code': a('int', 'system', 'Exit code.', 0),
+  'process.exit.signal': a('int', 'system', 'Signal that ended the process, 0 for none.', 0),
+  'process.lifetime': a('double', 'timing', 'Seconds from fork to exit.', 0.42),
+  'process.target.entity.id': a('string', 'system', 'Entity id of the process acted upon.', '4712-88223456789'),
+  'process.target.pid': a('int', 'system', 'Process id acted upon.', 4712),
+  'process.target.executable.path': a('string', 'end-user', 'Executable of the process acted upon.', '/usr/sbin/sshd'),
+  'process.trace.request': a('string', 'system', 'What was asked of ptrace.', 'attach'),
+
+  // Files.
+  'file.path': a('string', 'end-user', 'Path of the object, mounts crossed, links resolved.', '/etc/ssh/sshd_config'),
+  'file.target.path': a(
+    'string',
+    'end-user',
+    'Second path: the new name of a rename, the name made by a link.',
+    '/tmp/x',
+  ),
+  'file.path.origin': a(
+    'string',
+    'system',
+    '`kernel`: walked from the object. `argument`: as the caller passed it, made absolute.',
+    'kernel',
+  ),
+  'file.open.access': a('string', 'system', '`read` or `write`.', 'write'),
+  'file.open.created': a('boolean', 'system', 'The open made the file.', true),
+  'file.open.truncated': a('boolean', 'system', 'The open emptied the file.', false),
+  'file.inode': a('int', 'system', 'Inode number.', 262221),
+  'file.device': a('string', 'system', 'Device, major:minor.', '254:0'),
+  'file.mode': a('string', 'system', 'Permission bits, octal.', '0644'),
+  'file.owner.id': a('int', 'operator-identity', 'Owning user id.', 0),
+  'file.owner.name': a('string', 'operator-identity', 'Owning user.', 'root'),
+  'file.group.id': a('int', 'operator-identity', 'Owning group id.', 0),
+  'file.link.type': a('string', 'system', '`hard` or `symbolic`.', 'symbolic'),
+  'file.name': a('string', 'end-user', 'Name without directory, for objects that have no path.', 'payload'),
+
+  // Network.
+  'network.transport': a('string', 'system', '`tcp`, `udp` or `unix`.', 'tcp'),
+  'network.type': a('string', 'system', '`ipv4` or `ipv6`.', 'ipv4'),
+  'network.peer.address': a('string', 'network-identity', 'Address of the other side.', '203.0.113.7'),
+  'network.peer.port': a('int', 'system', 'Port of the other side.', 443),
+  'network.local.address': a('string', 'network-identity', 'Own address.', '192.0.2.10'),
+  'network.local.port': a('int', 'system', 'Own port.', 48122),
+  'network.unix.path': a(
+    'string',
+    'end-user',
+    'Path of a Unix socket; abstract names begin with @.',
+    '/run/dbus/system_bus_socket',
+  ),
+
+  // Kernel.
+  'kernel.module.name': a('string', 'system', 'Kernel module.', 'veth'),
+  'kernel.bpf.program.name': a('string', 'system', 'BPF program, as its loader named it.', 'on_exit'),
+  'kernel.bpf.program.type': a('int', 'system', 'BPF program type, as in linux/bpf.h.', 17),
+
+  // The machine.
+  'host.arch': a('string', 'system', 'Processor architecture.', 'amd64'),
+  'host.cpu.model.name': a('string', 'system', 'Processor model.', 'Example CPU 3000'),
+  'host.cpu.count': a('int', 'system', 'Logical processors.', 8),
+  'host.memory.size': a('int', 'system', 'Memory, bytes.', 25769803776),
+  'os.name': a('string', 'system', 'Distribution.', 'Debian GNU/Linux'),
+  'os.version': a('string', 'system', 'Version of the distribution.', '12'),
+  'os.kernel.release': a('string', 'system', 'Kernel release.', '6.1.0-26-amd64'),
+  'host.name': a('string', 'operator-identity', 'Host name.', 'db-1'),
+  'host.interfaces': a('string[]', 'network-identity', 'Network interfaces.', ['eth0']),
+  'system.cpu.utilization': a('double', 'timing', 'Share of processor time in use, 0 to 1.', 0.25),
+  'system.memory.utilization': a('double', 'timing', 'Share of memory in use, 0 to 1.', 0.5),
+  'system.cpu.load_average.1m': a('double', 'timing', 'Load average over one minute.', 0.5),
+  'system.filesystem.utilization': a('double', 'system', 'Share of the root file system in use, 0 to 1.', 0.4),
+  'system.uptime': a('int', 'timing', 'Seconds since boot.', 86400),
+
+  // Everything.
+  'error.type': a('string', 'system', 'Error name of an operation that was refused or failed.', 'EACCES'),
+  'event.repeats': a('int', 'timing', 'Identical operations merged into this event, itself not counted.', 3),
+  'detection.rules': a('string[]', 'system', 'Approved detection rules that matched on the node, before redaction.', [
+    '5c3f2a10-0000-4000-8000-000000000001',
+  ]),
+
+  // Hushwatch itself.
+  'hushwatch.component': a('string', 'system', 'Process of Hushwatch that the event is about.', 'sensor'),
+  'hushwatch.version': a('string', 'system', 'Version of that process.', '0.1.0'),
+  'hushwatch.source': a('string', 'system', 'Source of events: `ebpf` or the weaker `proc`.', 'ebpf'),
+  'hushwatch.blind.duration': a(
+    'double',
+    'system',
+    'Seconds during which this source could see nothing, at most.',
+    1.5,
+  ),
+});
+
+export type AttributeName = keyof typeof ATTRIBUTES;
+
+export interface EventDefinition {
+  readonly class: EventClass;
+  readonly brief: string;
+  readonly attributes: readonly AttributeName[];
+}
+
+/** Who acted; on every event that a process caused. */
+const ACTOR = [
+  'process.entity.id',
+  'process.pid',
+  'process.executable.path',
+  'process.user.id',
+  'process.user.name',
+  'process.audit.session.id',
+  'error.type',
+  'event.repeats',
+  'detection.rules',
+] as const satisfies readonly AttributeName[];
+
+const OBJECT = ['file.inode', 'file.device', 'file.mode', 'file.owner.id', 'file.owner.name', 'file.group.id'] as const;
+const SOCKET = [
+  'network.transport',
+  'network.type',
+  'network.peer.address',
+  'network.peer.port',
+  'network.local.address',
+  'network.local.port',
+  'network.unix.path',
+] as const;
+
+const events = <const T extends Record<string, EventDefinition>>(table: T): T => table;
+const e = (cls: EventClass, brief: string, ...attributes: readonly AttributeName[]): EventDefinition => ({
+  class: cls,
+  brief,
+  attributes,
+});
+
+export const EVENTS = events({
+  'process.fork': e('process', 'A process was made.', ...ACTOR, 'process.parent.entity.id', 'process.parent_pid'),
+  'process.exec': e(
+    'process',
+    'A process started a program, or was refused (error.type).',
+    ...ACTOR,
+    'process.parent.entity.id',
+    'process.parent_pid',
+    'process.parent.executable.path',
+    'process.ancestors',
+    'process.executable.inode',
+    'process.executable.device',
+    'process.executable.deleted',
+    'process.executable.memfd',
+    'process.executable.setuid',
+    'process.executable.owner.id',
+    'process.command_args',
+    'process.parent.command_args',
+    'process.args_count',
+    'process.working_directory',
+    'process.real_user.id',
+    'process.saved_user.id',
+    'process.group.id',
+    'process.capabilities.effective',
+    'process.linux.cgroup',
+    'systemd.unit',
+    'container.id',
+    'process.namespace.mnt',
+    'process.namespace.pid',
+    'process.namespace.net',
+    'process.namespace.user',
+    'process.audit.user.id',
+  ),
+  'process.exit': e(
+    'process',
+    'A process ended.',
+    ...ACTOR,
+    'process.exit.code',
+    'process.exit.signal',
+    'process.lifetime',
+  ),
+  'process.trace': e(
+    'privilege',
+    'A process took hold of another by ptrace.',
+    ...ACTOR,
+    'process.trace.request',
+    'process.target.entity.id',
+    'process.target.pid',
+    'process.target.executable.path',
+  ),
+  'process.credentials.change': e(
+    'privilege',
+    'A set*id call succeeded or was refused; ids are those afterwards.',
+    ...ACTOR,
+    'process.real_user.id',
+    'process.saved_user.id',
+    'process.group.id',
+    'process.capabilities.effective',
+  ),
+  'process.capabilities.change': e('privilege', 'A capset call.', ...ACTOR, 'process.capabilities.effective'),
+
+  'file.open': e(
+    'file',
+    'A file was opened for writing or made, or a watched file was opened for reading.',
+    ...ACTOR,
+    'file.path',
+    'file.path.origin',
+    'file.open.access',
+    'file.open.created',
+    'file.open.truncated',
+    ...OBJECT,
+  ),
+  'file.delete': e('file', 'A name was removed.', ...ACTOR, 'file.path', 'file.path.origin'),
+  'file.rename': e('file', 'A name was changed.', ...ACTOR, 'file.path', 'file.target.path', 'file.path.origin'),
+  'file.link': e(
+    'file',
+    'A link was made.',
+    ...ACTOR,
+    'file.path',
+    'file.target.path',
+    'file.path.origin',
+    'file.link.type',
+  ),
+  'file.mode.change': e('file', 'Permissions were changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
+  'file.owner.change': e('file', 'Ownership was changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
+  'file.memory.create': e('file', 'An anonymous memory file was made (memfd_create).', ...ACTOR, 'file.name'),
+
+  'network.connect': e('network', 'A socket was connected.', ...ACTOR, ...SOCKET),
+  'network.accept': e('network', 'A connection was accepted.', ...ACTOR, ...SOCKET),
+  'network.listen': e('network', 'A socket listens.', ...ACTOR, ...SOCKET),
+
+  'kernel.module.load': e('kernel', 'A kernel module was loaded.', ...ACTOR, 'kernel.module.name'),
+  'kernel.bpf.load': e(
+    'kernel',
+    'A BPF program was loaded.',
+    ...ACTOR,
+    'kernel.bpf.program.name',
+    'kernel.bpf.program.type',
+  ),
+
+  'host.inventory': e(
+    'host',
+    'What the machine is.',
+    'host.arch',
+    'host.cpu.model.name',
+    'host.cpu.count',
+    'host.memory.size',
+    'host.name',
+    'host.interfaces',
+    'os.name',
+    'os.version',
+    'os.kernel.release',
+    'detection.rules',
+  ),
+  'host.load': e(
+    'host',
+    'How busy the machine is.',
+    'system.cpu.utilization',
+    'system.memory.utilization',
+    'system.cpu.load_average.1m',
+    'system.filesystem.utilization',
+    'system.uptime',
+    'detection.rules',
+  ),
+
+  'hushwatch.start': e(
+    'self',
+    'A process of Hushwatch started.',
+    'hushwatch.component',
+    'hushwatch.version',
+    'hushwatch.source',
+    'hushwatch.blind.duration',
+    'detection.rules',
+  ),
+  'hushwatch.stop': e(
+    'self',
+    'A process of Hushwatch stopped.',
+    'hushwatch.component',
+    'hushwatch.version',
+    'hushwatch.source',
+    'detection.rules',
+  ),
+});
+
+export type EventName = keyof typeof EVENTS;
+
+export type Value = string | number | boolean | readonly string[];
+
+/** Keys that stand in every released line beside the attributes: the event's name and its time, µs since 1970, UTC. */
+export const ENVELOPE = ['event', 'time'] as const;
+
+export const isEventName = (name: string): name is EventName => Object.hasOwn(EVENTS, name);
+export const isAttributeName = (name: string): name is AttributeName => Object.hasOwn(ATTRIBUTES, name);
+
+/** SHA-256, hex, of the vocabulary as JSON; a statement names the vocabulary its events speak. */
+export function vocabularyDigest(): string {
+  return createHash('sha256').update(JSON.stringify({ CLASSES, ATTRIBUTES, EVENTS })).digest('hex');
+}
