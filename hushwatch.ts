@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+/**
+ * `hushwatch`: one name for every command. Each side brings its own `main`; only the one asked for is loaded,
+ * so that a verifier loads no agent and an agent loads no collector.
+ */
+type Main = (args: string[]) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
+  start: async () => (await import('./deploy/start.ts')).main,
+  agent: async () => (await import('./agent/main.ts')).main,
+  shipper: async () => (await import('./agent/shipper/main.ts')).main,
+  rules: async () => (await import('./redaction-rules/main.ts')).main,
+  detect: async () => (await import('./collector/detectors/main.ts')).main,
+  collector: async () => (await import('./collector/main.ts')).main,
+  events: async () => (await import('./collector/main.ts')).events,
+  alerts: async () => (await import('./collector/main.ts')).alerts,
+  verify: async () => (await import('./collector/main.ts')).verify,
+};
+
+const USAGE = `usage: hushwatch COMMAND [ARGUMENTS]
+
+on a node
+  agent run | check | preview   turn frames into redacted, signed batches
+  shipper run                   carry batches to the collector
+for reviewers
+  rules check | explain         what leaves, why, and who uses it
+for collector operators
+  collector run | check         receive, verify, keep, log, detect
+  detect test | plan            try detection rules
+  events --since 10m --json     released events, from the evidence
+  alerts --json                 what the detectors said
+for auditors
+  verify DIRECTORY              check everything from public keys alone
+here and now
+  start                         all of it on this machine
+
+example: hushwatch events --since 10m --where "event = 'process.exec'" --json
+`;
+
+const [command = '', ...args] = process.argv.slice(2);
+const load = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+if (load === undefined) {
+  const asked = command === '' || command === '--help' || command === 'help';
+  (asked ? process.stdout : process.stderr).write(asked ? USAGE : `hushwatch: no command ${command}\n${USAGE}`);
+  process.exitCode = asked && command !== '' ? 0 : 2;
+} else {
+  const main = await load();
+  process.exitCode = await main(args);
+}
