@@ -1,0 +1,156 @@
+/** Who may import whom, and why. The table is DESIGN 3 and 11 as a test; planted breaches test the test. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+interface Boundary {
+  readonly from: string;
+  readonly may: readonly string[];
+  readonly because: string;
+}
+
+/** The longest `from` that a file starts with decides. */
+const BOUNDARIES: readonly Boundary[] = [
+  {
+    from: 'hushwatch.ts',
+    may: ['deploy/start.ts', 'agent/', 'collector/', 'redaction-rules/'],
+    because: 'it only dispatches',
+  },
+  {
+    from: 'protocol/',
+    may: ['protocol/', 'node:crypto', 'node:zlib'],
+    because: 'strangers verify with it; it must stand alone',
+  },
+  {
+    from: 'agent/',
+    may: [
+      'protocol/',
+      'agent/',
+      'redaction-rules/',
+      'collector/detectors/sigma/',
+      'collector/detectors/pack.ts',
+      'node:',
+      'yaml',
+      'pino',
+      'systeminformation',
+    ],
+    because: 'every import here is attack surface on a node',
+  },
+  {
+    from: 'agent/shipper/',
+    may: ['protocol/', 'agent/shipper/', 'agent/config-file.ts', 'node:', 'ws', 'pino', 'yaml'],
+    because: 'what reaches the network must not be able to see raw events or hold the signing key',
+  },
+  {
+    from: 'redaction-rules/',
+    may: ['protocol/vocabulary.ts', 'redaction-rules/', 'node:crypto', 'yaml', 're2js'],
+    because: 'pure: no clock, no file, no network; a reviewer reads all of it',
+  },
+  {
+    from: 'redaction-rules/main.ts',
+    may: ['protocol/', 'redaction-rules/', 'node:'],
+    because: 'the command line may read the files it is given',
+  },
+  {
+    from: 'collector/',
+    may: ['protocol/', 'collector/', 'redaction-rules/', 'node:', 'ws', 'yaml', 'pino', 'ajv', '@duckdb/node-api'],
+    because: 'must not see how agents are built',
+  },
+  {
+    from: 'collector/detectors/',
+    may: ['protocol/', 'collector/detectors/', 'node:crypto', 'yaml', 're2js'],
+    because: 'pure, so that replay is honest and the node can run them',
+  },
+  {
+    from: 'collector/detectors/pack.ts',
+    may: ['protocol/', 'collector/detectors/', 'node:'],
+    because: 'reads a directory of rules',
+  },
+  {
+    from: 'collector/detectors/main.ts',
+    may: ['protocol/', 'collector/detectors/', 'redaction-rules/', 'node:'],
+    because: 'the command line may read the files it is given',
+  },
+  {
+    from: 'collector/dashboard/',
+    may: ['protocol/', 'collector/dashboard/', 'redaction-rules/', 'node:'],
+    because: 'shows what the state holds and changes nothing',
+  },
+  { from: 'collector/dashboard/static/', may: ['collector/dashboard/static/'], because: 'runs in a browser' },
+  {
+    from: 'deploy/',
+    may: ['protocol/', 'agent/', 'collector/', 'deploy/', 'node:', 'yaml'],
+    because: 'puts the parts together on one machine',
+  },
+];
+
+function moduleFiles(): string[] {
+  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.js', '*.mjs'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return listed
+    .split('\n')
+    .filter(
+      (file) => file !== '' && !file.startsWith('test/') && file !== 'vitest.config.ts' && existsSync(join(root, file)),
+    );
+}
+
+function importsOf(source: string): string[] {
+  const found = source.matchAll(/^(?:import|export)\s[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm);
+  return [...found].map((match) => match[1] ?? match[2] ?? '');
+}
+
+function targetOf(file: string, specifier: string): string {
+  if (specifier.startsWith('#protocol/')) return specifier.slice(1);
+  if (specifier.startsWith('.')) return normalize(join(dirname(file), specifier));
+  return specifier;
+}
+
+function breaches(file: string, source: string): string[] {
+  const boundary = BOUNDARIES.filter((row) => file.startsWith(row.from)).toSorted(
+    (a, b) => b.from.length - a.from.length,
+  )[0];
+  if (boundary === undefined) return [`${file} is in no row of the boundaries table`];
+  const found = importsOf(source)
+    .map((specifier) => targetOf(file, specifier))
+    .filter(
+      (target) =>
+        !boundary.may.some((allowed) => (/[/:]$/.test(allowed) ? target.startsWith(allowed) : target === allowed)),
+    )
+    .map((target) => `${file} imports ${target}; ${boundary.from}: ${boundary.because}`);
+  if (file !== 'hushwatch.ts' && /\bimport\s*\(/.test(source))
+    found.push(`${file} imports at run time; only hushwatch.ts may`);
+  if (!/^(#!.*\n)?\/\*\*/.test(source)) found.push(`${file} has no header that says what it is for`);
+  return found;
+}
+
+test('every import stays inside its boundary', () => {
+  const files = moduleFiles();
+  expect(files.length).toBeGreaterThan(40);
+  expect(files.flatMap((file) => breaches(file, readFileSync(join(root, file), 'utf8')))).toEqual([]);
+});
+
+test('every row of the table is about something that exists', () => {
+  expect(BOUNDARIES.filter((row) => !existsSync(join(root, row.from))).map((row) => row.from)).toEqual([]);
+});
+
+test('a breach would be noticed', () => {
+  const planted = (target: string): string => `/** Planted. */\nimport { x } from '${target}';\n`;
+  expect(breaches('agent/planted.ts', planted('../collector/pipeline.ts'))).toEqual([
+    'agent/planted.ts imports collector/pipeline.ts; agent/: every import here is attack surface on a node',
+  ]);
+  expect(breaches('agent/shipper/planted.ts', planted('../event.ts'))).toHaveLength(1);
+  expect(breaches('agent/shipper/planted.ts', planted('../identity.ts'))).toHaveLength(1);
+  expect(breaches('protocol/planted.ts', planted('node:fs'))).toHaveLength(1);
+  expect(breaches('protocol/planted.ts', planted('ws'))).toHaveLength(1);
+  expect(breaches('redaction-rules/planted.ts', planted('node:fs'))).toHaveLength(1);
+  expect(breaches('collector/detectors/planted.ts', planted('../state.ts'))).toHaveLength(1);
+  expect(breaches('elsewhere/planted.ts', '/** Planted. */\n')).toHaveLength(1);
+  expect(breaches('agent/planted.ts', "/** Planted. */\nconst m = await import('node:net');\n")).toHaveLength(1);
+  expect(breaches('agent/planted.ts', 'const a = 1;\n')).toHaveLength(1);
+});
