@@ -1,0 +1,263 @@
+/**
+ * `npm start`: the whole product on this machine, as separate processes with separate rights.
+ *
+ *     sensor --frames--> agent --spool--> shipper --TLS--> collector, dashboard
+ *
+ * As root each process has its own user and only its own capabilities; sensor and agent live in an empty network
+ * namespace. The users are numbers without names, so that nothing is left in /etc/passwd. Everything happens in a
+ * mount namespace of its own in which the checkout and the data directory stand at fixed, reachable places: a
+ * checkout below a private home directory works too.
+ */
+import { spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, lstatSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { writeHome, type Home } from './home.ts';
+import { Supervised } from './supervise.ts';
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const STAGE = '/run/hushwatch';
+
+/** Numbers of the users of DESIGN 3, from the range that systemd leaves to nobody (64,700 to 64,703). */
+export const USERS = { sensor: 64_700, agent: 64_701, shipper: 64_702, collector: 64_703 } as const;
+type Part = keyof typeof USERS;
+
+/** Groups beyond their own: the sensor may reach the agent's socket; agent and shipper share spool and receipts. */
+const GROUPS: Readonly<Record<Part, readonly number[]>> = {
+  sensor: [USERS.agent],
+  agent: [USERS.shipper],
+  shipper: [USERS.agent],
+  collector: [],
+};
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Why the real sensor cannot run here, in a few words; undefined when it can. */
+function whyWeaker(isRoot: boolean, sensor: string): string | undefined {
+  if (process.env['HUSHWATCH_SOURCE'] === 'proc') return 'HUSHWATCH_SOURCE=proc asks for it';
+  if (!isRoot) return 'not root';
+  if (!existsSync('/sys/kernel/btf/vmlinux')) return 'this kernel has no BTF (/sys/kernel/btf/vmlinux)';
+  if (!existsSync(sensor)) return 'the sensor is not built (clang, bpftool, libbpf-dev)';
+  return undefined;
+}
+
+/** The command that runs `argv` as that part's user, with exactly its rights; as it stands when we are not root. */
+function confined(part: Part, isRoot: boolean, argv: readonly string[]): readonly [string, ...string[]] {
+  const [program = '', ...rest] = argv;
+  if (!isRoot) return [program, ...rest];
+  const kept = part === 'sensor' ? '-all,+bpf,+perfmon' : '-all';
+  const user = String(USERS[part]);
+  const groups = GROUPS[part].length > 0 ? [`--groups=${GROUPS[part].join(',')}`] : ['--clear-groups'];
+  const network = part === 'sensor' || part === 'agent' ? ['unshare', '--net', '--'] : [];
+  return [
+    ...network,
+    'setpriv',
+    `--reuid=${user}`,
+    `--regid=${user}`,
+    ...groups,
+    `--inh-caps=${kept}`,
+    `--ambient-caps=${kept}`,
+    `--bounding-set=${kept}`,
+    '--no-new-privs',
+    '--pdeathsig=TERM',
+    '--',
+    program,
+    ...rest,
+  ] as [string, ...string[]];
+}
+
+function own(path: string, part: Part): void {
+  const user = USERS[part];
+  chownSync(path, user, user);
+  if (lstatSync(path).isDirectory()) for (const name of readdirSync(path)) own(join(path, name), part);
+}
+
+async function freePort(port: number): Promise<boolean> {
+  return new Promise((settle) => {
+    const probe = createServer();
+    probe.once('error', () => settle(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => settle(true)));
+  });
+}
+
+/** Number of entries in the log, by its signed checkpoint; 0 before there is one. */
+function logSize(home: Home): number {
+  const file = join(home.root, 'collector/log/checkpoint');
+  return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[1] ?? 0) : 0;
+}
+
+const pending = (home: Home): number => readdirSync(home.spool).filter((name) => name.endsWith('.batch')).length;
+
+async function until(what: () => boolean, timeoutMs: number): Promise<boolean> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(50)) if (what()) return true;
+  return what();
+}
+
+/** Runs ourselves again in a mount namespace in which checkout and data stand at reachable places. */
+async function restage(args: readonly string[], home: string): Promise<number> {
+  mkdirSync(STAGE, { recursive: true });
+  mkdirSync(home, { recursive: true });
+  const script = `set -e
+mount -t tmpfs -o mode=755 hushwatch ${STAGE}
+mkdir ${STAGE}/app ${STAGE}/home
+mount --bind "$1" ${STAGE}/app
+mount --bind "$2" ${STAGE}/home
+shift 2
+cd ${STAGE}/app
+exec "$@"`;
+  const node = join(STAGE, 'app/node_modules/node/bin/node');
+  const again = [node, join(STAGE, 'app/hushwatch.ts'), 'start', ...args];
+  const child = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', '--', 'sh', '-c', script, 'sh', CHECKOUT, home, ...again],
+    { stdio: 'inherit', env: { ...process.env, HUSHWATCH_STAGED: home } },
+  );
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGTERM'));
+  return new Promise((settle) => {
+    child.once('error', (error) => {
+      process.stderr.write(`hushwatch start: cannot make a mount namespace: ${error.message}\n`);
+      settle(1);
+    });
+    child.once('close', (code) => settle(code ?? 1));
+  });
+}
+
+const USAGE = `usage: npm start      (or: npx hushwatch start)
+
+environment
+  HUSHWATCH_HOME     data directory; default .hushwatch in the checkout
+  HUSHWATCH_PORT     port of the dashboard; the one above it takes batches; default 8440
+  HUSHWATCH_SOURCE   proc: the weaker source, even where the sensor could run
+`;
+
+export async function main(args: string[]): Promise<number> {
+  if (args.length > 0) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const staged = process.env['HUSHWATCH_STAGED'];
+  const root =
+    staged === undefined ? resolve(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch')) : join(STAGE, 'home');
+  const port = Number(process.env['HUSHWATCH_PORT'] ?? 8440);
+  if (!Number.isInteger(port) || port < 1 || port > 65_534) {
+    process.stderr.write(
+      `hushwatch start: HUSHWATCH_PORT is no port: ${String(process.env['HUSHWATCH_PORT'])}\nhint: a number from 1 to 65534\n`,
+    );
+    return 3;
+  }
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot && staged === undefined) return restage(args, root);
+  return run(root, staged ?? root, port, isRoot);
+}
+
+async function run(root: string, shownRoot: string, port: number, isRoot: boolean): Promise<number> {
+  process.umask(0o027);
+  for (const taken of [port, port + 1]) {
+    if (await freePort(taken)) continue;
+    process.stderr.write(
+      `hushwatch start: port ${taken} is in use\nhint: HUSHWATCH_PORT=N npm start, or stop what is there\n`,
+    );
+    return 1;
+  }
+
+  const sensorFile = join(CHECKOUT, 'agent/sensor/build/hushwatch-sensor');
+  const weaker = whyWeaker(isRoot, sensorFile);
+  if (weaker !== undefined) say(`kernel events are not to be had: ${weaker}; running the weaker source proc`);
+
+  const stopAsked = Promise.withResolvers<void>();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked.resolve());
+
+  const home = await writeHome({ root, checkout: CHECKOUT, port, source: weaker === undefined ? 'ebpf' : 'proc' });
+  say(home.fresh ? `keys: made, in ${shownRoot}` : `keys: found, in ${shownRoot}; the chain goes on`);
+  if (isRoot) {
+    own(join(root, 'agent'), 'agent');
+    for (const [path, part] of [
+      ['agent/receipts', 'shipper'],
+      ['shipper', 'shipper'],
+      ['collector', 'collector'],
+    ] as const)
+      own(join(root, path), part);
+  }
+
+  const sizeBefore = logSize(home);
+  const node = process.execPath;
+  const hushwatch = join(CHECKOUT, 'hushwatch.ts');
+  const parts: Supervised[] = [];
+  const start = (part: Part, argv: readonly string[]): Supervised => {
+    const [command, ...rest] = confined(part, isRoot, argv);
+    const made = new Supervised(
+      { name: part, command, args: rest, cwd: CHECKOUT, logFile: join(root, 'log', `${part}.log`) },
+      say,
+    );
+    parts.push(made);
+    return made;
+  };
+
+  say('collector: starting');
+  const collector = start('collector', [node, hushwatch, 'collector', 'run', '--config', home.collectorConfig]);
+  if (!(await until(() => existsSync(join(root, 'collector/log/checkpoint')), 20_000)))
+    say('collector: not up after 20 s; see its log');
+  say('agent: starting');
+  const agent = start('agent', [
+    node,
+    '--max-semi-space-size=4',
+    hushwatch,
+    'agent',
+    'run',
+    '--config',
+    home.agentConfig,
+  ]);
+  await until(() => existsSync(home.socket), 10_000);
+  say('shipper: starting');
+  const shipper = start('shipper', [
+    node,
+    '--max-semi-space-size=1',
+    hushwatch,
+    'shipper',
+    'run',
+    '--config',
+    home.shipperConfig,
+  ]);
+  let sensor: Supervised | undefined;
+  if (weaker === undefined) {
+    say('sensor: loading its programs into the kernel');
+    sensor = start('sensor', [sensorFile, '--socket', home.socket]);
+  }
+  writePids(root, { collector, agent, shipper, sensor });
+
+  say('waiting for the first batch to be logged');
+  const logged = until(() => logSize(home) > sizeBefore, 30_000);
+  const ready = await Promise.race([logged, stopAsked.promise.then(() => undefined)]);
+  if (ready === false) say(`no batch was logged within 30 s; see ${join(shownRoot, 'log')}`);
+  if (ready === true) {
+    say(`log in: http://127.0.0.1:${port}/?token=${home.token}`);
+    say(`ready: dashboard http://127.0.0.1:${port}`);
+  }
+  const watching = setInterval(() => writePids(root, { collector, agent, shipper, sensor }), 200);
+  await stopAsked.promise;
+  clearInterval(watching);
+
+  say('stopping: what is seen so far is signed and shipped first');
+  await sensor?.stop();
+  await agent.stop();
+  if (!(await until(() => pending(home) === 0, 5_000)))
+    say(`${pending(home)} batches wait in the spool for the next start`);
+  await shipper.stop();
+  await collector.stop();
+  rmSync(join(root, 'pids.json'), { force: true });
+  say('stopped');
+  return ready === false ? 1 : 0;
+}
+
+/** For people and tests that want to look at, or end, one of the processes. */
+function writePids(root: string, parts: Readonly<Record<string, Supervised | undefined>>): void {
+  const pids = Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part?.pid ?? null]));
+  const text = `${JSON.stringify({ ...pids, supervisor: process.pid })}\n`;
+  const file = join(root, 'pids.json');
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text, { mode: 0o644 });
+}
