@@ -1,0 +1,170 @@
+/**
+ * What the sensor says, decoded: the second contract of Hushwatch (sensor to agent), which stays inside `agent/`.
+ * The bytes are laid out in `agent/sensor/frame.h`; `frames.ts` decodes them into these.
+ *
+ * Times are nanoseconds since boot (CLOCK_BOOTTIME) as numbers: beyond 104 days of uptime they round to 2 ns.
+ */
+import type { EventClass } from '#protocol/vocabulary.ts';
+
+/** On every frame that a process caused. `startNs` with `pid` names one process for ever. */
+export interface Actor {
+  readonly atNs: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly startNs: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** 0, or the errno of a refused operation, positive. */
+  readonly errno: number;
+  /** Identical operations merged into this one since it was last reported. */
+  readonly repeats: number;
+}
+
+export interface Credentials {
+  readonly realUid: number;
+  readonly effectiveUid: number;
+  readonly savedUid: number;
+  readonly effectiveGid: number;
+  readonly effectiveCapabilities: bigint;
+  /** 4294967295 where nobody logged in. */
+  readonly loginUid: number;
+  readonly auditSession: number;
+}
+
+/** The inode that the kernel acted on. */
+export interface Inode {
+  readonly inode: number;
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+}
+
+export interface Socket {
+  readonly family: 'ipv4' | 'ipv6' | 'unix' | 'other';
+  readonly transport: 'tcp' | 'udp' | 'unix' | 'other';
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** Abstract names begin with @; empty for a pair without a name. */
+  readonly unixPath: string;
+}
+
+export type PathOrigin = 'kernel' | 'argument';
+
+export type ProcessFrame =
+  | ({ readonly kind: 'fork'; readonly parentPid: number; readonly parentStartNs: number } & Actor)
+  | ({
+      readonly kind: 'exec';
+      readonly parentPid: number;
+      readonly parentStartNs: number;
+      readonly executable: string;
+      readonly file: Inode;
+      readonly args: readonly string[];
+      readonly argsCount: number;
+      readonly argsTruncated: boolean;
+      readonly workingDirectory: string;
+      readonly cgroup: string;
+      readonly namespaces: { readonly mnt: number; readonly pid: number; readonly net: number; readonly user: number };
+      readonly credentials: Credentials;
+    } & Actor)
+  /** An exec that was refused: only what was asked for is known. */
+  | ({ readonly kind: 'exec-refused'; readonly executable: string } & Actor)
+  | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor)
+  | ({ readonly kind: 'credentials'; readonly credentials: Credentials } & Actor)
+  | ({ readonly kind: 'capabilities'; readonly credentials: Credentials } & Actor)
+  | ({
+      readonly kind: 'trace';
+      readonly request: number;
+      readonly targetPid: number;
+      readonly targetStartNs: number;
+    } & Actor);
+
+export type FileFrame =
+  | ({
+      readonly kind: 'open';
+      readonly path: string;
+      readonly origin: PathOrigin;
+      readonly write: boolean;
+      readonly created: boolean;
+      readonly truncated: boolean;
+      readonly file: Inode | undefined;
+    } & Actor)
+  | ({ readonly kind: 'delete'; readonly path: string; readonly origin: PathOrigin } & Actor)
+  | ({
+      readonly kind: 'rename' | 'link' | 'symlink';
+      readonly path: string;
+      readonly target: string;
+      readonly origin: PathOrigin;
+    } & Actor)
+  | ({
+      readonly kind: 'chmod' | 'chown';
+      readonly path: string;
+      readonly origin: PathOrigin;
+      /** After the change where the object is known, else the mode or owner asked for. */
+      readonly mode: number | undefined;
+      readonly owner: number | undefined;
+      readonly file: Inode | undefined;
+    } & Actor)
+  | ({ readonly kind: 'memfd'; readonly name: string } & Actor);
+
+export type NetworkFrame = { readonly kind: 'connect' | 'accept' | 'listen'; readonly socket: Socket } & Actor;
+
+export type KernelFrame =
+  | ({ readonly kind: 'module-load'; readonly name: string } & Actor)
+  | ({ readonly kind: 'bpf-load'; readonly name: string; readonly programType: number } & Actor);
+
+/** Cumulative since the sensor loaded its programs. `seen = emitted + merged + sampled + lost`, for every class. */
+export interface ClassCounters {
+  readonly seen: number;
+  readonly emitted: number;
+  readonly merged: number;
+  readonly sampled: number;
+  readonly lost: number;
+}
+
+/** First on every connection, then once a second, after the frames that it counts. */
+export interface CountersFrame {
+  readonly kind: 'counters';
+  readonly atNs: number;
+  readonly classes: Readonly<Partial<Record<EventClass, ClassCounters>>>;
+}
+
+/** First frame of all: who the sensor is. `instance` is new each time its programs are loaded. */
+export interface HelloFrame {
+  readonly kind: 'hello';
+  readonly atNs: number;
+  readonly instance: bigint;
+  readonly sensorVersion: string;
+}
+
+export type ObservedFrame = ProcessFrame | FileFrame | NetworkFrame | KernelFrame;
+export type Frame = ObservedFrame | CountersFrame | HelloFrame;
+export type FrameKind = Frame['kind'];
+
+/** The class in which the sensor counts each kind of observed frame. */
+export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>> = {
+  fork: 'process',
+  exec: 'process',
+  'exec-refused': 'process',
+  exit: 'process',
+  credentials: 'privilege',
+  capabilities: 'privilege',
+  trace: 'privilege',
+  open: 'file',
+  delete: 'file',
+  rename: 'file',
+  link: 'file',
+  symlink: 'file',
+  chmod: 'file',
+  chown: 'file',
+  memfd: 'file',
+  connect: 'network',
+  accept: 'network',
+  listen: 'network',
+  'module-load': 'kernel',
+  'bpf-load': 'kernel',
+};
