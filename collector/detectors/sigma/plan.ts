@@ -1,0 +1,46 @@
+/**
+ * Where each rule runs: on the node when it reads what the ruleset does not release in clear, otherwise on
+ * the collector; or nowhere, with the reason.
+ *
+ * Node and collector compute the same plan from the same pack and the same ruleset, so no rule runs twice or not at all.
+ */
+import { bindRule, type Binding, type BoundRule, type Mapping } from './mapping.ts';
+import type { SigmaRule } from './rule.ts';
+
+/** What leaves unchanged: `event attribute`, see {@link clearOf}. */
+export type Clear = ReadonlySet<string>;
+
+export interface PlannedRule {
+  readonly rule: SigmaRule;
+  readonly runs: 'node' | 'collector' | 'blind';
+  readonly why: string;
+  /** The rule on each kind of event it applies to. */
+  readonly bound: readonly BoundRule[];
+}
+
+/** From the rows of a ruleset's exposure: an attribute is in clear when it is kept, or allowed by name. */
+export function clearOf(
+  rows: readonly {
+    readonly event: string;
+    readonly attribute: string;
+    readonly leaves: boolean;
+    readonly do: string;
+  }[],
+): Clear {
+  const clear = rows.filter((row) => row.leaves && (row.do === 'keep' || row.do === 'allow'));
+  return new Set(clear.map((row) => `${row.event} ${row.attribute}`));
+}
+
+export function planRules(rules: readonly SigmaRule[], mapping: Mapping, clear: Clear): readonly PlannedRule[] {
+  return rules.map((rule) => planRule(bindRule(rule, mapping), clear));
+}
+
+function planRule({ rule, bound, missing, blind }: Binding, clear: Clear): PlannedRule {
+  if (blind !== undefined) return { rule, runs: 'blind', why: blind, bound };
+  const hidden = new Set(
+    bound.flatMap(({ event, needs }) => needs.filter((attribute) => !clear.has(`${event} ${attribute}`))),
+  );
+  const partly = missing.length === 0 ? '' : `; without ${missing.join(', ')}`;
+  if (hidden.size === 0) return { rule, runs: 'collector', why: `all it reads is released${partly}`, bound };
+  return { rule, runs: 'node', why: `reads ${[...hidden].toSorted().join(', ')}${partly}`, bound };
+}
