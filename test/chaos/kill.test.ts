@@ -1,0 +1,57 @@
+/** kill -9 of each process at random points, fifty rounds: no batch lost, none twice in the tables, everything verifies. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { Stack, WHY_SKIPPED, isRoot, until } from '../e2e/stack.ts';
+
+const ROUNDS = 50;
+const VICTIMS = ['sensor', 'agent', 'shipper', 'collector'] as const;
+
+/** Files made, renamed and removed, programs run, without an end. */
+const ACTIVITY = `cd "$0"; i=0; while :; do i=$((i+1)); echo $i > f$i; mv f$i g$i; rm g$i; /bin/true; sleep 0.01; done`;
+
+describe.skipIf(!isRoot)(`kill -9${WHY_SKIPPED}`, () => {
+  test(`${ROUNDS} rounds`, { timeout: 600_000 }, async () => {
+    await using stack = new Stack(18_470);
+    await stack.start();
+    const directory = mkdtempSync(join(tmpdir(), 'hushwatch-chaos-'));
+    const activity = spawn('sh', ['-c', ACTIVITY, directory], { stdio: 'ignore' });
+    const killed: Record<string, number> = {};
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        await sleep(Math.random() * 1_200);
+        const victim = VICTIMS[round % VICTIMS.length] ?? 'agent';
+        await until(() => typeof stack.pids()[victim] === 'number', 15_000, `${victim} to be back`);
+        const pid = stack.pids()[victim];
+        if (typeof pid !== 'number') continue;
+        try {
+          process.kill(pid, 'SIGKILL');
+          killed[victim] = (killed[victim] ?? 0) + 1;
+        } catch (error) {
+          // It was between two lives: ESRCH is the only excuse.
+          expect(error).toMatchObject({ code: 'ESRCH' });
+        }
+      }
+    } finally {
+      activity.kill('SIGKILL');
+    }
+    await sleep(6_000);
+    await stack.settled();
+    rmSync(directory, { recursive: true, force: true });
+
+    for (const victim of VICTIMS) expect(killed[victim] ?? 0, victim).toBeGreaterThan(5);
+    const verification = stack.verify();
+    expect(verification, verification.stdout).toMatchObject({ status: 0 });
+
+    // Every event that a statement promised is in the tables, once.
+    await stack.stop();
+    const released = (stack.statement().get('released') ?? '')
+      .split(',')
+      .reduce((sum, pair) => sum + Number(pair.split('=')[1] ?? 0), 0);
+    expect(released).toBeGreaterThan(500);
+    expect(stack.events().length).toBe(released);
+  });
+});
