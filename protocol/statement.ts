@@ -1,0 +1,310 @@
+/**
+ * The batch statement: what a node says about one batch and about everything it has counted
+ * so far. `key value` lines in fixed order, each exactly once; what {@link formatStatement}
+ * writes is the only spelling, and {@link parseStatement} refuses every other. Statements of
+ * a node form a chain, and {@link checkSuccession} is the judge of its links.
+ */
+import { isSha256Hex, parseDecimal, sha256Hex } from './encoding.ts';
+import { ProtocolError } from './error.ts';
+import { CLASSES, type EventClass } from './vocabulary.ts';
+
+export const STATEMENT_HEADER = 'hushwatch/batch/v1';
+export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+export const MAX_UNPACKED_BYTES = 32 * 1024 * 1024;
+export const MAX_EVENTS = 65_536;
+const MAX_STATEMENT_BYTES = 32_768;
+
+export const ROLES = ['guest', 'host', 'generic'] as const;
+export type Role = (typeof ROLES)[number];
+/** Where events come from, sorted. */
+export const SOURCES = ['ebpf', 'host', 'proc'] as const;
+export type Source = (typeof SOURCES)[number];
+/** Where events can be lost, in the order in which they pass. */
+export const PLACES = ['ring', 'queue', 'spool', 'oversize'] as const;
+export type Place = (typeof PLACES)[number];
+
+/** Events by class; a class that is not named counts none. */
+export type Counts = Readonly<Partial<Record<EventClass, number>>>;
+export type Lost = Readonly<Partial<Record<Place, Counts>>>;
+
+export interface Statement {
+  readonly node: string;
+  /** The kernel's boot id. */
+  readonly boot: string;
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  /** {@link statementDigest} of the previous statement; zeros before the first. */
+  readonly previous: string;
+  readonly role: Role;
+  readonly cohort: string;
+  readonly ruleset: string;
+  readonly rulepack: string;
+  readonly vocabulary: string;
+  readonly agent: { readonly version: string; readonly build: string };
+  readonly sources: readonly Source[];
+  /** Microseconds since 1970, UTC; zeros when the batch holds no event. */
+  readonly time: { readonly first: number; readonly last: number };
+  /** What this batch holds. All the counts that follow are cumulative over the chain. */
+  readonly events: Counts;
+  readonly seen: Counts;
+  readonly released: Counts;
+  readonly merged: Counts;
+  readonly sampled: Counts;
+  readonly withheld: Counts;
+  readonly lost: Lost;
+  readonly body: { readonly sha256: string; readonly bytes: number; readonly unpacked: number };
+}
+
+export const NO_PREVIOUS = '0'.repeat(64);
+const CUMULATIVE = ['seen', 'released', 'merged', 'sampled', 'withheld'] as const;
+
+/** The statement as text. Throws what {@link parseStatement} would: nothing is signed that nobody will read. */
+export function formatStatement(statement: Statement): string {
+  const text = write(statement);
+  parseStatement(text);
+  return text;
+}
+
+function write(s: Statement): string {
+  return [
+    STATEMENT_HEADER,
+    `node ${s.node}`,
+    `boot ${s.boot}`,
+    `sequence ${s.sequence}`,
+    `previous ${s.previous}`,
+    `role ${s.role}`,
+    `cohort ${s.cohort}`,
+    `ruleset ${s.ruleset}`,
+    `rulepack ${s.rulepack}`,
+    `vocabulary ${s.vocabulary}`,
+    `agent ${s.agent.version} ${s.agent.build}`,
+    `sources ${SOURCES.filter((source) => s.sources.includes(source)).join(',')}`,
+    `time ${s.time.first} ${s.time.last}`,
+    `events ${listOrDash(countItems(s.events))}`,
+    ...CUMULATIVE.map((name) => `${name} ${listOrDash(countItems(s[name]))}`),
+    `lost ${listOrDash(PLACES.flatMap((place) => countItems(s.lost[place] ?? {}, `${place}.`)))}`,
+    `body ${s.body.sha256} zstd ${s.body.bytes} ${s.body.unpacked}`,
+    '',
+  ].join('\n');
+}
+
+function countItems(counts: Counts, prefix = ''): readonly string[] {
+  return CLASSES.flatMap((name) => (counts[name] ? [`${prefix}${name}=${counts[name]}`] : []));
+}
+
+const listOrDash = (items: readonly string[]): string => (items.length === 0 ? '-' : items.join(','));
+
+/** SHA-256 of the statement's text, hexadecimal: what the next statement names as `previous`. */
+export function statementDigest(statement: Statement): string {
+  return sha256Hex(write(statement));
+}
+
+export function parseStatement(text: string): Statement {
+  if (text.length > MAX_STATEMENT_BYTES) throw new ProtocolError('too-large', 'a statement of more than 32,768 bytes');
+  const statement = read(text.split('\n'));
+  // One spelling: what was read, written again, is the same text.
+  if (write(statement) !== text) throw wrong('statement', 'is not in the one spelling');
+  checkMeaning(statement);
+  return statement;
+}
+
+function read(lines: readonly string[]): Statement {
+  if (lines[0] !== STATEMENT_HEADER) throw wrong('first line', `is not ${STATEMENT_HEADER}`);
+  let next = 1;
+  const value = (key: string): string => {
+    const line = lines[next++] ?? '';
+    if (!line.startsWith(`${key} `)) throw wrong(key, `is not on line ${next}`);
+    return line.slice(key.length + 1);
+  };
+  const matching = (key: string, pattern: RegExp): string => {
+    const text = value(key);
+    if (!pattern.test(text)) throw wrong(key, 'has another form');
+    return text;
+  };
+  const statement = {
+    node: matching('node', NAME),
+    boot: matching('boot', UUID),
+    sequence: parseDecimal(value('sequence')),
+    previous: matching('previous', DIGEST),
+    role: oneOf(ROLES, value('role'), 'role'),
+    cohort: matching('cohort', NAME),
+    ruleset: matching('ruleset', DIGEST),
+    rulepack: matching('rulepack', DIGEST),
+    vocabulary: matching('vocabulary', DIGEST),
+    agent: readAgent(value('agent')),
+    sources: value('sources')
+      .split(',', SOURCES.length + 1)
+      .map((source) => oneOf(SOURCES, source, 'sources')),
+    time: readTime(value('time')),
+    events: readCounts('events', value('events')),
+    seen: readCounts('seen', value('seen')),
+    released: readCounts('released', value('released')),
+    merged: readCounts('merged', value('merged')),
+    sampled: readCounts('sampled', value('sampled')),
+    withheld: readCounts('withheld', value('withheld')),
+    lost: readLost(value('lost')),
+    body: readBody(value('body')),
+  };
+  if (lines.length !== next + 1 || lines[next] !== '') throw wrong('statement', 'has lines after the last, or no end');
+  return statement;
+}
+
+const NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const SEMVER =
+  /^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
+
+export const isNodeName = (text: string): boolean => NAME.test(text);
+
+function readAgent(text: string): Statement['agent'] {
+  const [version = '', build = '', ...more] = text.split(' ', 3);
+  if (!SEMVER.test(version) || !isSha256Hex(build) || more.length > 0) throw wrong('agent', 'has another form');
+  return { version, build };
+}
+
+function readTime(text: string): Statement['time'] {
+  const [first = '', last = '', ...more] = text.split(' ', 3);
+  if (more.length > 0) throw wrong('time', 'has another form');
+  return { first: parseDecimal(first), last: parseDecimal(last) };
+}
+
+function readBody(text: string): Statement['body'] {
+  const [sha256 = '', codec, bytes = '', unpacked = '', ...more] = text.split(' ', 5);
+  if (!isSha256Hex(sha256) || codec !== 'zstd' || more.length > 0) throw wrong('body', 'has another form');
+  return { sha256, bytes: parseDecimal(bytes), unpacked: parseDecimal(unpacked) };
+}
+
+function readCounts(key: string, text: string): Counts {
+  return Object.fromEntries(readItems(key, text).map(([name, n]) => [oneOf(CLASSES, name, key), n]));
+}
+
+function readLost(text: string): Lost {
+  const lost: Partial<Record<Place, Partial<Record<EventClass, number>>>> = {};
+  for (const [key, n] of readItems('lost', text)) {
+    const [place = '', name = ''] = key.split('.', 2);
+    (lost[oneOf(PLACES, place, 'lost')] ??= {})[oneOf(CLASSES, name, 'lost')] = n;
+  }
+  return lost;
+}
+
+/** Order, repetitions and zeros are caught by writing the statement again. */
+function readItems(key: string, text: string): readonly (readonly [string, number])[] {
+  if (text === '-') return [];
+  return text.split(',', PLACES.length * CLASSES.length + 1).map((item) => {
+    const [name = '', n = '', ...more] = item.split('=', 3);
+    if (more.length > 0) throw wrong(key, 'has another form');
+    return [name, parseDecimal(n)];
+  });
+}
+
+function oneOf<T extends string>(allowed: readonly T[], text: string, key: string): T {
+  const found = allowed.find((each) => each === text);
+  if (found === undefined) throw wrong(key, `is not one of ${allowed.join(', ')}`);
+  return found;
+}
+
+function checkMeaning({ sequence, previous, time, events, body }: Statement): void {
+  if (sequence < 1) throw wrong('sequence', 'starts at 1');
+  if ((sequence === 1) !== (previous === NO_PREVIOUS)) throw wrong('previous', 'is zeros exactly for sequence 1');
+  const total = sumOf(events);
+  if (total > MAX_EVENTS) throw new ProtocolError('too-large', `a batch of more than ${MAX_EVENTS} events`);
+  if (time.first > time.last) throw wrong('time', 'ends before it begins');
+  if ((total === 0) !== (time.last === 0)) throw wrong('time', 'is 0 0 exactly when there are no events');
+  if ((total === 0) !== (body.unpacked === 0)) throw wrong('body', 'is empty exactly when there are no events');
+  if (body.bytes > MAX_BODY_BYTES) throw new ProtocolError('too-large', `a body of more than ${MAX_BODY_BYTES} bytes`);
+  if (body.unpacked > MAX_UNPACKED_BYTES) {
+    throw new ProtocolError('too-large', `a body of more than ${MAX_UNPACKED_BYTES} bytes unpacked`);
+  }
+}
+
+function wrong(key: string, problem: string): ProtocolError {
+  return new ProtocolError('bad-statement', `${key} ${problem}`);
+}
+
+export function sumOf(counts: Counts): number {
+  return CLASSES.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
+}
+
+export function lostIn(statement: Statement, name: EventClass): number {
+  return PLACES.reduce((sum, place) => sum + (statement.lost[place]?.[name] ?? 0), 0);
+}
+
+export type ChainProblemCode =
+  'gap' | 'fork' | 'rewind' | 'repeat' | 'wrong-node' | 'counter-decrease' | 'released-mismatch' | 'conservation';
+
+export interface ChainProblem {
+  readonly code: ChainProblemCode;
+  readonly message: string;
+}
+
+/** Every event seen is accounted for: released, merged, sampled, withheld or lost, class by class. */
+export function checkConservation(statement: Statement): ChainProblem | undefined {
+  for (const name of CLASSES) {
+    const seen = statement.seen[name] ?? 0;
+    const accounted =
+      (statement.released[name] ?? 0) +
+      (statement.merged[name] ?? 0) +
+      (statement.sampled[name] ?? 0) +
+      (statement.withheld[name] ?? 0) +
+      lostIn(statement, name);
+    if (seen !== accounted)
+      return { code: 'conservation', message: `${name}: ${seen} seen, ${accounted} accounted for` };
+  }
+  return undefined;
+}
+
+/** What is wrong with `next` as the statement after `previous`; `undefined` means that `next` should be the first. */
+export function checkSuccession(previous: Statement | undefined, next: Statement): readonly ChainProblem[] {
+  const problems: ChainProblem[] = [...checkPlace(previous, next)];
+  const follows = next.sequence === (previous?.sequence ?? 0) + 1;
+  if (previous !== undefined && next.sequence > previous.sequence) problems.push(...checkCounters(previous, next));
+  if (follows) problems.push(...checkReleased(previous, next));
+  const conservation = checkConservation(next);
+  if (conservation !== undefined) problems.push(conservation);
+  return problems;
+}
+
+function checkPlace(previous: Statement | undefined, next: Statement): readonly ChainProblem[] {
+  const last = previous?.sequence ?? 0;
+  const problem = (code: ChainProblemCode, message: string): ChainProblem[] => [{ code, message }];
+  if (previous !== undefined && previous.node !== next.node) {
+    return problem('wrong-node', `${next.node} in the chain of ${previous.node}`);
+  }
+  if (next.sequence > last + 1) return problem('gap', `${next.sequence} follows ${last}`);
+  if (next.sequence < last) return problem('rewind', `${next.sequence} follows ${last}`);
+  if (previous === undefined) return [];
+  const digest = statementDigest(previous);
+  if (next.sequence === last) {
+    return statementDigest(next) === digest
+      ? problem('repeat', `${last} twice`)
+      : problem('fork', `two statements have number ${last}`);
+  }
+  return next.previous === digest
+    ? []
+    : problem('fork', `${next.sequence} follows another statement than this ${last}`);
+}
+
+function checkCounters(previous: Statement, next: Statement): readonly ChainProblem[] {
+  const rows = [
+    ...CUMULATIVE.map((name) => [name, previous[name], next[name]] as const),
+    ...PLACES.map((place) => [`lost ${place}`, previous.lost[place] ?? {}, next.lost[place] ?? {}] as const),
+  ];
+  return rows.flatMap(([what, before, after]) =>
+    CLASSES.filter((name) => (after[name] ?? 0) < (before[name] ?? 0)).map((name) => ({
+      code: 'counter-decrease' as const,
+      message: `${what} ${name}: ${after[name] ?? 0} after ${before[name] ?? 0}`,
+    })),
+  );
+}
+
+function checkReleased(previous: Statement | undefined, next: Statement): readonly ChainProblem[] {
+  return CLASSES.flatMap((name) => {
+    const grown = (next.released[name] ?? 0) - (previous?.released[name] ?? 0);
+    const events = next.events[name] ?? 0;
+    if (grown === events) return [];
+    return [
+      { code: 'released-mismatch' as const, message: `${name}: released grew by ${grown}, events are ${events}` },
+    ];
+  });
+}
