@@ -1,0 +1,359 @@
+/**
+ * A collector's archive, checked by a stranger with public keys alone. Every byte counts
+ * towards the log's signed root; every entry is a statement that its node signed; every chain
+ * is whole; every number adds up; every body is there and is what was signed.
+ *
+ * What it cannot see: entries that were never logged, and a log cut off at its end — unless
+ * someone brings a receipt or an older checkpoint. Then it sees those too.
+ */
+import { decodeStatementNote, unpackLines } from './batch.ts';
+import { openCheckpoint, type VerifiedCheckpoint } from './checkpoint.ts';
+import type { CosignerKey } from './cosignature.ts';
+import { equalBytes, sha256Hex } from './encoding.ts';
+import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './error.ts';
+import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
+import { verifyNote, type VerifierKey } from './note.ts';
+import { parseReceipt, verifyReceipt } from './receipt.ts';
+import { checkSuccession, lostIn, sumOf, type Counts, type Lost, type Role, type Statement } from './statement.ts';
+import { decodeEntries, entriesPath, readHashes, readNodesFrom, TILE_WIDTH, tilePath, tileWidth } from './tiles.ts';
+import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from './vocabulary.ts';
+
+/** Reads a file of the archive by its path; `undefined` when there is none. */
+export interface ArchiveReader {
+  readFile(path: string): Promise<Uint8Array | undefined>;
+}
+
+export interface RegisteredNode {
+  readonly name: string;
+  readonly key: VerifierKey;
+  readonly role?: Role;
+  readonly cohort?: string;
+}
+
+export interface Archive {
+  readonly reader: ArchiveReader;
+  readonly logKey: VerifierKey;
+  readonly nodes: readonly RegisteredNode[];
+  readonly witnesses?: readonly CosignerKey[];
+  /** How many of the witnesses must have cosigned; all of them unless said otherwise. */
+  readonly quorum?: number;
+  /** Receipts that nodes or auditors kept: proof against a log rewritten or cut off since. */
+  readonly receipts?: readonly { readonly where: string; readonly bytes: Uint8Array }[];
+  /** Bodies that end before this time (µs since 1970) may have been removed by retention. */
+  readonly bodiesSince?: number;
+}
+
+/** What can be wrong with an archive beyond what can be wrong with its parts. */
+export const ARCHIVE_PROBLEM_CODES = {
+  'no-checkpoint': 'There is no log/checkpoint.',
+  'unsigned-checkpoint': "The checkpoint is not signed by the log's key, or by too few witnesses.",
+  'tile-mismatch': 'A tile does not hold the hashes of what lies below it.',
+  'root-mismatch': 'The tiles do not add up to the root that the log signed.',
+  'missing-body': 'A body is not there, and not old enough to have expired.',
+  'wrong-receipt': 'A receipt that does not prove what it says.',
+  rewritten: 'A receipt shows a log that this log is not the continuation of.',
+} as const;
+
+export interface ArchiveProblem {
+  readonly code: keyof typeof ARCHIVE_PROBLEM_CODES | ProtocolErrorCode | RejectionCode;
+  readonly where: string;
+  readonly message: string;
+}
+
+export interface NodeReport {
+  readonly name: string;
+  readonly batches: number;
+  /** Sequence numbers. */
+  readonly first: number;
+  readonly last: number;
+  readonly events: number;
+  readonly lost: number;
+  readonly lostBy: Lost;
+  /** Microseconds since 1970. */
+  readonly lastTime: number;
+}
+
+export interface ArchiveReport {
+  readonly ok: boolean;
+  readonly origin: string | undefined;
+  /** Entries of the log. */
+  readonly entries: number;
+  readonly bodies: { readonly present: number; readonly expired: number; readonly missing: number };
+  readonly receipts: number;
+  readonly nodes: readonly NodeReport[];
+  readonly problems: readonly ArchiveProblem[];
+}
+
+/** The last statement of a node that was found good, and what was counted on the way. */
+interface Chain {
+  last: Statement;
+  readonly first: number;
+  batches: number;
+  events: number;
+  lastTime: number;
+}
+
+interface Findings {
+  readonly problems: ArchiveProblem[];
+  readonly chains: Map<string, Chain>;
+  readonly bodies: { present: number; expired: number; missing: number };
+}
+
+export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
+  const findings: Findings = {
+    problems: [],
+    chains: new Map(),
+    bodies: { present: 0, expired: 0, missing: 0 },
+  };
+  const checkpoint = await verifyLogCheckpoint(archive, findings);
+  if (checkpoint !== undefined) {
+    const tileRoots = await verifyEntries(archive, checkpoint.size, findings);
+    await verifyUpperTiles(archive, checkpoint.size, tileRoots, findings);
+    await verifyRoot(archive, checkpoint, findings);
+    await verifyReceipts(archive, checkpoint.size, findings);
+  }
+  return {
+    ok: findings.problems.length === 0,
+    origin: checkpoint?.origin,
+    entries: checkpoint?.size ?? 0,
+    bodies: findings.bodies,
+    receipts: archive.receipts?.length ?? 0,
+    nodes: [...findings.chains.values()].map(reportOf),
+    problems: findings.problems,
+  };
+}
+
+function reportOf({ last, first, batches, events, lastTime }: Chain): NodeReport {
+  const lost = CLASSES.reduce((sum, name) => sum + lostIn(last, name), 0);
+  return { name: last.node, batches, first, last: last.sequence, events, lost, lostBy: last.lost, lastTime };
+}
+
+/** Runs a check; wrong bytes become a problem at `where`, anything else is not ours to explain. */
+async function noting<T>(findings: Findings, where: string, check: () => Promise<T> | T): Promise<T | undefined> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    findings.problems.push({ code: error.code, where, message: error.message });
+    return undefined;
+  }
+}
+
+async function verifyLogCheckpoint(archive: Archive, findings: Findings): Promise<VerifiedCheckpoint | undefined> {
+  const where = 'log/checkpoint';
+  const bytes = await archive.reader.readFile(where);
+  if (bytes === undefined) {
+    findings.problems.push({ code: 'no-checkpoint', where, message: 'no such file' });
+    return undefined;
+  }
+  return await noting(findings, where, () => {
+    const { logKey, witnesses = [], quorum = witnesses.length } = archive;
+    const checkpoint = openCheckpoint(bytes, logKey, witnesses);
+    if (checkpoint !== undefined && checkpoint.cosignatures.length >= quorum) return checkpoint;
+    findings.problems.push({ code: 'unsigned-checkpoint', where, message: `not signed as ${logKey.name} should` });
+    return undefined;
+  });
+}
+
+const readLog =
+  (archive: Archive) =>
+  async (path: string): Promise<Uint8Array | undefined> =>
+    await archive.reader.readFile(`log/${path}`);
+
+/** Every entry against its level 0 tile and against its node. Returns the roots of the full tiles. */
+async function verifyEntries(archive: Archive, size: number, findings: Findings): Promise<Hash[]> {
+  const nodes = new Map(archive.nodes.map((node) => [node.name, node]));
+  const roots: Hash[] = [];
+  for (let index = 0; index * TILE_WIDTH < size; index++) {
+    const tile = { level: 0, index, width: tileWidth(0, index, size) };
+    const bundle = await noting(findings, `log/${entriesPath(tile)}`, () => readBundle(archive, tile));
+    const hashes = await noting(findings, `log/${tilePath(tile)}`, () => readHashes(readLog(archive), tile));
+    const leaves = bundle?.map(leafHash);
+    if (leaves && hashes) compareTile(`log/${tilePath(tile)}`, leaves, hashes, findings);
+    if (tile.width === TILE_WIDTH) roots.push(rootOf(hashes ?? leaves ?? []));
+    for (const [i, entry] of (bundle ?? []).entries()) {
+      const where = `entry ${index * TILE_WIDTH + i}`;
+      await noting(findings, where, () => verifyEntry(archive, nodes, entry, where, findings));
+    }
+  }
+  return roots;
+}
+
+async function readBundle(
+  archive: Archive,
+  bundle: { readonly index: number; readonly width: number },
+): Promise<readonly Uint8Array[]> {
+  const read = readLog(archive);
+  const bytes = await read(entriesPath(bundle));
+  if (bytes !== undefined) return decodeEntries(bytes, bundle.width);
+  // A partial bundle may have been removed once the full one was there.
+  const full = await read(entriesPath({ index: bundle.index, width: TILE_WIDTH }));
+  if (full === undefined) throw new ProtocolError('bad-tile', 'the entry bundle is missing');
+  return decodeEntries(full, TILE_WIDTH).slice(0, bundle.width);
+}
+
+function compareTile(where: string, expected: readonly Hash[], found: readonly Hash[], findings: Findings): void {
+  const differs = found.findIndex((hash, i) => {
+    const other = expected[i];
+    return other === undefined || !equalBytes(hash, other);
+  });
+  if (differs < 0) return;
+  findings.problems.push({ code: 'tile-mismatch', where, message: `hash ${differs} is not that of what lies below` });
+}
+
+/** Each hash of a tile above level 0 is the root of a full tile below it. */
+async function verifyUpperTiles(
+  archive: Archive,
+  size: number,
+  tileRoots: readonly Hash[],
+  findings: Findings,
+): Promise<void> {
+  let below = tileRoots;
+  for (let level = 1; below.length > 0; level++) {
+    const roots: Hash[] = [];
+    for (let index = 0; tileWidth(level, index, size) > 0; index++) {
+      const tile = { level, index, width: tileWidth(level, index, size) };
+      const where = `log/${tilePath(tile)}`;
+      const expected = below.slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
+      const hashes = await noting(findings, where, () => readHashes(readLog(archive), tile));
+      if (hashes !== undefined) compareTile(where, expected, hashes, findings);
+      if (tile.width === TILE_WIDTH) roots.push(rootOf(expected));
+    }
+    below = roots;
+  }
+}
+
+async function verifyRoot(archive: Archive, { size, root }: VerifiedCheckpoint, findings: Findings): Promise<void> {
+  const nodes = readNodesFrom(readLog(archive), size);
+  await noting(findings, 'log/checkpoint', async () => {
+    if (equalBytes(await treeRoot(size, nodes), root)) return;
+    findings.problems.push({ code: 'root-mismatch', where: 'log/checkpoint', message: 'the tiles have another root' });
+  });
+}
+
+async function verifyEntry(
+  archive: Archive,
+  nodes: ReadonlyMap<string, RegisteredNode>,
+  entry: Uint8Array,
+  index: string,
+  findings: Findings,
+): Promise<void> {
+  const { note, statement } = decodeStatementNote(entry);
+  const where = `${index} (${statement.node} #${statement.sequence})`;
+  const problem = (code: ArchiveProblem['code'], message: string): void => {
+    findings.problems.push({ code, where, message });
+  };
+  const node = nodes.get(statement.node);
+  if (node === undefined) return problem('unknown-node', 'no such node is registered');
+  if (node.key.name !== node.name || verifyNote(note, [node.key]) === undefined) {
+    return problem('bad-signature', 'not signed by the registered key');
+  }
+  if (statement.role !== (node.role ?? statement.role) || statement.cohort !== (node.cohort ?? statement.cohort)) {
+    problem('wrong-role', 'registered with another role or cohort');
+  }
+  const chain = findings.chains.get(statement.node);
+  for (const { code, message } of checkSuccession(chain?.last, statement)) problem(code, message);
+  extendChain(findings, chain, statement);
+  await noting(findings, where, () => verifyBody(archive, statement, where, findings));
+}
+
+/** A statement out of its place is reported, and the chain goes on from the highest number. */
+function extendChain({ chains }: Findings, chain: Chain | undefined, statement: Statement): void {
+  const events = sumOf(statement.events);
+  if (chain === undefined) {
+    const { node, sequence, time } = statement;
+    chains.set(node, { last: statement, first: sequence, batches: 1, events, lastTime: time.last });
+  } else if (statement.sequence > chain.last.sequence) {
+    chain.last = statement;
+    chain.batches += 1;
+    chain.events += events;
+    chain.lastTime = Math.max(chain.lastTime, statement.time.last);
+  }
+}
+
+/** Where the body with this hash lies. */
+export function bodyPath(sha256: string): string {
+  return `evidence/${sha256.slice(0, 2)}/${sha256}.ndjson.zst`;
+}
+
+async function verifyBody(archive: Archive, statement: Statement, where: string, findings: Findings): Promise<void> {
+  const { body, events, time, vocabulary } = statement;
+  const bytes = await archive.reader.readFile(bodyPath(body.sha256));
+  if (bytes === undefined) {
+    const expired = time.last < (archive.bodiesSince ?? 0);
+    findings.bodies[expired ? 'expired' : 'missing'] += 1;
+    if (!expired) findings.problems.push({ code: 'missing-body', where, message: bodyPath(body.sha256) });
+    return;
+  }
+  findings.bodies.present += 1;
+  if (bytes.length !== body.bytes || sha256Hex(bytes) !== body.sha256) {
+    throw new ProtocolError('body-mismatch', `${bodyPath(body.sha256)} has another length or hash`);
+  }
+  const found = countByClass(unpackLines(bytes, body.unpacked, events), vocabulary === vocabularyDigest());
+  if (found === undefined || CLASSES.every((name) => (found[name] ?? 0) === (events[name] ?? 0))) return;
+  findings.problems.push({ code: 'wrong-events', where, message: 'the body holds other classes than stated' });
+}
+
+/** `undefined` when a line speaks a vocabulary that is not ours, so that its classes are not known. */
+function countByClass(lines: readonly string[], isOurs: boolean): Counts | undefined {
+  const counts: Partial<Record<EventClass, number>> = {};
+  for (const line of lines) {
+    const name = eventOf(line);
+    if (isEventName(name)) {
+      const { class: eventClass } = EVENTS[name];
+      counts[eventClass] = (counts[eventClass] ?? 0) + 1;
+    } else if (isOurs) {
+      throw new ProtocolError('bad-body', 'a line names an event that the vocabulary does not have');
+    } else {
+      return undefined;
+    }
+  }
+  return counts;
+}
+
+function eventOf(line: string): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // Without the cause: it quotes the line.
+    throw new ProtocolError('bad-body', 'a line is not JSON');
+  }
+  if (typeof value === 'object' && value !== null && 'event' in value && 'time' in value) {
+    if (typeof value.event === 'string' && Number.isSafeInteger(value.time)) return value.event;
+  }
+  throw new ProtocolError('bad-body', 'a line is not an event with a time');
+}
+
+async function verifyReceipts(archive: Archive, size: number, findings: Findings): Promise<void> {
+  const nodes = readNodesFrom(readLog(archive), size);
+  for (const { where, bytes } of archive.receipts ?? []) {
+    await noting(findings, where, async () => {
+      const problem = await verifyKeptReceipt(archive, size, bytes, nodes);
+      if (problem !== undefined) findings.problems.push({ ...problem, where });
+    });
+  }
+}
+
+async function verifyKeptReceipt(
+  archive: Archive,
+  size: number,
+  receipt: Uint8Array,
+  nodes: ReadNode,
+): Promise<Pick<ArchiveProblem, 'code' | 'message'> | undefined> {
+  const { logKey, witnesses = [], quorum = witnesses.length } = archive;
+  const { index, checkpoint } = parseReceipt(receipt);
+  const kept = openCheckpoint(checkpoint, logKey, witnesses);
+  if (kept === undefined || index >= kept.size) {
+    return { code: 'wrong-receipt', message: 'not signed by the log, or for an entry beyond its size' };
+  }
+  if (kept.size > size) return { code: 'rewritten', message: `the log had ${kept.size} entries, now ${size}` };
+  if (!equalBytes(await treeRoot(kept.size, nodes), kept.root)) {
+    return { code: 'rewritten', message: `the first ${kept.size} entries are not those of the receipt` };
+  }
+  const bundle = Math.floor(index / TILE_WIDTH);
+  const entries = await readBundle(archive, { index: bundle, width: tileWidth(0, bundle, size) });
+  const noteBytes = entries[index % TILE_WIDTH] ?? new Uint8Array();
+  if (verifyReceipt({ noteBytes, receipt, logKey, witnesses, quorum }) !== undefined) return undefined;
+  return { code: 'wrong-receipt', message: 'proves another entry' };
+}

@@ -1,0 +1,7 @@
+/**
+ * The version of the protocol: the number in `hushwatch/batch/v1` and `hushwatch.v1`. What an
+ * old agent wrote stays readable, so a number that was released is never taken back.
+ *
+ *  - 1: first. Signed statement with conservation counters, zstd body, tlog-proof receipts.
+ */
+export const PROTOCOL_VERSION = 1;
