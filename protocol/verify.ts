@@ -220,7 +220,7 @@ async function verifyUpperTiles(
   let below = tileRoots;
   for (let level = 1; below.length > 0; level++) {
     const roots: Hash[] = [];
-    for (let index = 0; tileWidth(level, index, size) > 0; index++) {
+    for (let index = 0; index * TILE_WIDTH < below.length; index++) {
       const tile = { level, index, width: tileWidth(level, index, size) };
       const where = `log/${tilePath(tile)}`;
       const expected = below.slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH);
