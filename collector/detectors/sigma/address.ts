@@ -1,6 +1,4 @@
 /** IP networks for the `cidr` modifier: IPv4 and IPv6, an IPv4-mapped IPv6 address counts as IPv4. */
-import { isIPv4, isIPv6 } from 'node:net';
-
 export interface Network {
   readonly bits: 32 | 128;
   readonly prefix: number;
@@ -25,23 +23,36 @@ export function isInNetwork(text: string, network: Network): boolean {
 }
 
 function parseAddress(text: string): { readonly bits: 32 | 128; readonly value: bigint } | undefined {
-  if (isIPv4(text)) return { bits: 32, value: fromIPv4(text) };
-  if (!isIPv6(text) || text.includes('%')) return undefined;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
-  if (mapped !== undefined) return { bits: 32, value: fromIPv4(mapped) };
-  return { bits: 128, value: fromIPv6(text) };
+  if (text.length > 45) return undefined;
+  const v4 = parseIPv4(text);
+  if (v4 !== undefined) return { bits: 32, value: v4 };
+  const v6 = parseIPv6(text);
+  if (v6 === undefined) return undefined;
+  return v6 >> 32n === 0xffffn ? { bits: 32, value: v6 & 0xffff_ffffn } : { bits: 128, value: v6 };
 }
 
-const fromIPv4 = (text: string): bigint => text.split('.').reduce((sum, octet) => (sum << 8n) | BigInt(octet), 0n);
+function parseIPv4(text: string): bigint | undefined {
+  const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1);
+  if (octets === undefined || octets.some((octet) => Number(octet) > 255)) return undefined;
+  return octets.reduce((sum, octet) => (sum << 8n) | BigInt(octet), 0n);
+}
 
-function fromIPv6(text: string): bigint {
-  const dotted = /\d+\.\d+\.\d+\.\d+$/.exec(text)?.[0];
-  const plain = dotted === undefined ? text : text.slice(0, -dotted.length) + groupsOf(fromIPv4(dotted));
-  const [left = '', right] = plain.split('::');
+function parseIPv6(text: string): bigint | undefined {
+  const [left = '', right, more] = withoutDots(text).split('::');
+  if (more !== undefined) return undefined;
   const head = left === '' ? [] : left.split(':');
   const tail = right === undefined || right === '' ? [] : right.split(':');
-  const gap = right === undefined ? [] : Array.from({ length: 8 - head.length - tail.length }, () => '0');
-  return [...head, ...gap, ...tail].reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n);
+  const zeros = 8 - head.length - tail.length;
+  if (right === undefined ? zeros !== 0 : zeros < 1) return undefined;
+  const groups = [...head, ...Array.from({ length: zeros }, () => '0'), ...tail];
+  if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
+  return groups.reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n);
 }
 
-const groupsOf = (value: bigint): string => `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
+/** A dotted tail (`::ffff:192.0.2.1`) as two groups. */
+function withoutDots(text: string): string {
+  const at = text.lastIndexOf(':') + 1;
+  const dotted = parseIPv4(text.slice(at));
+  if (dotted === undefined) return text;
+  return `${text.slice(0, at)}${(dotted >> 16n).toString(16)}:${(dotted & 0xffffn).toString(16)}`;
+}

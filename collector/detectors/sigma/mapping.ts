@@ -322,8 +322,12 @@ function sourceOf(field: string, target: Target, mapping: Mapping): FieldSource 
   return isEventName(target.event) && carries(target.event, source.name) ? source : undefined;
 }
 
-const attributeSource = (field: string): Source | undefined =>
-  isAttributeName(field) ? { take: 'attribute', name: field } : undefined;
+/** Attributes of the vocabulary may be used as fields; `name[2]` is the third item of a list. */
+function attributeSource(field: string): Source | undefined {
+  if (isAttributeName(field)) return { take: 'attribute', name: field };
+  const [, name, index] = /^(.+)\[(\d{1,3})\]$/.exec(field) ?? [];
+  return name !== undefined && isAttributeName(name) ? { take: 'item', name, index: Number(index) } : undefined;
+}
 
 function carries(event: EventName, attribute: string): boolean {
   const attributes: readonly string[] = EVENTS[event].attributes;

@@ -1,0 +1,186 @@
+/**
+ * Alerts about the evidence itself: a chain that does not continue, counters that run backwards or do not add up,
+ * events lost or sampled away, times in which a source saw nothing, a node that sees with its weaker eye.
+ */
+import {
+  checkSuccession,
+  formatStatement,
+  parseStatement,
+  PLACES,
+  sumOf,
+  type ChainProblem,
+  type ChainProblemCode,
+  type Statement,
+} from '#protocol/statement.ts';
+import { CLASSES } from '#protocol/vocabulary.ts';
+import { alertId, MINUTE, spoken, type Alert, type Detector, type EvidenceBatch, type Severity } from './detector.ts';
+import { memberOf, numbersOf, textsOf } from './saved.ts';
+
+export interface ChainKnobs {
+  /** A source that was blind for longer alerts. */
+  readonly blindUs?: number;
+  /** Losses within this time are one alert. */
+  readonly lossWindowUs?: number;
+}
+
+interface Finding {
+  readonly rule: string;
+  readonly key: string;
+  readonly title: string;
+  readonly severity: Severity;
+  /** What follows `On <node>, `. */
+  readonly says: string;
+  readonly silencedBy: string;
+  readonly loss?: number;
+  readonly line?: number;
+}
+
+export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Detector {
+  const { blindUs = 60 * 1_000_000, lossWindowUs = 10 * MINUTE } = knobs;
+  const last = new Map<string, Statement>();
+  for (const [node, text] of textsOf(memberOf(saved, 'last'))) last.set(node, parseStatement(text));
+  /** Kind and node -> the window it was last alerted in. */
+  const lossWindows = numbersOf(memberOf(saved, 'lossWindows'));
+
+  const findings = function* (batch: EvidenceBatch): Iterable<Finding> {
+    const { statement } = batch;
+    const before = last.get(batch.node);
+    for (const problem of checkSuccession(before, statement)) {
+      if (problem.code !== 'repeat') yield chainFinding(problem, statement);
+    }
+    if (before !== undefined && statement.sequence <= before.sequence) return;
+    last.set(batch.node, statement);
+    yield* lossFindings(batch, before, lossWindowUs, lossWindows);
+    yield* weaknessFindings(before, statement);
+    yield* blindFindings(batch, blindUs);
+  };
+  return {
+    id: 'chain',
+    *observe(batch): Iterable<Alert> {
+      for (const finding of findings(batch)) yield alertOf(batch, finding);
+    },
+    tick: () => [],
+    save: () => ({
+      last: Object.fromEntries([...last].map(([node, statement]) => [node, formatStatement(statement)])),
+      lossWindows: Object.fromEntries(lossWindows),
+    }),
+  };
+}
+
+const CHAIN_TITLES: Readonly<Record<ChainProblemCode, readonly [string, Severity]>> = {
+  gap: ['Evidence is missing', 'high'],
+  fork: ['A node told two stories', 'critical'],
+  rewind: ['A node went back to an earlier story', 'critical'],
+  repeat: ['A batch came twice', 'informational'],
+  'wrong-node': ['A batch stands in the chain of another node', 'critical'],
+  'counter-decrease': ['Counters ran backwards', 'critical'],
+  'released-mismatch': ['Released events do not match what was counted', 'high'],
+  conservation: ['Events are not accounted for', 'high'],
+};
+
+function chainFinding(problem: ChainProblem, statement: Statement): Finding {
+  const [title, severity] = CHAIN_TITLES[problem.code];
+  return {
+    rule: problem.code,
+    key: `${statement.sequence} ${problem.message}`,
+    title,
+    severity,
+    says: `the chain of batches breaks at ${statement.sequence}: ${problem.message}`,
+    silencedBy: 'a batch that continues the chain',
+  };
+}
+
+/** One alert for each kind of loss, node and window, however many batches it took. */
+function* lossFindings(
+  { node, receivedAt, statement: after }: EvidenceBatch,
+  before: Statement | undefined,
+  windowUs: number,
+  windows: Map<string, number>,
+): Iterable<Finding> {
+  const window = Math.floor(receivedAt / windowUs);
+  const isOpen = (rule: string): boolean => {
+    if (windows.get(`${rule} ${node}`) === window) return false;
+    windows.set(`${rule} ${node}`, window);
+    return true;
+  };
+  const lost = PLACES.flatMap((place) =>
+    CLASSES.map((name) => ({
+      what: `${name} in the ${place}`,
+      n: (after.lost[place]?.[name] ?? 0) - (before?.lost[place]?.[name] ?? 0),
+    })),
+  ).filter(({ n }) => n > 0);
+  const sampled = sumOf(after.sampled) - sumOf(before?.sampled ?? {});
+  const total = lost.reduce((sum, { n }) => sum + n, 0);
+  if (total > 0 && isOpen('loss')) {
+    yield {
+      rule: 'loss',
+      key: String(window),
+      title: 'Events were lost',
+      severity: 'medium',
+      says: `${total} events were lost (${lost.map(({ what, n }) => `${n} ${what}`).join(', ')}), so that the absence of alerts says less`,
+      silencedBy: 'a quieter node, or larger buffers',
+      loss: total,
+    };
+  }
+  if (sampled > 0 && isOpen('sampling')) {
+    yield {
+      rule: 'sampling',
+      key: String(window),
+      title: 'Events were sampled away',
+      severity: 'low',
+      says: `${sampled} events of a flood were counted but not kept`,
+      silencedBy: 'a higher budget for each process',
+      loss: sampled,
+    };
+  }
+}
+
+function* weaknessFindings(before: Statement | undefined, after: Statement): Iterable<Finding> {
+  const isWeak = (statement: Statement): boolean =>
+    statement.sources.includes('proc') && !statement.sources.includes('ebpf');
+  if (!isWeak(after) || (before !== undefined && isWeak(before) && before.boot === after.boot)) return;
+  yield {
+    rule: 'weaker-source',
+    key: `${after.boot} ${after.sequence}`,
+    title: 'A node sees with its weaker source',
+    severity: 'low',
+    says: 'events come from scanning /proc, which misses what is short, instead of from the kernel',
+    silencedBy: 'a sensor that may load BPF programs',
+  };
+}
+
+function* blindFindings({ events }: EvidenceBatch, blindUs: number): Iterable<Finding> {
+  for (const [line, record] of events.entries()) {
+    const seconds = record['hushwatch.blind.duration'];
+    if (typeof seconds !== 'number' || seconds * 1_000_000 <= blindUs) continue;
+    const component = record['hushwatch.component'];
+    yield {
+      rule: 'blind',
+      key: `${record.time} ${line}`,
+      title: 'A node was blind for a while',
+      severity: 'medium',
+      says: `${typeof component === 'string' ? `the ${component}` : 'a source'} saw nothing for up to ${spoken(seconds * 1_000_000)}; at most ${spoken(blindUs)} is normal`,
+      silencedBy: `a restart that takes less than ${spoken(blindUs)}`,
+      line,
+    };
+  }
+}
+
+function alertOf(batch: EvidenceBatch, finding: Finding): Alert {
+  const { node, logIndex, receivedAt } = batch;
+  return {
+    id: alertId('chain', finding.rule, node, finding.key),
+    time: receivedAt,
+    node,
+    detector: 'chain',
+    rule: finding.rule,
+    title: finding.title,
+    severity: finding.severity,
+    reason: `On ${node}, ${finding.says}.`,
+    silencedBy: finding.silencedBy,
+    attack: ['T1562.006', 'defense-evasion'],
+    events: finding.line === undefined ? [] : [{ logIndex, line: finding.line }],
+    entity: undefined,
+    loss: finding.loss ?? 0,
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * What a detector is: a pure function of evidence and its own state that yields alerts.
+ *
+ * No clock, no file, no network: the time comes with the evidence or with `tick`. The same evidence in the
+ * same order gives the same alerts, identifiers included, so a replay can be compared with what happened live.
+ */
+import { createHash } from 'node:crypto';
+import type { Statement } from '#protocol/statement.ts';
+import type { EventName, Value } from '#protocol/vocabulary.ts';
+import type { Level } from './sigma/rule.ts';
+
+/** A released line, parsed. */
+export interface ReleasedRecord {
+  readonly event: EventName;
+  /** Microseconds since 1970, UTC. */
+  readonly time: number;
+  readonly [attribute: string]: Value;
+}
+
+/** One verified batch as detectors see it. */
+export interface EvidenceBatch {
+  readonly node: string;
+  readonly role: string;
+  readonly cohort: string;
+  readonly sequence: number;
+  readonly logIndex: number;
+  /** Microseconds since 1970, UTC. */
+  readonly receivedAt: number;
+  readonly statement: Statement;
+  readonly events: readonly ReleasedRecord[];
+}
+
+export type Severity = Level;
+
+export interface EventReference {
+  readonly logIndex: number;
+  readonly line: number;
+}
+
+export interface Alert {
+  /** The same for the same finding, however often it is found. */
+  readonly id: string;
+  readonly time: number;
+  readonly node: string;
+  readonly detector: string;
+  readonly rule: string | undefined;
+  readonly title: string;
+  readonly severity: Severity;
+  /** One sentence. */
+  readonly reason: string;
+  /** What would have kept it quiet. */
+  readonly silencedBy: string;
+  /** ATT&CK techniques and tactics. */
+  readonly attack: readonly string[];
+  readonly events: readonly EventReference[];
+  readonly entity: string | undefined;
+  /** Events lost or sampled away in the window the alert is about. */
+  readonly loss: number;
+}
+
+export interface Detector {
+  readonly id: string;
+  observe(batch: EvidenceBatch): Iterable<Alert>;
+  tick(nowUs: number): Iterable<Alert>;
+  /** State as JSON; given back at the next start. */
+  save(): unknown;
+}
+
+/** Identifier of a finding: a hash of what makes it this finding and no other. */
+export function alertId(detector: string, rule: string | undefined, node: string, key: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([detector, rule ?? '', node, key]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+export const MINUTE = 60_000_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** Seconds, minutes or hours, as a person would say it. */
+export function spoken(us: number): string {
+  const seconds = Math.round(us / 1_000_000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}

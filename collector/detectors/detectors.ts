@@ -1,0 +1,46 @@
+/**
+ * All detectors, made from what the collector knows and from what they saved the last time.
+ */
+import { makeChainDetector, type ChainKnobs } from './chain.ts';
+import type { Detector } from './detector.ts';
+import { makeFirstSeenDetector, type FirstSeenKnobs } from './first-seen.ts';
+import { memberOf } from './saved.ts';
+import { makeSigmaDetector, type SigmaOptions } from './sigma.ts';
+import { makeSilenceDetector, type SilenceKnobs } from './silence.ts';
+
+export interface DetectorOptions extends FirstSeenKnobs, SilenceKnobs, ChainKnobs {
+  readonly pack: Pick<SigmaOptions, 'rules' | 'mapping'>;
+  readonly clearFor: SigmaOptions['clearFor'];
+  readonly alertFrom?: SigmaOptions['alertFrom'];
+  /** What {@link saveDetectors} gave. */
+  readonly saved?: unknown;
+}
+
+export function makeDetectors(options: DetectorOptions): readonly Detector[] {
+  const { pack, clearFor, alertFrom, saved } = options;
+  const sigma = {
+    rules: pack.rules,
+    mapping: pack.mapping,
+    clearFor,
+    ...(alertFrom === undefined ? {} : { alertFrom }),
+  };
+  const detectors = [
+    makeChainDetector(options, memberOf(saved, 'chain')),
+    makeSigmaDetector(sigma, memberOf(saved, 'sigma')),
+    makeFirstSeenDetector(options, memberOf(saved, 'first-seen')),
+    makeSilenceDetector(options, memberOf(saved, 'silence')),
+  ];
+  return detectors.map(eager);
+}
+
+/** Sees a batch to its end even when nobody reads the alerts: state must not depend on the reader. */
+const eager = (detector: Detector): Detector => ({
+  ...detector,
+  observe: (batch) => [...detector.observe(batch)],
+  tick: (nowUs) => [...detector.tick(nowUs)],
+});
+
+/** The state of all, as JSON. */
+export function saveDetectors(detectors: readonly Detector[]): { readonly [id: string]: unknown } {
+  return Object.fromEntries(detectors.map((detector) => [detector.id, detector.save()]));
+}

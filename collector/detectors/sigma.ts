@@ -1,0 +1,131 @@
+/**
+ * Alerts from Sigma rules: those that matched on the node, before redaction, and those that the collector
+ * matches on what was released.
+ *
+ * One alert for a rule, a process and a minute. The sentence is made of the rule's title and of released
+ * attributes, never of what the rule saw on the node.
+ */
+import {
+  alertId,
+  MINUTE,
+  type Alert,
+  type Detector,
+  type EvidenceBatch,
+  type ReleasedRecord,
+  type Severity,
+} from './detector.ts';
+import { LossLedger } from './loss.ts';
+import { memberOf, numbersOf } from './saved.ts';
+import { describeEvent } from './sentence.ts';
+import { compileBound, type Matcher } from './sigma/compile.ts';
+import type { Mapping } from './sigma/mapping.ts';
+import { planRules, type Clear } from './sigma/plan.ts';
+import { LEVELS, type SigmaRule } from './sigma/rule.ts';
+
+export interface SigmaOptions {
+  readonly rules: readonly SigmaRule[];
+  readonly mapping: Mapping;
+  /** What a ruleset, named by its digest, releases in clear. */
+  readonly clearFor: (ruleset: string) => Clear;
+  /** Rules below this level do not alert. */
+  readonly alertFrom?: Severity;
+}
+
+const MAX_REMEMBERED = 10_000;
+
+export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detector {
+  const rules = new Map(options.rules.map((rule) => [rule.id, rule]));
+  const least = LEVELS.indexOf(options.alertFrom ?? 'low');
+  const recent = numbersOf(memberOf(saved, 'recent'));
+  const losses = new LossLedger(memberOf(saved, 'losses'));
+  const matchers = new Map<string, Matcher>();
+
+  const matcherFor = (ruleset: string): Matcher => {
+    let matcher = matchers.get(ruleset);
+    if (matcher === undefined) {
+      const plan = planRules(options.rules, options.mapping, options.clearFor(ruleset));
+      matcher = compileBound(plan.filter(({ runs }) => runs === 'collector').flatMap(({ bound }) => bound));
+      matchers.set(ruleset, matcher);
+    }
+    return matcher;
+  };
+
+  /** True the first time; the memory is bounded, its oldest go first. */
+  const isNew = (id: string, time: number): boolean => {
+    if (recent.has(id)) return false;
+    recent.set(id, time);
+    for (const oldest of recent.keys()) {
+      if (recent.size <= MAX_REMEMBERED) break;
+      recent.delete(oldest);
+    }
+    return true;
+  };
+
+  return {
+    id: 'sigma',
+    *observe(batch): Iterable<Alert> {
+      const loss = losses.observe(batch.statement);
+      const matcher = matcherFor(batch.statement.ruleset);
+      for (const [line, record] of batch.events.entries()) {
+        for (const id of matchesOf(record, matcher)) {
+          const rule = rules.get(id);
+          if (rule !== undefined && LEVELS.indexOf(rule.level) < least) continue;
+          const alert = alertOf(batch, record, line, id, rule, loss);
+          if (isNew(alert.id, alert.time)) yield alert;
+        }
+      }
+    },
+    tick: () => [],
+    save: () => ({ recent: Object.fromEntries(recent), losses: losses.save() }),
+  };
+}
+
+function matchesOf(record: ReleasedRecord, matcher: Matcher): ReadonlySet<string> {
+  const fromNode = record['detection.rules'];
+  const here = matcher.match({ name: record.event, attributes: record });
+  return new Set([...(typeof fromNode === 'object' ? fromNode : []), ...here]);
+}
+
+function alertOf(
+  batch: EvidenceBatch,
+  record: ReleasedRecord,
+  line: number,
+  id: string,
+  rule: SigmaRule | undefined,
+  loss: number,
+): Alert {
+  const { node } = batch;
+  const entity = typeof record['process.entity.id'] === 'string' ? record['process.entity.id'] : undefined;
+  const minute = Math.floor(record.time / MINUTE);
+  // Rules come with titles of their own punctuation; the sentence has one full stop, at its end.
+  const title = rule?.title.replace(/[.\s]+$/, '') ?? 'A rule that the collector does not have matched on the node';
+  return {
+    id: alertId('sigma', id, node, `${entity ?? `line ${batch.logIndex} ${line}`} ${minute}`),
+    time: record.time,
+    node,
+    detector: 'sigma',
+    rule: id,
+    title,
+    severity: rule?.level ?? 'medium',
+    reason: `${capital(title)}: on ${node}, ${describeEvent(record)}.`,
+    silencedBy:
+      rule === undefined ? 'the same rule pack on node and collector' : `a filter in ${rule.file}${knownCauses(rule)}`,
+    attack: attackOf(rule?.tags ?? []),
+    events: [{ logIndex: batch.logIndex, line }],
+    entity,
+    loss,
+  };
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const knownCauses = (rule: SigmaRule): string =>
+  rule.falsepositives.length === 0 ? '' : `; known harmless causes: ${rule.falsepositives.join('; ')}`;
+
+/** `attack.t1059.004` -> `T1059.004`, `attack.execution` -> `execution`. */
+export function attackOf(tags: readonly string[]): readonly string[] {
+  return tags
+    .filter((tag) => tag.startsWith('attack.'))
+    .map((tag) => tag.slice('attack.'.length))
+    .map((tag) => (/^[ts]\d/.test(tag) ? tag.toUpperCase() : tag));
+}
