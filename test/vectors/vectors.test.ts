@@ -1,0 +1,27 @@
+/** The frozen vectors: what was released must be read for ever as it was read then. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { sha256Hex } from '#protocol/encoding.ts';
+import { outcomeOf, type Vector } from './outcome.ts';
+
+const folder = new URL('v1/', import.meta.url);
+
+/** A new file is added here; a line that is here never changes. */
+const FROZEN = {
+  'batch.json': 'c8cd9d97b6850f25995a3aa50543f9a5b4242bc8557b34b10841e8fdd8618a35',
+  'receipt.json': 'a83c49e32ad0175d988bc41e9fc1a34e94ddf71ef95ec69df84b0e07e2f1c3a1',
+};
+
+test('no vector was changed, added or taken away', () => {
+  const found = readdirSync(folder).map((file) => [file, sha256Hex(readFileSync(new URL(file, folder)))]);
+  expect(Object.fromEntries(found)).toEqual(FROZEN);
+});
+
+for (const file of Object.keys(FROZEN)) {
+  const vectors: readonly Vector[] = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
+  for (const vector of vectors) {
+    test(`${file}: ${vector.name}`, () => {
+      expect(outcomeOf(vector)).toEqual(vector.outcome);
+    });
+  }
+}
