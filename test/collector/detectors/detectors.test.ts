@@ -1,0 +1,338 @@
+/** The detectors on made-up evidence: what alerts, what does not, what survives a restart, what is bounded. */
+import { describe, expect, test } from 'vitest';
+import { NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
+import type { Value } from '#protocol/vocabulary.ts';
+import { makeChainDetector } from '../../../collector/detectors/chain.ts';
+import {
+  DAY,
+  HOUR,
+  MINUTE,
+  type Alert,
+  type Detector,
+  type EvidenceBatch,
+  type ReleasedRecord,
+} from '../../../collector/detectors/detector.ts';
+import { makeDetectors, saveDetectors } from '../../../collector/detectors/detectors.ts';
+import { makeFirstSeenDetector } from '../../../collector/detectors/first-seen.ts';
+import { loadPack, STARTER_PACK } from '../../../collector/detectors/pack.ts';
+import { makeSigmaDetector } from '../../../collector/detectors/sigma.ts';
+import { makeSilenceDetector } from '../../../collector/detectors/silence.ts';
+
+const START = 1_800_000_000_000_000;
+const DIGEST = 'a'.repeat(64);
+
+const first: Statement = {
+  node: 'db-1',
+  boot: '0b5d3f2c-0000-4000-8000-000000000001',
+  sequence: 1,
+  previous: NO_PREVIOUS,
+  role: 'generic',
+  cohort: 'databases',
+  ruleset: DIGEST,
+  rulepack: DIGEST,
+  vocabulary: DIGEST,
+  agent: { version: '0.1.0', build: DIGEST },
+  sources: ['ebpf', 'host'],
+  time: { first: 0, last: 0 },
+  events: {},
+  seen: {},
+  released: {},
+  merged: {},
+  sampled: {},
+  withheld: {},
+  lost: {},
+  body: { sha256: DIGEST, bytes: 13, unpacked: 0 },
+};
+
+const next = (before: Statement, changes: Partial<Statement> = {}): Statement => ({
+  ...before,
+  sequence: before.sequence + 1,
+  previous: statementDigest(before),
+  ...changes,
+});
+
+const batch = (statement: Statement, events: readonly ReleasedRecord[] = [], at = START): EvidenceBatch => ({
+  node: statement.node,
+  role: statement.role,
+  cohort: statement.cohort,
+  sequence: statement.sequence,
+  logIndex: statement.sequence - 1,
+  receivedAt: at,
+  statement,
+  events,
+});
+
+const feed = (detector: Detector, batches: readonly EvidenceBatch[]): readonly Alert[] =>
+  batches.flatMap((one) => [...detector.observe(one)]);
+
+const exec = (path: string, more: Readonly<Record<string, Value>> = {}, time = START): ReleasedRecord => ({
+  event: 'process.exec',
+  time,
+  'process.entity.id': '7-1',
+  'process.executable.path': path,
+  'process.parent.executable.path': '/usr/bin/bash',
+  ...more,
+});
+
+const isSentence = /^[A-Z].{20,}\.$/;
+
+describe('chain', () => {
+  const second = next(first);
+  const rows: readonly (readonly [string, readonly EvidenceBatch[], readonly string[]])[] = [
+    ['a whole chain is quiet', [batch(first), batch(second), batch(next(second))], []],
+    ['a batch that came twice is quiet', [batch(first), batch(first)], []],
+    ['a gap', [batch(first), batch(next(second))], ['gap']],
+    ['a chain that does not begin', [batch(second)], ['gap']],
+    ['a fork', [batch(first), batch({ ...first, cohort: 'other' })], ['fork']],
+    ['a fork further on', [batch(first), batch(next({ ...first, cohort: 'other' }))], ['fork']],
+    ['a rewind', [batch(first), batch(second), batch(first)], ['rewind']],
+    [
+      'counters that run backwards',
+      [
+        batch({ ...first, seen: { file: 5 }, withheld: { file: 5 } }),
+        batch(
+          next({ ...first, seen: { file: 5 }, withheld: { file: 5 } }, { seen: { file: 4 }, withheld: { file: 4 } }),
+        ),
+      ],
+      ['counter-decrease', 'counter-decrease'],
+    ],
+    ['events not accounted for', [batch({ ...first, seen: { file: 5 } })], ['conservation']],
+    ['loss', [batch({ ...first, seen: { file: 5 }, lost: { ring: { file: 5 } } })], ['loss']],
+    ['sampling', [batch({ ...first, seen: { file: 5 }, sampled: { file: 5 } })], ['sampling']],
+    [
+      'the weaker source, once',
+      [batch({ ...first, sources: ['host', 'proc'] }), batch(next({ ...first, sources: ['host', 'proc'] }))],
+      ['weaker-source'],
+    ],
+    [
+      'a long blindness',
+      [
+        batch(first, [
+          { event: 'hushwatch.start', time: START, 'hushwatch.component': 'sensor', 'hushwatch.blind.duration': 300 },
+        ]),
+      ],
+      ['blind'],
+    ],
+    [
+      'a short blindness is quiet',
+      [batch(first, [{ event: 'hushwatch.start', time: START, 'hushwatch.blind.duration': 2 }])],
+      [],
+    ],
+  ];
+  test.each(rows)('%s', (_, batches, expected) => {
+    const alerts = feed(makeChainDetector(), batches);
+    expect(alerts.map(({ rule }) => rule)).toEqual(expected);
+    for (const { reason } of alerts) expect(reason).toMatch(isSentence);
+  });
+
+  test('one alert for a flood, with the number', () => {
+    const detector = makeChainDetector();
+    let statement: Statement = first;
+    const alerts: Alert[] = [];
+    for (let i = 1; i <= 20; i++) {
+      statement = next(statement, { seen: { file: 10 * i }, lost: { ring: { file: 10 * i } } });
+      alerts.push(...feed(detector, [batch(statement, [], START + i)]));
+    }
+    expect(alerts.filter(({ rule }) => rule === 'loss').map(({ loss }) => loss)).toEqual([10]);
+  });
+
+  test('a restart does not forget where the chain stood', () => {
+    const before = makeChainDetector();
+    feed(before, [batch(first), batch(second)]);
+    const after = makeChainDetector({}, JSON.parse(JSON.stringify(before.save())));
+    expect(feed(after, [batch(next(second))])).toEqual([]);
+    expect(feed(after, [batch(first)]).map(({ rule }) => rule)).toEqual(['rewind']);
+  });
+});
+
+describe('silence', () => {
+  test('alerts once, and again after the node spoke', () => {
+    const detector = makeSilenceDetector({ silenceUs: MINUTE });
+    feed(detector, [batch(first)]);
+    expect([...detector.tick(START + MINUTE)]).toEqual([]);
+    const [alert, ...more] = [...detector.tick(START + 2 * MINUTE)];
+    expect(alert).toMatchObject({ title: 'A node is silent', node: 'db-1', severity: 'high' });
+    expect(alert?.reason).toMatch(isSentence);
+    expect(more).toEqual([]);
+    expect([...detector.tick(START + 3 * MINUTE)]).toEqual([]);
+    feed(detector, [batch(next(first), [], START + 4 * MINUTE)]);
+    expect([...detector.tick(START + 6 * MINUTE)]).toHaveLength(1);
+  });
+
+  test('a restart does not repeat it', () => {
+    const detector = makeSilenceDetector({ silenceUs: MINUTE });
+    feed(detector, [batch(first)]);
+    expect([...detector.tick(START + 2 * MINUTE)]).toHaveLength(1);
+    const again = makeSilenceDetector({ silenceUs: MINUTE }, JSON.parse(JSON.stringify(detector.save())));
+    expect([...again.tick(START + 3 * MINUTE)]).toEqual([]);
+  });
+
+  test('an announced stop weighs less', () => {
+    const detector = makeSilenceDetector({ silenceUs: MINUTE });
+    feed(detector, [batch(first, [{ event: 'hushwatch.stop', time: START, 'hushwatch.component': 'agent' }])]);
+    expect([...detector.tick(START + 2 * MINUTE)]).toMatchObject([{ severity: 'medium' }]);
+  });
+});
+
+describe('first seen', () => {
+  const connect = (path: string, port: number, time: number): ReleasedRecord => ({
+    event: 'network.connect',
+    time,
+    'process.executable.path': path,
+    'network.peer.port': port,
+  });
+  const listen = (path: string, port: number, time: number): ReleasedRecord => ({
+    event: 'network.listen',
+    time,
+    'process.executable.path': path,
+    'network.local.port': port,
+  });
+
+  test('learns silently, then says what is new, once', () => {
+    const detector = makeFirstSeenDetector();
+    const later = START + DAY + HOUR;
+    const alerts = feed(detector, [
+      batch(first, [exec('/usr/bin/ls'), connect('/usr/bin/curl', 443, START), listen('/usr/sbin/nginx', 80, START)]),
+      batch(next(first), [
+        exec('/usr/bin/ls', {}, later),
+        exec('/opt/new', {}, later),
+        exec('/opt/new', {}, later),
+        connect('/usr/bin/curl', 443, later),
+        connect('/usr/bin/curl', 4444, later),
+        listen('/usr/bin/nc', 4444, later),
+        listen('/usr/sbin/nginx', 40_001, later),
+        listen('/usr/sbin/nginx', 50_002, later),
+      ]),
+    ]);
+    expect(alerts.map(({ rule, severity, events }) => [rule, severity, events[0]?.line])).toEqual([
+      ['program', 'low', 1],
+      ['peer', 'low', 4],
+      ['listen', 'medium', 5],
+      ['listen', 'medium', 6],
+    ]);
+    for (const { reason } of alerts) expect(reason).toMatch(isSentence);
+  });
+
+  test('what was refused is not a habit', () => {
+    const detector = makeFirstSeenDetector({ learningUs: 0 });
+    expect(feed(detector, [batch(first, [exec('/opt/x', { 'error.type': 'EACCES' })])])).toEqual([]);
+  });
+
+  test('remembers at most what it may, and alerts at most as often as it may', () => {
+    const detector = makeFirstSeenDetector({ learningUs: 0, capacity: 50, perHour: 5 });
+    const events = Array.from({ length: 500 }, (_, i) => exec(`/opt/${i}`));
+    expect(feed(detector, [batch(first, events)])).toHaveLength(5);
+    expect(JSON.stringify(detector.save()).length).toBeLessThan(5000);
+  });
+
+  test('a cohort learns together', () => {
+    const detector = makeFirstSeenDetector({ learningUs: HOUR, scope: 'cohort' });
+    const peer = { ...first, node: 'db-2' };
+    const alerts = feed(detector, [
+      batch(first, [exec('/usr/bin/a'), exec('/usr/bin/b', {}, START + 2 * HOUR)]),
+      batch(peer, [exec('/usr/bin/a', {}, START + 3 * HOUR), exec('/usr/bin/b', {}, START + 3 * HOUR)]),
+    ]);
+    expect(alerts.map(({ node }) => node)).toEqual(['db-1']);
+  });
+
+  test('a restart does not learn again', () => {
+    const before = makeFirstSeenDetector();
+    feed(before, [batch(first, [exec('/usr/bin/ls')])]);
+    const after = makeFirstSeenDetector({}, JSON.parse(JSON.stringify(before.save())));
+    const later = START + 2 * DAY;
+    const alerts = feed(after, [batch(next(first), [exec('/usr/bin/ls', {}, later), exec('/opt/x', {}, later)])]);
+    expect(alerts).toHaveLength(1);
+  });
+});
+
+describe('sigma', () => {
+  const pack = loadPack(STARTER_PACK);
+  const idOf = (file: string): string => pack.rules.find((rule) => rule.file === file)?.id ?? '';
+  const reverse = idOf('reverse-shell.yml');
+  const temporary = idOf('exec-temporary-directory.yml');
+  const clear = new Set(['process.exec process.executable.path', 'process.exec error.type']);
+  const make = (released: ReadonlySet<string> = clear, saved?: unknown): Detector =>
+    makeSigmaDetector({ ...pack, clearFor: () => released }, saved);
+
+  test('what the node matched alerts, in words of what was released', () => {
+    const [alert, ...more] = feed(make(new Set()), [
+      batch(first, [exec('/usr/bin/bash', { 'detection.rules': [reverse] })]),
+    ]);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({
+      rule: reverse,
+      severity: 'critical',
+      title: 'Command line of a reverse shell',
+      reason: 'Command line of a reverse shell: on db-1, /usr/bin/bash was started by /usr/bin/bash.',
+      events: [{ logIndex: 0, line: 0 }],
+      entity: '7-1',
+      loss: 0,
+    });
+    expect(alert?.attack).toContain('T1059.004');
+    expect(alert?.silencedBy).toContain('reverse-shell.yml');
+  });
+
+  test('what is released in clear is matched here', () => {
+    expect(feed(make(), [batch(first, [exec('/tmp/x')])]).map(({ rule }) => rule)).toEqual([temporary]);
+    expect(feed(make(new Set()), [batch(first, [exec('/tmp/x')])])).toEqual([]);
+  });
+
+  test('one alert for a rule, a process and a minute, across batches and restarts', () => {
+    const detector = make();
+    const again = exec('/tmp/x', {}, START + 1000);
+    expect(feed(detector, [batch(first, [exec('/tmp/x'), again])])).toHaveLength(1);
+    const restarted = make(clear, JSON.parse(JSON.stringify(detector.save())));
+    expect(feed(restarted, [batch(next(first), [again])])).toEqual([]);
+    expect(feed(restarted, [batch(next(first), [exec('/tmp/x', {}, START + 2 * MINUTE)])])).toHaveLength(1);
+  });
+
+  test('the same evidence gives the same alerts', () => {
+    const batches = [batch(first, [exec('/tmp/x'), exec('/dev/shm/y', { 'detection.rules': [reverse] })])];
+    expect(feed(make(), batches)).toEqual(feed(make(), batches));
+  });
+
+  test('a rule that only the node knows is said so', () => {
+    const [alert] = feed(make(), [
+      batch(first, [exec('/usr/bin/x', { 'detection.rules': ['11111111-0000-4000-8000-000000000000'] })]),
+    ]);
+    expect(alert).toMatchObject({
+      severity: 'medium',
+      title: 'A rule that the collector does not have matched on the node',
+    });
+  });
+
+  test('the loss in the window is said', () => {
+    const lossy = { ...first, seen: { file: 7 }, lost: { ring: { file: 7 } } };
+    expect(feed(make(), [batch(lossy, [exec('/tmp/x')])])).toMatchObject([{ loss: 7 }]);
+  });
+
+  test('control characters and long values do not get into the sentence', () => {
+    const [alert] = feed(make(), [batch(first, [exec(`/tmp/\u001b[31m\n${'x'.repeat(500)}`)])]);
+    expect(alert?.reason).toMatch(/^[^\p{C}]{1,400}$/u);
+  });
+});
+
+describe('all together', () => {
+  const pack = loadPack(STARTER_PACK);
+  const options = { pack, clearFor: (): ReadonlySet<string> => new Set<string>(), silenceUs: MINUTE };
+
+  test('save and restore as one', () => {
+    const detectors = makeDetectors(options);
+    for (const detector of detectors) detector.observe(batch(first, [exec('/usr/bin/ls')]));
+    const saved: unknown = JSON.parse(JSON.stringify(saveDetectors(detectors)));
+    const again = makeDetectors({ ...options, saved });
+    expect(saveDetectors(again)).toEqual(saved);
+  });
+
+  test('state does not depend on whether alerts are read', () => {
+    const [chain] = makeDetectors(options);
+    chain?.observe(batch(first));
+    expect([...(chain?.observe(batch(next(first))) ?? [])]).toEqual([]);
+  });
+
+  test('saved state of another shape counts as none', () => {
+    for (const saved of [null, 1, 'x', [], { chain: [], sigma: 'x', 'first-seen': { memories: 3 }, silence: null }]) {
+      expect(makeDetectors({ ...options, saved })).toHaveLength(4);
+    }
+  });
+});
