@@ -1,0 +1,74 @@
+/**
+ * Evidence: the bodies of batches as they came, named by their hash. Their statements are the entries of the log, so
+ * a body may one day expire while the proof that it was here stays. Writing the same body again changes nothing.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { encodeBatch, type VerifiedBatch } from '#protocol/batch.ts';
+import { sha256Hex } from '#protocol/encoding.ts';
+import { bodyPath } from '#protocol/verify.ts';
+import { clearScratch, realDisk, replaceFile, type Disk } from './disk.ts';
+import type { ReleasedBatch } from './released.ts';
+
+declare const stored: unique symbol;
+
+/** A batch whose body is on the disk. Only {@link EvidenceStore.keep} makes one. */
+export type StoredBatch = ReleasedBatch & { readonly [stored]: true };
+
+/** A key that forks its chain can do so without end; the first few prove it. */
+const MAX_FORKS_PER_NODE = 64;
+
+export class EvidenceStore {
+  readonly #home: string;
+  readonly #disk: Disk;
+
+  private constructor(home: string, disk: Disk) {
+    this.#home = home;
+    this.#disk = disk;
+  }
+
+  /** Opens `evidence/` in the collector's home. */
+  static async open(home: string, disk: Disk = realDisk): Promise<EvidenceStore> {
+    await clearScratch(disk, join(home, 'evidence/tmp'));
+    return new EvidenceStore(home, disk);
+  }
+
+  async keep(batch: ReleasedBatch): Promise<StoredBatch> {
+    const path = join(this.#home, bodyPath(batch.statement.body.sha256));
+    // A body that is there is whole, but the crash that came after its renaming may have come before the sync.
+    if (existsSync(path)) await this.#disk.syncDirectory(dirname(path));
+    else await this.#replace(path, batch.body);
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a StoredBatch is made
+    return batch as StoredBatch;
+  }
+
+  /** Keeps a whole batch that contradicts one in the log: two signatures under two histories are the proof. */
+  async keepFork(batch: VerifiedBatch): Promise<void> {
+    const { node, sequence } = batch.statement;
+    const directory = join(this.#home, 'evidence/forks', node);
+    await this.#disk.makeDirectory(directory);
+    const name = `${sequence}-${sha256Hex(batch.note.textBytes)}.batch`;
+    const kept = await readdir(directory);
+    if (kept.includes(name) || kept.length >= MAX_FORKS_PER_NODE) return;
+    await this.#replace(join(directory, name), encodeBatch({ note: batch.noteBytes, body: batch.body }));
+  }
+
+  /** The body with this hash; checked, because a disk may lie. */
+  async read(sha256: string): Promise<Uint8Array> {
+    const path = join(this.#home, bodyPath(sha256));
+    const body = await readFile(path);
+    if (sha256Hex(body) !== sha256) throw new Error(`${path} is not what its name says; restore it from a backup`);
+    return body;
+  }
+
+  /** When the body came, µs since 1970, as far as the disk remembers. */
+  async keptAt(sha256: string): Promise<number> {
+    const { mtimeMs } = await stat(join(this.#home, bodyPath(sha256)));
+    return Math.round(mtimeMs * 1000);
+  }
+
+  #replace(path: string, bytes: Uint8Array): Promise<void> {
+    return replaceFile(this.#disk, join(this.#home, 'evidence/tmp'), path, bytes);
+  }
+}

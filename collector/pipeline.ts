@@ -1,0 +1,87 @@
+/**
+ * The collector, end to end. Read this file first.
+ *
+ *     receive -> verify -> validate -> evidence -> log -> receipt      accept()
+ *                                      evidence -> detect -> alert       watch()
+ *
+ * accept() is on the node's clock and does only what a receipt promises: the batch is its node's, holds nothing but
+ * released events, lies on the disk, and is in the log. watch() follows the log at its own pace from a cursor of its
+ * own, so a slow or broken detector can neither delay a receipt nor miss an event; a replay is watch() again.
+ *
+ * The types are the line: ClaimedBatch -> VerifiedBatch -> ReleasedBatch -> StoredBatch, each made in one place.
+ */
+import { decodeBatch, verifyBatch, type VerifiedBatch } from '#protocol/batch.ts';
+import { sha256Hex } from '#protocol/encoding.ts';
+import { Rejection } from '#protocol/error.ts';
+import type { Chains, Queued } from './chains.ts';
+import type { EvidenceStore } from './evidence.ts';
+import type { TransparencyLog } from './log.ts';
+import type { RegisteredNode } from './registry.ts';
+import { checkReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
+import type { State } from './state.ts';
+
+/** What accept() asks, and where it puts things. */
+export interface Collector {
+  readonly registry: { node(name: string): RegisteredNode | undefined };
+  readonly rulesets: { validatorOf(digest: string): ReleasedValidator | undefined };
+  readonly chains: Chains;
+  readonly evidence: EvidenceStore;
+  readonly log: TransparencyLog;
+  readonly state: State;
+}
+
+/** What the node is told: a tlog-proof that its statement is in the log. */
+export interface Accepted {
+  readonly sequence: number;
+  readonly receipt: string;
+}
+
+export async function accept(collector: Collector, bytes: Uint8Array): Promise<Accepted> {
+  const claimed = decodeBatch(bytes);
+  const { node, sequence, role, cohort, ruleset } = claimed.statement;
+
+  const registered = collector.registry.node(node);
+  if (registered === undefined) throw new Rejection('unknown-node', `${node} is not in nodes.yaml`);
+
+  const batch = verifyBatch(registered.batchKey, claimed);
+  if (batch === undefined) throw new Rejection('bad-signature', `${node} #${sequence} is not signed by its batch key`);
+  if (role !== registered.role || cohort !== registered.cohort) {
+    throw new Rejection('wrong-role', `${node} is registered as ${registered.role} of ${registered.cohort}`);
+  }
+
+  const digest = sha256Hex(batch.note.textBytes);
+  const known = collector.chains.find(batch.statement);
+  if (known !== undefined) {
+    if (known.digest !== digest) return await refuseFork(collector, batch);
+    return { sequence, receipt: await collector.log.receipt(await known.logged) };
+  }
+
+  const validate = collector.rulesets.validatorOf(ruleset);
+  if (validate === undefined) {
+    throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
+  }
+  const released = checkReleased(validate, batch);
+
+  // From decodeBatch() to here nothing waited: two copies of one batch cannot both come this far.
+  const logged = collector.chains.add(batch.statement, digest, (before) => keepAndLog(collector, released, before));
+  return { sequence, receipt: await collector.log.receipt(await logged) };
+}
+
+/** Evidence first; then its place in the log, behind the node's batch before it; then the index that finds it again. */
+async function keepAndLog(collector: Collector, batch: ReleasedBatch, before: Promise<unknown>): Promise<Queued> {
+  const [stored] = await Promise.all([collector.evidence.keep(batch), before]);
+  const logged = collector.log.append(stored.noteBytes).then(async (index) => {
+    await collector.state.follow(collector.log, nowUs);
+    return index;
+  });
+  return { logged };
+}
+
+/** Two statements of one number are proof against the node's key, or its operator: kept, never logged. */
+async function refuseFork(collector: Collector, batch: VerifiedBatch): Promise<never> {
+  await collector.evidence.keepFork(batch);
+  const { node, sequence } = batch.statement;
+  throw new Rejection('fork', `${node} signed another statement with number ${sequence} before`);
+}
+
+export const nowUs = (): number => Date.now() * 1000;

@@ -1,0 +1,82 @@
+/**
+ * Is every line of a batch what its ruleset releases? A sender cannot be trusted to have redacted, so the collector
+ * holds each line against the released schema of the ruleset that the statement names. What is refused is named by
+ * line, attribute and problem; a value is never repeated.
+ */
+import { unpackBody, type VerifiedBatch } from '#protocol/batch.ts';
+import { Rejection } from '#protocol/error.ts';
+import { checkConservation } from '#protocol/statement.ts';
+import {
+  CLASSES,
+  ENVELOPE,
+  EVENTS,
+  isAttributeName,
+  isEventName,
+  vocabularyDigest,
+  type EventClass,
+} from '#protocol/vocabulary.ts';
+
+declare const released: unique symbol;
+
+/** A batch that holds nothing but released events, those that it counts. Only {@link checkReleased} makes one. */
+export type ReleasedBatch = VerifiedBatch & { readonly [released]: true };
+
+/** What is wrong with a parsed line; `undefined` when it is a released event. */
+export type ReleasedValidator = (line: unknown) => undefined | { readonly attribute: string; readonly problem: string };
+
+const VOCABULARY = vocabularyDigest();
+
+export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch): ReleasedBatch {
+  const { statement } = batch;
+  if (statement.vocabulary !== VOCABULARY) {
+    throw new Rejection('unknown-vocabulary', `the events speak ${statement.vocabulary.slice(0, 12)}`);
+  }
+  const counted = new Map<EventClass, number>();
+  for (const [i, line] of unpackBody(batch).entries()) {
+    const name = checkLine(validate, line, i + 1);
+    counted.set(name, (counted.get(name) ?? 0) + 1);
+  }
+  for (const name of CLASSES) {
+    const [stated, found] = [statement.events[name] ?? 0, counted.get(name) ?? 0];
+    if (stated !== found) throw new Rejection('wrong-events', `${name}: ${stated} stated, ${found} found`);
+  }
+  const conservation = checkConservation(statement);
+  if (conservation !== undefined) throw new Rejection('conservation', conservation.message);
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedBatch is made
+  return batch as ReleasedBatch;
+}
+
+/** The class of the event in this line. */
+function checkLine(validate: ReleasedValidator, line: string, number: number): EventClass {
+  const record = parseLine(line);
+  // One spelling: a key that stands twice, or text between the values, would be stored without having been checked.
+  if (record === undefined || JSON.stringify(record) !== line) {
+    throw new Rejection('not-released', `line ${number} is not JSON in its one spelling`);
+  }
+  const wrong = validate(record);
+  if (wrong !== undefined) {
+    // A name that nobody gave is the sender's data as much as a value is.
+    const attribute = isKnownName(wrong.attribute) ? wrong.attribute : 'an attribute outside the vocabulary';
+    throw new Rejection('not-released', `line ${number}, ${attribute}: ${wrong.problem}`);
+  }
+  const name = record['event'];
+  if (typeof name !== 'string' || !isEventName(name))
+    throw new Rejection('not-released', `line ${number}, event: unknown`);
+  return EVENTS[name].class;
+}
+
+const isKnownName = (name: string): boolean => isAttributeName(name) || ENVELOPE.some((key) => key === name);
+
+function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    // Without the cause: it quotes the line.
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,411 @@
+/**
+ * The collector's small state in SQLite: which batch is where in the log, how far each follower has come, alerts,
+ * what detectors remember, refusals. What is about batches is derived: it follows the log, live by the same lines as
+ * after a crash, so nothing is lost with it. Alerts are inserted once by their id, however often they are found.
+ */
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { decodeStatementNote } from '#protocol/batch.ts';
+import { sha256Hex } from '#protocol/encoding.ts';
+import { lostIn, sumOf, type Statement } from '#protocol/statement.ts';
+import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
+import type { Alert, Severity } from './detectors/detector.ts';
+import type { TransparencyLog } from './log.ts';
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS batches (
+  log_index INTEGER PRIMARY KEY, node TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
+  body TEXT NOT NULL, ruleset TEXT NOT NULL, received INTEGER NOT NULL,
+  time_first INTEGER NOT NULL, time_last INTEGER NOT NULL, events INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS batches_by_sequence ON batches (node, sequence);
+CREATE INDEX IF NOT EXISTS batches_by_time ON batches (time_last);
+CREATE TABLE IF NOT EXISTS nodes (
+  name TEXT PRIMARY KEY, role TEXT NOT NULL, cohort TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
+  received INTEGER NOT NULL, ruleset TEXT NOT NULL, agent TEXT NOT NULL, sources TEXT NOT NULL, seen INTEGER NOT NULL,
+  released INTEGER NOT NULL, merged INTEGER NOT NULL, sampled INTEGER NOT NULL, withheld INTEGER NOT NULL,
+  lost INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS activity (
+  second INTEGER NOT NULL, node TEXT NOT NULL, class TEXT NOT NULL, events INTEGER NOT NULL,
+  PRIMARY KEY (second, node, class)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alerts (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, node TEXT NOT NULL,
+  severity INTEGER NOT NULL, log_index INTEGER NOT NULL, alert TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS alerts_by_node ON alerts (node, seq);
+CREATE TABLE IF NOT EXISTS refusals (
+  node TEXT NOT NULL, code TEXT NOT NULL, refused INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  message TEXT NOT NULL, PRIMARY KEY (node, code)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS detectors (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+`;
+/** Of the schema; another number means that the file is not for us. */
+const VERSION = 1;
+/** Log entries indexed in one transaction. */
+const STEP = 1024;
+
+/** From the least on. */
+export const SEVERITIES: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical'];
+
+export interface BatchRow {
+  readonly logIndex: number;
+  readonly node: string;
+  readonly sequence: number;
+  /** SHA-256 of the statement's text. */
+  readonly digest: string;
+  readonly body: string;
+  readonly received: number;
+  readonly timeFirst: number;
+  readonly timeLast: number;
+  readonly events: number;
+}
+
+export interface NodeRow {
+  readonly name: string;
+  readonly role: string;
+  readonly cohort: string;
+  readonly lastSequence: number;
+  /** Of its last event, µs. */
+  readonly lastTime: number;
+  readonly lastReceived: number;
+  readonly ruleset: string;
+  readonly agentVersion: string;
+  /** As in the statement: `ebpf,host`. */
+  readonly sources: string;
+  /** It sees with the weaker source. */
+  readonly weaker: boolean;
+  readonly seen: number;
+  readonly released: number;
+  readonly merged: number;
+  readonly sampled: number;
+  readonly withheld: number;
+  readonly lost: number;
+}
+
+export interface ActivityBucket {
+  readonly time: number;
+  readonly class: EventClass;
+  readonly events: number;
+}
+
+/** An alert with its place in the order in which alerts were found. */
+export interface AlertRow extends Alert {
+  readonly seq: number;
+  /** The batch that holds its first event; -1 when it is about none. */
+  readonly logIndex: number;
+}
+
+export interface AlertQuery {
+  readonly limit: number;
+  /** Those found after this one, oldest first; newest first without. */
+  readonly afterSeq?: number | undefined;
+  readonly node?: string | undefined;
+  readonly minSeverity?: Severity | undefined;
+  readonly sinceUs?: number | undefined;
+}
+
+export interface Refusal {
+  readonly node: string;
+  readonly code: string;
+  readonly refused: number;
+  readonly first: number;
+  readonly last: number;
+  readonly message: string;
+}
+
+export type Change = 'alert' | 'batch';
+type Row = Record<string, SQLInputValue | undefined>;
+
+export class State implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #listeners = new Set<(what: Change) => void>();
+  #next: number;
+  #following: Promise<void> | undefined;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#next = number(this.#row('SELECT coalesce(max(log_index), -1) + 1 AS next FROM batches')?.['next']);
+  }
+
+  static open(file: string): State {
+    const database = new DatabaseSync(file, { timeout: 5_000 });
+    // The log is the durable truth; after a power failure what is missing here is indexed again.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    refuseOtherVersion(database, file);
+    database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${VERSION}; COMMIT;`);
+    return new State(database);
+  }
+
+  /** For commands beside a running collector. */
+  static openReadOnly(file: string): State {
+    const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+    refuseOtherVersion(database, file);
+    return new State(database);
+  }
+
+  [Symbol.dispose](): void {
+    this.#listeners.clear();
+    this.#database.close();
+  }
+
+  onChange(listener: (what: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(what: Change): void {
+    for (const listener of this.#listeners) listener(what);
+  }
+
+  /** Indexes what the log has and we have not. `receivedAt` says when a batch came, µs. */
+  async follow(log: TransparencyLog, receivedAt: (statement: Statement) => Promise<number> | number): Promise<void> {
+    const size = log.size;
+    while (this.#next < size) {
+      this.#following ??= this.#index(log, receivedAt).finally(() => (this.#following = undefined));
+      await this.#following;
+    }
+  }
+
+  async #index(log: TransparencyLog, receivedAt: (statement: Statement) => Promise<number> | number): Promise<void> {
+    const found: { readonly index: number; readonly statement: Statement; digest: string; received: number }[] = [];
+    for await (const { index, entry } of log.entries(this.#next)) {
+      const { note, statement } = decodeStatementNote(entry);
+      const received = receivedAt(statement);
+      const digest = sha256Hex(note.textBytes);
+      found.push({ index, statement, digest, received: typeof received === 'number' ? received : await received });
+      if (found.length === STEP) break;
+    }
+    this.#transaction(() => {
+      for (const { index, statement, digest, received } of found) this.#insert(index, statement, digest, received);
+    });
+    this.#next += found.length;
+    this.#tell('batch');
+  }
+
+  #insert(index: number, statement: Statement, digest: string, received: number): void {
+    const { node, sequence, body, ruleset, time, events } = statement;
+    this.#run(
+      'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[index, node, sequence, digest, body.sha256, ruleset, received, time.first, time.last, sumOf(events)],
+    );
+    for (const name of CLASSES) {
+      if (!events[name]) continue;
+      this.#run(
+        'INSERT INTO activity VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events',
+        ...[Math.floor(time.last / 1e6), node, name, events[name]],
+      );
+    }
+    this.#run(
+      `INSERT INTO nodes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       role = excluded.role, cohort = excluded.cohort, sequence = excluded.sequence,
+       time = max(time, excluded.time), received = max(received, excluded.received), ruleset = excluded.ruleset,
+       agent = excluded.agent, sources = excluded.sources, seen = excluded.seen, released = excluded.released,
+       merged = excluded.merged, sampled = excluded.sampled, withheld = excluded.withheld, lost = excluded.lost
+       WHERE excluded.sequence > sequence`,
+      ...[node, statement.role, statement.cohort, sequence, time.last, received, ruleset, statement.agent.version],
+      ...[statement.sources.join(','), sumOf(statement.seen), sumOf(statement.released), sumOf(statement.merged)],
+      ...[sumOf(statement.sampled), sumOf(statement.withheld)],
+      CLASSES.reduce((sum, name) => sum + lostIn(statement, name), 0),
+    );
+  }
+
+  /** The batch of that number, the first if there should be several. */
+  find(node: string, sequence: number): BatchRow | undefined {
+    const row = this.#row(
+      'SELECT * FROM batches WHERE node = ? AND sequence = ? ORDER BY log_index LIMIT 1',
+      node,
+      sequence,
+    );
+    return row === undefined ? undefined : batchOf(row);
+  }
+
+  batch(logIndex: number): BatchRow | undefined {
+    const row = this.#row('SELECT * FROM batches WHERE log_index = ?', logIndex);
+    return row === undefined ? undefined : batchOf(row);
+  }
+
+  lastSequence(node: string): number {
+    return number(this.#row('SELECT coalesce(max(sequence), 0) AS last FROM batches WHERE node = ?', node)?.['last']);
+  }
+
+  /** Batches that may hold events of the time, newest first; those without events left out. */
+  batchesBetween(fromUs: number, toUs: number, limit: number, node?: string): readonly BatchRow[] {
+    const ofNode = node === undefined ? '' : 'AND node = ?';
+    const sql = `SELECT * FROM batches WHERE time_last >= ? AND time_first <= ? AND events > 0 ${ofNode} ORDER BY time_last DESC LIMIT ?`;
+    return this.#rows(sql, fromUs, toUs, ...(node === undefined ? [] : [node]), limit).map(batchOf);
+  }
+
+  nodes(): readonly NodeRow[] {
+    return this.#rows('SELECT * FROM nodes ORDER BY name').map(nodeOf);
+  }
+
+  activity(sinceUs: number, bucketUs: number, node?: string): readonly ActivityBucket[] {
+    const bucket = Math.max(1, Math.round(bucketUs / 1e6));
+    const ofNode = node === undefined ? '' : 'AND node = ?';
+    const sql = `SELECT second / ? * ? AS bucket, class, sum(events) AS events FROM activity
+      WHERE second >= ? ${ofNode} GROUP BY bucket, class ORDER BY bucket, class`;
+    const rows = this.#rows(sql, bucket, bucket, Math.floor(sinceUs / 1e6), ...(node === undefined ? [] : [node]));
+    return rows.flatMap((row) => {
+      const name = CLASSES.find((each) => each === row['class']);
+      return name ? [{ time: number(row['bucket']) * 1e6, class: name, events: number(row['events']) }] : [];
+    });
+  }
+
+  /** One step of a follower, whole or not at all: alerts, and with them, if given, how far it has come and what it remembers. */
+  commitStep(step: {
+    readonly alerts: readonly Alert[];
+    readonly cursor?: { readonly name: string; readonly position: number } | undefined;
+    readonly detectors?: ReadonlyMap<string, string> | undefined;
+  }): number {
+    const added = this.#transaction(() => {
+      const { cursor, detectors } = step;
+      if (cursor) this.#run('INSERT OR REPLACE INTO cursors VALUES (?, ?)', cursor.name, cursor.position);
+      for (const [id, state] of detectors ?? []) this.#run('INSERT OR REPLACE INTO detectors VALUES (?, ?)', id, state);
+      return step.alerts.reduce((sum, alert) => sum + this.#addAlert(alert), 0);
+    });
+    if (added > 0) this.#tell('alert');
+    return added;
+  }
+
+  #addAlert(alert: Alert): number {
+    const { changes } = this.#run(
+      'INSERT OR IGNORE INTO alerts (id, time, node, severity, log_index, alert) VALUES (?, ?, ?, ?, ?, ?)',
+      ...[alert.id, alert.time, alert.node, SEVERITIES.indexOf(alert.severity), alert.events[0]?.logIndex ?? -1],
+      JSON.stringify(alert),
+    );
+    return Number(changes);
+  }
+
+  /** `undefined` for a follower that never came to a commit. */
+  cursor(name: string): number | undefined {
+    const row = this.#row('SELECT position FROM cursors WHERE name = ?', name);
+    return row && number(row['position']);
+  }
+
+  detectorStates(): ReadonlyMap<string, unknown> {
+    const rows = this.#rows('SELECT id, state FROM detectors');
+    return new Map(rows.map((row) => [text(row['id']), parseJson(row['state'])]));
+  }
+
+  alerts({ limit, afterSeq, node, minSeverity, sinceUs }: AlertQuery): readonly AlertRow[] {
+    const sql = `SELECT seq, log_index, alert FROM alerts WHERE seq > ? AND severity >= ? AND time >= ?
+      ${node === undefined ? '' : 'AND node = ?'} ORDER BY seq ${afterSeq === undefined ? 'DESC' : 'ASC'} LIMIT ?`;
+    const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
+    return this.#rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...(node === undefined ? [] : [node]), limit).map(
+      alertOf,
+    );
+  }
+
+  alert(id: string): AlertRow | undefined {
+    const row = this.#row('SELECT seq, log_index, alert FROM alerts WHERE id = ?', id);
+    return row === undefined ? undefined : alertOf(row);
+  }
+
+  lastAlertSeq(): number {
+    return number(this.#row('SELECT coalesce(max(seq), 0) AS last FROM alerts')?.['last']);
+  }
+
+  /** Counts a refusal and keeps its last message; messages hold no values of events. */
+  addRefusal(node: string, code: string, message: string, nowUs: number): void {
+    this.#run(
+      `INSERT INTO refusals VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET
+       refused = refused + 1, last = excluded.last, message = excluded.message`,
+      ...[node, code, nowUs, nowUs, message],
+    );
+  }
+
+  refusals(): readonly Refusal[] {
+    return this.#rows('SELECT * FROM refusals ORDER BY last DESC').map((row) => ({
+      node: text(row['node']),
+      code: text(row['code']),
+      refused: number(row['refused']),
+      first: number(row['first']),
+      last: number(row['last']),
+      message: text(row['message']),
+    }));
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const made = this.#database.prepare(sql);
+    this.#statements.set(sql, made);
+    return made;
+  }
+
+  #run(sql: string, ...values: readonly SQLInputValue[]): { readonly changes: number | bigint } {
+    return this.#prepared(sql).run(...values);
+  }
+
+  #row(sql: string, ...values: readonly SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values);
+  }
+
+  #rows(sql: string, ...values: readonly SQLInputValue[]): readonly Row[] {
+    return this.#prepared(sql).all(...values);
+  }
+}
+
+function refuseOtherVersion(database: DatabaseSync, file: string): void {
+  const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+  if (version === VERSION || version === 0) return;
+  database.close();
+  throw new Error(
+    `${file} has version ${String(version)}, this program knows ${VERSION}; move it away and it is made again from the log`,
+  );
+}
+
+const text = (value: SQLInputValue | undefined): string => (typeof value === 'string' ? value : '');
+const parseJson = (value: SQLInputValue | undefined): unknown => JSON.parse(text(value));
+const number = (value: SQLInputValue | undefined): number => Number(value ?? 0);
+
+function batchOf(row: Row): BatchRow {
+  return {
+    logIndex: number(row['log_index']),
+    node: text(row['node']),
+    sequence: number(row['sequence']),
+    digest: text(row['digest']),
+    body: text(row['body']),
+    received: number(row['received']),
+    timeFirst: number(row['time_first']),
+    timeLast: number(row['time_last']),
+    events: number(row['events']),
+  };
+}
+
+function nodeOf(row: Row): NodeRow {
+  const sources = text(row['sources']);
+  return {
+    name: text(row['name']),
+    role: text(row['role']),
+    cohort: text(row['cohort']),
+    lastSequence: number(row['sequence']),
+    lastTime: number(row['time']),
+    lastReceived: number(row['received']),
+    ruleset: text(row['ruleset']),
+    agentVersion: text(row['agent']),
+    sources,
+    weaker: sources.split(',').includes('proc'),
+    seen: number(row['seen']),
+    released: number(row['released']),
+    merged: number(row['merged']),
+    sampled: number(row['sampled']),
+    withheld: number(row['withheld']),
+    lost: number(row['lost']),
+  };
+}
+
+function alertOf(row: Row): AlertRow {
+  const alert: Alert = JSON.parse(text(row['alert']));
+  return { ...alert, seq: number(row['seq']), logIndex: number(row['log_index']) };
+}

@@ -1,0 +1,78 @@
+/**
+ * Strict YAML for files that operators write: no aliases, no tags, no key twice, no key that nobody asked for. Every
+ * problem is told with file, line, key and what to do, all of them at once.
+ */
+import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type ParsedNode, type YAMLMap } from 'yaml';
+
+const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
+
+/** What is wrong with a file, one problem a line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** A place in a file, from which problems are told. */
+export interface Place {
+  readonly tell: (key: string, problem: string, node?: Node | null) => undefined;
+}
+
+export interface YamlFile extends Place {
+  readonly root: ParsedNode | null;
+  readonly problems: readonly string[];
+}
+
+export function readYaml(text: string, file: string): YamlFile {
+  if (text.length > MAX_FILE_CHARACTERS) throw new ConfigError(`${file}: larger than 4 MiB; this is not our file`);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, schema: 'core', uniqueKeys: true, customTags: [] });
+  const problems: string[] = [];
+  const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line;
+  for (const error of [...document.errors, ...document.warnings]) {
+    problems.push(`${file}:${lineOf(error.pos[0])} ${error.message.split('\n')[0] ?? 'not YAML'}`);
+  }
+  const tell: Place['tell'] = (key, problem, node) => {
+    problems.push(`${file}:${lineOf(node?.range?.[0])} ${key}: ${problem}`);
+    return undefined;
+  };
+  return { root: document.contents, problems, tell };
+}
+
+/** The values of a map by key, each with its node; keys not in `allowed` are told as problems. */
+export function readMap(
+  node: Node | null | undefined,
+  where: string,
+  allowed: readonly string[],
+  place: Place,
+): ReadonlyMap<string, Node> {
+  const values = new Map<string, Node>();
+  if (!isMap(node)) {
+    place.tell(where, `must be a map with the keys ${allowed.join(', ')}`, node ?? null);
+    return values;
+  }
+  for (const { key, value } of pairsOf(node)) {
+    const name = isScalar(key) ? String(key.value) : '?';
+    if (allowed.includes(name)) values.set(name, value);
+    else place.tell(where === '' ? name : `${where}.${name}`, `no such key; known are ${allowed.join(', ')}`, key);
+  }
+  return values;
+}
+
+function pairsOf(map: YAMLMap): readonly { readonly key: Node; readonly value: Node }[] {
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the parser makes nodes of every key and value; its type does not say so
+  return map.items as { key: Node; value: Node }[];
+}
+
+export function readList(node: Node | undefined, where: string, place: Place): readonly Node[] {
+  if (isSeq(node)) {
+    // oxlint-disable-next-line no-unsafe-type-assertion -- as above
+    return node.items as Node[];
+  }
+  place.tell(where, 'must be a list', node ?? null);
+  return [];
+}
+
+/** The value of a plain scalar; `undefined` for anything else. */
+export function scalarOf(node: Node | undefined): string | number | boolean | undefined {
+  const value: unknown = isScalar(node) ? node.value : undefined;
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
+}

@@ -1,0 +1,125 @@
+/** A collector in a directory of its own, and nodes that send to it. */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { encodeBatch, packBody } from '#protocol/batch.ts';
+import { NOTE_SIGNATURE, signingKey, type SigningKey } from '#protocol/note.ts';
+import { NO_PREVIOUS, statementDigest, type Counts, type Statement } from '#protocol/statement.ts';
+import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from '#protocol/vocabulary.ts';
+import { Chains } from '../../collector/chains.ts';
+import type { Disk } from '../../collector/disk.ts';
+import { EvidenceStore } from '../../collector/evidence.ts';
+import { TransparencyLog } from '../../collector/log.ts';
+import type { Collector } from '../../collector/pipeline.ts';
+import type { RegisteredNode } from '../../collector/registry.ts';
+import type { ReleasedValidator } from '../../collector/released.ts';
+import { State } from '../../collector/state.ts';
+import { FIRST, logKey, signedStatement } from '../protocol/sample.ts';
+
+export const RULESET = FIRST.ruleset;
+export const pin = (fill: string): string => `sha256/${fill.repeat(43)}=`;
+
+/** A validator that releases two events with one attribute each. */
+export const validate: ReleasedValidator = (line) => {
+  const allowed = new Set(['event', 'time', 'process.executable.path', 'file.path', 'file.open.access']);
+  const extra = Object.keys(Object(line)).find((key) => !allowed.has(key));
+  return extra === undefined ? undefined : { attribute: extra, problem: 'is not released' };
+};
+
+export interface OpenCollector extends Collector, AsyncDisposable {
+  readonly nodes: Map<string, RegisteredNode>;
+}
+
+export async function openCollector(home: string, nodes: readonly SampleNode[], disk?: Disk): Promise<OpenCollector> {
+  mkdirSync(home, { recursive: true });
+  const evidence = await EvidenceStore.open(home, disk);
+  const log = await TransparencyLog.open(join(home, 'log'), logKey, disk);
+  const state = State.open(join(home, 'state.sqlite'));
+  await state.follow(log, ({ body }) => evidence.keptAt(body.sha256));
+  const registered = new Map(nodes.map((node) => [node.name, node.registered]));
+  return {
+    nodes: registered,
+    registry: { node: (name) => registered.get(name) },
+    rulesets: { validatorOf: (digest) => (digest === RULESET ? validate : undefined) },
+    chains: new Chains(state),
+    evidence,
+    log,
+    state,
+    async [Symbol.asyncDispose]() {
+      await log.close();
+      state[Symbol.dispose]();
+    },
+  };
+}
+
+export const line = (event: string, time: number, attributes: object = {}): string =>
+  JSON.stringify({ event, time, ...attributes });
+
+/** A node that signs one batch after the other. */
+export class SampleNode {
+  readonly name: string;
+  readonly key: SigningKey;
+  #last: Statement | undefined;
+
+  constructor(name = 'node-1') {
+    this.name = name;
+    this.key = signingKey(name, NOTE_SIGNATURE, generateKeyPairSync('ed25519').privateKey);
+  }
+
+  get registered(): RegisteredNode {
+    const { name, key } = this;
+    return { name, role: FIRST.role, cohort: FIRST.cohort, batchKey: key.verifier, transportKey: pin('A') };
+  }
+
+  /** The statement of the last batch. */
+  get last(): Statement | undefined {
+    return this.#last;
+  }
+
+  /** The next batch of the chain with these lines; `changes` break it on purpose. */
+  next(lines: readonly string[], changes: Partial<Statement> = {}): Uint8Array {
+    const before = this.#last;
+    const events = countClasses(lines);
+    const times = lines.map((text) => Number(/"time":([0-9]+)/.exec(text)?.[1] ?? 0));
+    const packed = packBody(lines);
+    const released = added(before?.released ?? {}, events);
+    const statement: Statement = {
+      ...FIRST,
+      node: this.name,
+      vocabulary: vocabularyDigest(),
+      sequence: (before?.sequence ?? 0) + 1,
+      previous: before === undefined ? NO_PREVIOUS : statementDigest(before),
+      time: lines.length === 0 ? { first: 0, last: 0 } : { first: Math.min(...times), last: Math.max(...times) },
+      events,
+      seen: released,
+      released,
+      merged: {},
+      sampled: {},
+      withheld: {},
+      lost: {},
+      body: packed.body,
+      ...changes,
+    };
+    this.#last = statement;
+    return encodeBatch({ note: signedStatement(statement, this.key), body: packed.bytes });
+  }
+
+  /** Forgets the last batch, so that the next one takes its place. */
+  rewindTo(statement: Statement | undefined): void {
+    this.#last = statement;
+  }
+}
+
+function countClasses(lines: readonly string[]): Counts {
+  const counts: Partial<Record<EventClass, number>> = {};
+  for (const text of lines) {
+    const name = /"event":"([^"]*)"/.exec(text)?.[1] ?? '';
+    const eventClass = isEventName(name) ? EVENTS[name].class : 'self';
+    counts[eventClass] = (counts[eventClass] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function added(a: Counts, b: Counts): Counts {
+  return Object.fromEntries(CLASSES.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]));
+}
