@@ -1,0 +1,135 @@
+/**
+ * `collector.yaml`: every key once, with its meaning, its check and its default. The data directory is the one that
+ * the file lies in. Unknown keys are errors.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Node } from 'yaml';
+import { isKeyName } from '#protocol/note.ts';
+import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from './yaml-file.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Webhook {
+  readonly url: string;
+  /** Key of the HMAC over each message. */
+  readonly secretFile: string | undefined;
+}
+
+/** Reads a value; tells the place and gives `undefined` when it is wrong. */
+type Parse<T> = (node: Node, name: string, place: Place) => T | undefined;
+
+interface Key<T> {
+  readonly says: string;
+  readonly parse: Parse<T>;
+  readonly fallback: T;
+  /** The default as one writes it. */
+  readonly written: string;
+}
+
+const key = <T>(says: string, parse: Parse<T>, fallback: T, written: string): Key<T> => ({
+  says,
+  parse,
+  fallback,
+  written,
+});
+
+const LOOPBACK = '127.0.0.1';
+
+const KEYS = {
+  origin: key(
+    'Name of the log; its key and its checkpoints carry it.',
+    parseOrigin,
+    'localhost/hushwatch',
+    'localhost/hushwatch',
+  ),
+  listen: key(
+    'Where shippers connect and the log is served: HOST:PORT.',
+    parseAddress,
+    { host: LOOPBACK, port: 8441 },
+    `${LOOPBACK}:8441`,
+  ),
+  dashboard: key(
+    'Where the dashboard listens: HOST:PORT.',
+    parseAddress,
+    { host: LOOPBACK, port: 8440 },
+    `${LOOPBACK}:8440`,
+  ),
+  silence_seconds: key('A node that sends nothing for longer alerts.', parseCount, 300, '300'),
+  webhooks: key('Where alerts are posted: a list of `url` and, to sign them, `secret_file`.', parseWebhooks, [], '[]'),
+};
+
+type Keys = typeof KEYS;
+export type Config = { readonly [K in keyof Keys]: Keys[K] extends Key<infer T> ? T : never } & {
+  /** The collector's data directory. */
+  readonly home: string;
+};
+
+export function readConfig(file: string): Config {
+  const { mode } = statSync(file);
+  if ((mode & 0o002) !== 0) throw new ConfigError(`${file}: everyone may write it; chmod o-w ${file}`);
+  return parseConfig(readFileSync(file, 'utf8'), resolve(file));
+}
+
+export function parseConfig(text: string, file: string): Config {
+  const yaml = readYaml(text, file);
+  const values = yaml.root === null ? new Map<string, Node>() : readMap(yaml.root, '', Object.keys(KEYS), yaml);
+  const read = <T>(name: keyof Keys, { parse, fallback }: Key<T>): T => {
+    const node = values.get(name);
+    return node === undefined ? fallback : (parse(node, name, yaml) ?? fallback);
+  };
+  const config: Config = {
+    home: dirname(file),
+    origin: read('origin', KEYS.origin),
+    listen: read('listen', KEYS.listen),
+    dashboard: read('dashboard', KEYS.dashboard),
+    silence_seconds: read('silence_seconds', KEYS.silence_seconds),
+    webhooks: read('webhooks', KEYS.webhooks).map(({ url, secretFile }) => ({
+      url,
+      secretFile: secretFile && resolve(dirname(file), secretFile),
+    })),
+  };
+  if (yaml.problems.length > 0) throw new ConfigError(yaml.problems.join('\n'));
+  return config;
+}
+
+/** The reference of the keys, for the documentation. */
+export function describeConfig(): string {
+  return Object.entries(KEYS)
+    .map(([name, { says, written }]) => `${name}: ${written}\n    ${says}\n`)
+    .join('');
+}
+
+function parseOrigin(node: Node, name: string, place: Place): string | undefined {
+  const value = scalarOf(node);
+  if (typeof value === 'string' && isKeyName(value)) return value;
+  return place.tell(name, 'must be a name without spaces and plus, like logs.example.org/hushwatch', node);
+}
+
+function parseAddress(node: Node, name: string, place: Place): Address | undefined {
+  const [, host = '', port = ''] = /^(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(String(scalarOf(node))) ?? [];
+  if (host !== '' && Number(port) <= 65_535) return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+  return place.tell(name, 'must be HOST:PORT, like 127.0.0.1:8441', node);
+}
+
+function parseCount(node: Node, name: string, place: Place): number | undefined {
+  const value = scalarOf(node);
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
+  return place.tell(name, 'must be a whole number above 0', node);
+}
+
+function parseWebhooks(node: Node, name: string, place: Place): readonly Webhook[] {
+  return readList(node, name, place).flatMap((item) => {
+    const values = readMap(item, name, ['url', 'secret_file'], place);
+    const url = scalarOf(values.get('url'));
+    const secretFile = scalarOf(values.get('secret_file'));
+    if (typeof url !== 'string' || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+      place.tell(`${name}.url`, 'must be an http:// or https:// URL', values.get('url') ?? item);
+      return [];
+    }
+    return [{ url, secretFile: secretFile === undefined ? undefined : String(secretFile) }];
+  });
+}
