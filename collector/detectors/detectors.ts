@@ -9,7 +9,7 @@ import { makeSigmaDetector, type SigmaOptions } from './sigma.ts';
 import { makeSilenceDetector, type SilenceKnobs } from './silence.ts';
 
 export interface DetectorOptions extends FirstSeenKnobs, SilenceKnobs, ChainKnobs {
-  readonly pack: Pick<SigmaOptions, 'rules' | 'mapping'>;
+  readonly pack: Pick<SigmaOptions, 'rules' | 'correlations' | 'mapping'>;
   readonly clearFor: SigmaOptions['clearFor'];
   readonly alertFrom?: SigmaOptions['alertFrom'];
   /** What {@link saveDetectors} gave. */

@@ -42,9 +42,11 @@ export function loadPack(directory: string, mappingFile: string = MAPPING_FILE):
   refuseTwins(documents);
   const filters = documents.filter((document): document is SigmaFilter => document.kind === 'filter');
   const rules = documents.filter((document): document is SigmaRule => document.kind === 'rule');
+  const correlations = documents.filter((document): document is SigmaCorrelation => document.kind === 'correlation');
+  refuseUnknown(correlations, documents);
   return {
     rules: applyFilters(rules, filters),
-    correlations: documents.filter((document): document is SigmaCorrelation => document.kind === 'correlation'),
+    correlations,
     mapping: loadMapping(mappingFile),
     digest: digestOf([...files, { name: '../mapping.yaml', bytes: readFileSync(mappingFile) }]),
   };
@@ -65,5 +67,17 @@ function refuseTwins(
     if (other !== undefined)
       throw new SigmaError(file, line, `id: ${id} is already that of ${other}; give each rule its own`);
     seen.set(id, file);
+  }
+}
+
+function refuseUnknown(
+  correlations: readonly SigmaCorrelation[],
+  documents: readonly { readonly id: string; readonly name: string | undefined }[],
+): void {
+  const known = new Set(documents.flatMap(({ id, name }) => [id, name]));
+  for (const { rules, file, line } of correlations) {
+    const unknown = rules.find((rule) => !known.has(rule));
+    if (unknown === undefined) continue;
+    throw new SigmaError(file, line, `correlation: rules: no rule here has the id or name ${unknown}`);
   }
 }

@@ -15,6 +15,8 @@ export function textsOf(saved: unknown): Map<string, string> {
   return entriesOf(saved, (value) => (typeof value === 'string' ? value : undefined));
 }
 
+export const itemsOf = (saved: unknown): readonly unknown[] => (Array.isArray(saved) ? saved : []);
+
 function entriesOf<T>(saved: unknown, read: (value: unknown) => T | undefined): Map<string, T> {
   const entries = new Map<string, T>();
   if (typeof saved !== 'object' || saved === null) return entries;

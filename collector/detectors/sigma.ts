@@ -5,9 +5,11 @@
  * One alert for a rule, a process and a minute. The sentence is made of the rule's title and of released
  * attributes, never of what the rule saw on the node.
  */
+import { makeCorrelator, type Match, type Story } from './correlation.ts';
 import {
   alertId,
   MINUTE,
+  spoken,
   type Alert,
   type Detector,
   type EvidenceBatch,
@@ -17,13 +19,14 @@ import {
 import { LossLedger } from './loss.ts';
 import { memberOf, numbersOf } from './saved.ts';
 import { describeEvent } from './sentence.ts';
-import { compileBound, type Matcher } from './sigma/compile.ts';
-import type { Mapping } from './sigma/mapping.ts';
+import { compileBound, readSource, type Matcher } from './sigma/compile.ts';
+import { locateField, type Mapping } from './sigma/mapping.ts';
 import { planRules, type Clear } from './sigma/plan.ts';
-import { LEVELS, type SigmaRule } from './sigma/rule.ts';
+import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
 
 export interface SigmaOptions {
   readonly rules: readonly SigmaRule[];
+  readonly correlations?: readonly SigmaCorrelation[];
   readonly mapping: Mapping;
   /** What a ruleset, named by its digest, releases in clear. */
   readonly clearFor: (ruleset: string) => Clear;
@@ -38,6 +41,12 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
   const least = LEVELS.indexOf(options.alertFrom ?? 'low');
   const recent = numbersOf(memberOf(saved, 'recent'));
   const losses = new LossLedger(memberOf(saved, 'losses'));
+  const correlations = options.correlations ?? [];
+  const correlator = makeCorrelator(correlations, memberOf(saved, 'correlations'));
+  /** Rules that only serve correlations do not alert on their own. */
+  const serving = new Set(correlations.filter(({ generate }) => !generate).flatMap(({ rules: wanted }) => wanted));
+  const isServing = (rule: SigmaRule): boolean =>
+    serving.has(rule.id) || (rule.name !== undefined && serving.has(rule.name));
   const matchers = new Map<string, Matcher>();
 
   const matcherFor = (ruleset: string): Matcher => {
@@ -69,14 +78,18 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
       for (const [line, record] of batch.events.entries()) {
         for (const id of matchesOf(record, matcher)) {
           const rule = rules.get(id);
-          if (rule !== undefined && LEVELS.indexOf(rule.level) < least) continue;
-          const alert = alertOf(batch, record, line, id, rule, loss);
-          if (isNew(alert.id, alert.time)) yield alert;
+          const found =
+            rule === undefined ? [] : correlator.observe(matchOf(batch, record, line, rule, options.mapping));
+          const alerts = found.map((story) => storyAlert(batch.node, story, loss));
+          if (rule === undefined || !isServing(rule)) alerts.unshift(alertOf(batch, record, line, id, rule, loss));
+          for (const alert of alerts) {
+            if (LEVELS.indexOf(alert.severity) >= least && isNew(alert.id, alert.time)) yield alert;
+          }
         }
       }
     },
     tick: () => [],
-    save: () => ({ recent: Object.fromEntries(recent), losses: losses.save() }),
+    save: () => ({ recent: Object.fromEntries(recent), losses: losses.save(), correlations: correlator.save() }),
   };
 }
 
@@ -84,6 +97,47 @@ function matchesOf(record: ReleasedRecord, matcher: Matcher): ReadonlySet<string
   const fromNode = record['detection.rules'];
   const here = matcher.match({ name: record.event, attributes: record });
   return new Set([...(typeof fromNode === 'object' ? fromNode : []), ...here]);
+}
+
+function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rule: SigmaRule, mapping: Mapping): Match {
+  return {
+    ids: rule.name === undefined ? [rule.id] : [rule.id, rule.name],
+    time: record.time,
+    at: { logIndex: batch.logIndex, line },
+    fieldOf: (field): string | undefined => {
+      if (field === 'Computer' || field === 'host.name') return batch.node;
+      const source = locateField(rule, record.event, field, mapping);
+      const text = source === undefined ? undefined : readSource(source, record);
+      return typeof text === 'object' ? text.join(' ') : text;
+    },
+  };
+}
+
+function storyAlert(node: string, story: Story, loss: number): Alert {
+  const { correlation, group, measure, first, last, events } = story;
+  const title = correlation.title.replace(/[.\s]+$/, '');
+  const within = last > first ? ` within ${spoken(last - first)}` : '';
+  return {
+    id: alertId('sigma', correlation.id, node, JSON.stringify([group, events.at(-1)])),
+    time: last,
+    node,
+    detector: 'sigma',
+    rule: correlation.id,
+    title,
+    severity: correlation.level,
+    reason: `${capital(title)}: on ${node}, ${counted(correlation, measure, events.length)}${within}.`,
+    silencedBy: `another threshold or time span in ${correlation.file}`,
+    attack: attackOf(correlation.tags),
+    events,
+    entity: undefined,
+    loss,
+  };
+}
+
+function counted({ type, rules }: SigmaCorrelation, measure: number, events: number): string {
+  if (type === 'event_count') return `${measure} matches came together`;
+  if (type.startsWith('temporal')) return `${measure} of ${rules.length} steps happened`;
+  return `the ${type.slice('value_'.length)} of ${events} matches came to ${measure}`;
 }
 
 function alertOf(

@@ -91,7 +91,7 @@ class Fields {
     if (this.#textRound[slot] !== this.#round) {
       this.#textRound[slot] = this.#round;
       const source = this.#sources[slot];
-      this.#text[slot] = source === undefined ? undefined : read(source, this.#attributes);
+      this.#text[slot] = source === undefined ? undefined : readSource(source, this.#attributes);
     }
     return this.#text[slot];
   }
@@ -111,7 +111,8 @@ class Fields {
   }
 }
 
-function read(source: Source, attributes: Attributes): Text {
+/** The text of a field, or its texts. */
+export function readSource(source: Source, attributes: MatchableEvent['attributes']): Text {
   if (source.take === 'everything') {
     return Object.values(attributes).flatMap((value) => (value === undefined || value === null ? [] : asText(value)));
   }

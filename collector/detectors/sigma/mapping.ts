@@ -165,7 +165,7 @@ function attributeName(node: Node, file: string): AttributeName {
 
 /** Finds the events a rule is about and puts attributes in place of its field names. */
 export function bindRule(rule: SigmaRule, mapping: Mapping): Binding {
-  const route = mapping.routes.find((one) => isRouted(rule.logsource, one.logsource)) ?? ownEvents(rule.logsource);
+  const route = routeOf(rule.logsource, mapping);
   const nothing = { rule, bound: [], missing: [] };
   if (route === undefined)
     return { ...nothing, blind: `no events here come from ${describeLogSource(rule.logsource)}` };
@@ -188,6 +188,17 @@ export function bindRule(rule: SigmaRule, mapping: Mapping): Binding {
     blind: `no event carries ${missing.join(', ') || 'all that the rule needs together'}`,
   };
 }
+
+/** Where a field of the rule is found in one kind of event. */
+export function locateField(rule: SigmaRule, event: string, field: string, mapping: Mapping): Source | undefined {
+  const route = routeOf(rule.logsource, mapping);
+  const target = route?.targets.find((one) => one.event === event || one.event === '*');
+  const source = target === undefined ? undefined : sourceOf(field, target, mapping);
+  return source?.take === 'constant' ? undefined : source;
+}
+
+const routeOf = (logsource: LogSource, mapping: Mapping): Route | undefined =>
+  mapping.routes.find((one) => isRouted(logsource, one.logsource)) ?? ownEvents(logsource);
 
 /** A route is meant when it names exactly what the rule names; a route without any of it takes all. */
 function isRouted(rule: LogSource, route: LogSource): boolean {

@@ -74,6 +74,8 @@ export interface SigmaCorrelation extends Described {
   readonly aliases: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly condition: readonly { readonly how: 'lt' | 'lte' | 'gt' | 'gte' | 'eq' | 'neq'; readonly number: number }[];
   readonly fields: readonly string[];
+  /** For value_percentile. */
+  readonly percentile: number;
 }
 
 export type SigmaDocument = SigmaRule | SigmaFilter | SigmaCorrelation;
@@ -260,11 +262,11 @@ function parseThreshold(
   type: CorrelationType,
   file: string,
   fail: (key: string, problem: string) => never,
-): Pick<SigmaCorrelation, 'condition' | 'fields'> {
+): Pick<SigmaCorrelation, 'condition' | 'fields' | 'percentile'> {
   const map = body.entries.has('condition') ? mapOf(body, 'condition', file) : undefined;
   if (map === undefined) {
     return type.startsWith('temporal')
-      ? { condition: [], fields: [] }
+      ? { condition: [], fields: [], percentile: 50 }
       : fail('condition', 'missing; write e.g. gte: 10');
   }
   const condition = OPERATORS.flatMap((how) => {
@@ -276,7 +278,9 @@ function parseThreshold(
   if (condition.length === 0) fail('condition', `needs one of ${OPERATORS.join(', ')}`);
   if (type.startsWith('value_') && fields.length === 0)
     fail('condition', `${type} needs field: the field whose values count`);
-  return { condition, fields };
+  const percentile = Number(textOf(map, 'percentile', file) ?? 50);
+  if (!(percentile > 0 && percentile <= 100)) fail('condition', 'percentile must be above 0 and at most 100');
+  return { condition, fields, percentile };
 }
 
 function parseAliases(body: MapNode, file: string): SigmaCorrelation['aliases'] {

@@ -301,6 +301,29 @@ describe('sigma', () => {
     });
   });
 
+  test('download, chmod, run: three steps are one story', () => {
+    const id = (file: string): string => pack.rules.find((rule) => rule.file === file)?.id ?? '';
+    const step = (file: string, seconds: number): ReleasedRecord =>
+      exec('/usr/bin/x', { 'detection.rules': [id(file)] }, START + seconds * 1_000_000);
+    const story = [
+      step('download-temporary.yml', 0),
+      step('chmod-executable-temporary.yml', 1),
+      step('exec-temporary-directory.yml', 2),
+    ];
+    const alerts = feed(make(new Set()), [batch(first, story)]);
+    expect(alerts.map(({ severity }) => severity)).toEqual(['low', 'low', 'medium', 'high']);
+    expect(alerts.at(-1)?.reason).toMatch(/3 of 3 steps happened within 2 s\.$/);
+    expect(alerts.at(-1)?.events).toHaveLength(3);
+    expect(
+      feed(make(new Set()), [
+        batch(
+          first,
+          story.toReversed().map((one, i) => ({ ...one, time: START + i })),
+        ),
+      ]),
+    ).toHaveLength(3);
+  });
+
   test('the loss in the window is said', () => {
     const lossy = { ...first, seen: { file: 7 }, lost: { ring: { file: 7 } } };
     expect(feed(make(), [batch(lossy, [exec('/tmp/x')])])).toMatchObject([{ loss: 7 }]);
