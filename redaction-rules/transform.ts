@@ -1,0 +1,180 @@
+/**
+ * What each transformation does to a value. Pure: a value, the time of its event and a key go in, nothing else.
+ *
+ * A result of undefined means that nothing is released. Texts are cut at a length and lists at a number of items,
+ * so that no value can grow a line without bound.
+ */
+import { RE2JS } from 're2js';
+import type { AttributeName, Value, ValueType } from '#protocol/vocabulary.ts';
+import { cryptoPan, formatAddress, inRanges, parseAddress, truncateAddress, type RangeName } from './address.ts';
+import { redactArguments, type ArgvWriter } from './argv.ts';
+import { deriveKey, frozenNoise, numberPseudonymiser, pseudonymiser, type PseudonymKeys, type Scope } from './keys.ts';
+import { compilePath, type PathWriter } from './path.ts';
+import { holds, type Rule } from './rule.ts';
+import { GONE, isPlainName } from './shapes.ts';
+
+export const MAX_TEXT = 1024;
+export const MAX_ITEMS = 64;
+
+/** What a rule does to values of one type; undefined: nothing is released. */
+export type Apply<In extends Value = Value> = (value: In, time: number) => Value | undefined;
+
+export interface Keyed {
+  readonly keys: PseudonymKeys;
+  readonly epoch: number;
+}
+
+const cut = (text: string): string => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) + GONE : text).toWellFormed();
+
+type TextRule = (text: string) => string | undefined;
+
+/** A transformation of texts, for one text or for each of a list. */
+function textual(rule: TextRule): Apply {
+  return (value) => {
+    if (typeof value === 'string') return rule(value);
+    if (!Array.isArray(value)) return undefined;
+    const items: readonly string[] = value;
+    return items.slice(0, MAX_ITEMS).flatMap((item) => rule(item) ?? []);
+  };
+}
+
+const numeric =
+  (rule: (value: number, time: number) => number | undefined): Apply =>
+  (value, time) =>
+    typeof value === 'number' ? rule(value, time) : undefined;
+
+/** Decimals of a quantum, so that 3 × 0.05 is written 0.15. */
+export function roundTo(value: number, quantum: number): number {
+  const decimals = (/\.([0-9]+)$/.exec(quantum.toFixed(9).replace(/0+$/, ''))?.[1] ?? '').length;
+  const rounded = Number((Math.round(value / quantum) * quantum).toFixed(decimals));
+  return rounded === 0 ? 0 : rounded;
+}
+
+interface Pseudonymous {
+  readonly scope: Scope;
+  readonly forever: boolean;
+}
+
+export function compileTransform(
+  rule: Rule,
+  attribute: AttributeName,
+  type: ValueType,
+  keyed: Keyed,
+): Apply | undefined {
+  const epochOf = (of: Pseudonymous): number => (of.forever ? 0 : keyed.epoch);
+  const named = (of: Pseudonymous & { readonly length: number }, domain: string): ((text: string) => string) =>
+    pseudonymiser(deriveKey(keyed.keys, of.scope, 'pseudonym', domain, epochOf(of)), of.length);
+  const mapped = (of: Pseudonymous, domain: string, keep: readonly RangeName[]): TextRule =>
+    compilePrefix(
+      deriveKey(keyed.keys, of.scope, 'prefix4', domain, epochOf(of)),
+      deriveKey(keyed.keys, of.scope, 'prefix6', domain, epochOf(of)),
+      keep,
+    );
+
+  switch (rule.do) {
+    case 'drop':
+      return undefined;
+    case 'keep':
+      return type === 'string' || type === 'string[]' ? textual(cut) : (value) => value;
+    case 'allow':
+      return type === 'int'
+        ? numeric((value) => (holds(rule.values, value) ? value : undefined))
+        : textual((text) => (holds(rule.values, text) ? text : 'other'));
+    case 'mask':
+      return textual(compileMask(rule.patterns));
+    case 'pseudonym': {
+      if (type === 'int') {
+        const hide = numberPseudonymiser(deriveKey(keyed.keys, rule.scope, 'pseudonym', rule.domain, epochOf(rule)));
+        return numeric((value) => (holds(rule.keep, value) ? value : hide(value)));
+      }
+      const hide = named(rule, rule.domain);
+      return textual((text) => (text === '' || holds(rule.keep, text) ? text : hide(text)));
+    }
+    case 'prefix':
+      return textual(mapped(rule, rule.domain, rule.keep));
+    case 'truncate-address':
+      return textual(compileTruncate(rule.ipv4, rule.ipv6, rule.keep));
+    case 'path': {
+      const template = compilePath(rule.template);
+      const user = named(rule, rule.users);
+      const writer: PathWriter = { plain: isPlainName, pseudonym: named(rule, rule.domain), user };
+      return textual((text) => template(text, writer));
+    }
+    case 'argv': {
+      const hide = named(rule, rule.domain);
+      const writer = argvWriter(rule, {
+        hide: rule.values === 'drop' ? () => GONE : named(rule, `${rule.domain}/value`),
+        path: hide,
+        user: named(rule, rule.users),
+        host: named(rule, rule.hosts),
+        address: mapped(rule, rule.addresses, rule.keep),
+      });
+      return (value) => (Array.isArray(value) ? redactArguments(value, writer) : undefined);
+    }
+    case 'round':
+      return numeric((value) => roundTo(value, rule.quantum));
+    case 'noise': {
+      const key = deriveKey(keyed.keys, rule.scope, 'noise', attribute, 0);
+      return numeric((value, time) =>
+        Math.max(0, roundTo(value + frozenNoise(key, rule.scale, Math.floor(time / rule.window)), rule.quantum)),
+      );
+    }
+    case 'count':
+      return (value) => (Array.isArray(value) ? value.length : undefined);
+    case 'length':
+      return (value) => (typeof value === 'string' ? value.length : undefined);
+  }
+}
+
+export interface ArgvNames {
+  readonly hide: (text: string) => string;
+  readonly path: (text: string) => string;
+  readonly user: (text: string) => string;
+  readonly host: (text: string) => string;
+  readonly address: (text: string) => string | undefined;
+}
+
+/** What stays readable in a command line is on the list of words: its paths are what a caller wrote, not what the kernel resolved. */
+export function argvWriter(rule: Extract<Rule, { do: 'argv' }>, names: ArgvNames): ArgvWriter {
+  const template = compilePath(rule.template);
+  const word = (text: string): boolean => rule.words.has(text);
+  const paths: PathWriter = { plain: word, pseudonym: names.path, user: names.user };
+  return {
+    ...paths,
+    word,
+    value: names.hide,
+    host: names.host,
+    address: names.address,
+    path: (text) => template(text, paths),
+    digits: rule.numbers,
+  };
+}
+
+function compileMask(patterns: readonly string[]): TextRule {
+  const compiled = patterns.map((pattern) => RE2JS.compile(pattern));
+  return (text) => compiled.reduce((masked, pattern) => pattern.matcher(masked).replaceAll(GONE), cut(text));
+}
+
+/** Marks a mapped address, so that nobody takes it for a real one. */
+export const MAPPED = 'p-';
+
+function compilePrefix(key4: Uint8Array, key6: Uint8Array, keep: readonly RangeName[]): TextRule {
+  const map4 = cryptoPan(key4);
+  const map6 = cryptoPan(key6);
+  const kept = inRanges(keep);
+  return (text) => {
+    const address = parseAddress(text);
+    if (address === undefined) return undefined;
+    if (kept(address)) return formatAddress(address);
+    return MAPPED + formatAddress(address.length === 4 ? map4(address) : map6(address));
+  };
+}
+
+function compileTruncate(bits4: number, bits6: number, keep: readonly RangeName[]): TextRule {
+  const kept = inRanges(keep);
+  return (text) => {
+    const address = parseAddress(text);
+    if (address === undefined) return undefined;
+    return kept(address) ? formatAddress(address) : truncateAddress(address, bits4, bits6);
+  };
+}
