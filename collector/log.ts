@@ -65,6 +65,7 @@ export class TransparencyLog implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #sequencing: Promise<void> | undefined;
   #failure: Error | undefined;
+  readonly #broken = Promise.withResolvers<Error>();
 
   private constructor(directory: string, key: SigningKey, disk: Disk, lock: Disposable, tree: Tree) {
     this.#directory = directory;
@@ -91,6 +92,11 @@ export class TransparencyLog implements AsyncDisposable {
   /** Entries that a durable checkpoint covers. */
   get size(): number {
     return this.#tree.size;
+  }
+
+  /** The error after which nothing works any more; the process had better end and start again. */
+  get broken(): Promise<Error> {
+    return this.#broken.promise;
   }
 
   /** Queues the entry at once, in the order of the calls; its index once a durable checkpoint covers it. */
@@ -146,6 +152,7 @@ export class TransparencyLog implements AsyncDisposable {
 
   #fail(error: Error, pool: readonly Waiting[]): void {
     this.#failure = error;
+    this.#broken.resolve(error);
     for (const { logged } of [...pool, ...this.#waiting.splice(0)]) logged.reject(error);
   }
 

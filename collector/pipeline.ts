@@ -14,11 +14,13 @@ import { decodeBatch, verifyBatch, type VerifiedBatch } from '#protocol/batch.ts
 import { sha256Hex } from '#protocol/encoding.ts';
 import { Rejection } from '#protocol/error.ts';
 import type { Chains, Queued } from './chains.ts';
+import type { Detector } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { RegisteredNode } from './registry.ts';
 import { checkReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
 import type { State } from './state.ts';
+import { findAlerts, type Follower } from './watch.ts';
 
 /** What accept() asks, and where it puts things. */
 export interface Collector {
@@ -41,7 +43,7 @@ export async function accept(collector: Collector, bytes: Uint8Array): Promise<A
   const { node, sequence, role, cohort, ruleset } = claimed.statement;
 
   const registered = collector.registry.node(node);
-  if (registered === undefined) throw new Rejection('unknown-node', `${node} is not in nodes.yaml`);
+  if (registered === undefined) throw new Rejection('unknown-node', `${node} is not registered for this sender`);
 
   const batch = verifyBatch(registered.batchKey, claimed);
   if (batch === undefined) throw new Rejection('bad-signature', `${node} #${sequence} is not signed by its batch key`);
@@ -82,6 +84,15 @@ async function refuseFork(collector: Collector, batch: VerifiedBatch): Promise<n
   await collector.evidence.keepFork(batch);
   const { node, sequence } = batch.statement;
   throw new Rejection('fork', `${node} signed another statement with number ${sequence} before`);
+}
+
+/** Follows the evidence until asked to stop. The same lines live, after a crash, and over old evidence. */
+export async function watch(follower: Follower, detectors: readonly Detector[], signal: AbortSignal): Promise<void> {
+  for await (const step of follower.steps(signal)) {
+    const alerts = findAlerts(detectors, step);
+    follower.commit(alerts);
+  }
+  follower.commit([], true);
 }
 
 export const nowUs = (): number => Date.now() * 1000;

@@ -1,0 +1,29 @@
+/** Refusals as alerts: one for each node, code and hour, however often the same batch comes again. */
+import { alertId, HOUR, type Alert, type Severity } from './detectors/detector.ts';
+
+/** Somebody holds two histories, or speaks with a key that is not theirs. */
+const GRAVE: Readonly<Record<string, Severity>> = { fork: 'critical', 'bad-signature': 'high', 'not-released': 'high' };
+
+const TITLES: Readonly<Record<string, string>> = {
+  fork: 'A node told two stories',
+  'not-released': 'A node sent what its ruleset does not release',
+  'unknown-transport-key': 'An unknown sender',
+};
+
+export function refusalAlert(node: string, code: string, message: string, nowUs: number): Alert {
+  return {
+    id: alertId('refusal', code, node, code === 'fork' ? message : String(Math.floor(nowUs / HOUR))),
+    time: nowUs,
+    node,
+    detector: 'refusal',
+    rule: code,
+    title: TITLES[code] ?? 'A batch was refused',
+    severity: GRAVE[code] ?? 'medium',
+    reason: `${node === '' ? 'A sender' : `A batch of ${node}`} was refused (${code}): ${message}.`,
+    silencedBy: 'a batch that the collector can verify',
+    attack: code === 'fork' || code === 'bad-signature' ? ['T1565.002', 'impact'] : [],
+    events: [],
+    entity: undefined,
+    loss: 0,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * The rulesets that this collector holds: `rulesets/*.yaml`, known by the digest of the file. A batch that names
+ * another one is refused. A file added while we run is found when the first batch asks for it.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { exposure, type ExposureRow } from '../redaction-rules/exposure.ts';
+import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
+import { parseRuleset, type Ruleset } from '../redaction-rules/ruleset.ts';
+import type { ReleasedValidator } from './released.ts';
+
+interface Held {
+  readonly ruleset: Ruleset;
+  readonly validate: ReleasedValidator;
+}
+
+/** A digest that we do not hold makes us look again, but not for every batch. */
+const LOOK_AGAIN_MS = 1_000;
+
+export class Rulesets {
+  readonly #directory: string;
+  readonly #held = new Map<string, Held>();
+  readonly #read = new Set<string>();
+  #lookedAt = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#look();
+  }
+
+  /** Throws RulesetError when a file is not a ruleset. */
+  static open(directory: string): Rulesets {
+    return new Rulesets(directory);
+  }
+
+  get digests(): readonly string[] {
+    return [...this.#held.keys()];
+  }
+
+  validatorOf(digest: string): ReleasedValidator | undefined {
+    return this.#find(digest)?.validate;
+  }
+
+  exposure(digest: string): readonly ExposureRow[] | undefined {
+    const held = this.#find(digest);
+    return held && exposure(held.ruleset);
+  }
+
+  #find(digest: string): Held | undefined {
+    if (!this.#held.has(digest) && Date.now() - this.#lookedAt > LOOK_AGAIN_MS) this.#look();
+    return this.#held.get(digest);
+  }
+
+  #look(): void {
+    this.#lookedAt = Date.now();
+    for (const name of readdirSync(this.#directory).toSorted()) {
+      if (!name.endsWith('.yaml') || this.#read.has(name)) continue;
+      this.#read.add(name);
+      const file = join(this.#directory, name);
+      const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
+      this.#held.set(ruleset.digest, { ruleset, validate: compileReleasedValidator(ruleset) });
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The follower of the evidence: gives it to the detectors in the order of the log, from a cursor of its own.
+ *
+ * Alerts are committed as they are found. What detectors remember is committed together with the cursor, less often
+ * when it is large; after a crash the steps since then are taken again and find the same alerts, which have the same
+ * identifiers and are therefore there once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeStatementNote, unpackLines } from '#protocol/batch.ts';
+import { alertId, type Alert, type Detector, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
+import type { EvidenceStore } from './evidence.ts';
+import type { TransparencyLog } from './log.ts';
+import type { State } from './state.ts';
+
+const CURSOR = 'detectors';
+/** Batches of one step, at most. */
+const STEP_BATCHES = 64;
+const TICK_MS = 1_000;
+/** Nodes need time to come back before their silence means anything. */
+const QUIET_AFTER_START_MS = 90_000;
+/** Saving may take this share of the time. */
+const SAVING_SHARE = 0.1;
+
+export interface Watched {
+  readonly log: TransparencyLog;
+  readonly evidence: EvidenceStore;
+  readonly state: State;
+}
+
+export interface Step {
+  readonly batches: readonly EvidenceBatch[];
+  /** Alerts about the evidence itself: bodies that are not there. */
+  readonly alerts: readonly Alert[];
+  /** Set when everything has been seen and time alone has passed, µs. */
+  readonly tick: number | undefined;
+}
+
+export class Follower {
+  readonly #watched: Watched;
+  readonly #detectors: readonly Detector[];
+  #position: number;
+  #savedPosition: number;
+  #savedAt = 0;
+  #savingTook = 0;
+
+  constructor(watched: Watched, detectors: readonly Detector[]) {
+    this.#watched = watched;
+    this.#detectors = detectors;
+    this.#position = watched.state.cursor(CURSOR) ?? 0;
+    this.#savedPosition = this.#position;
+  }
+
+  /** Evidence as it comes, and ticks while none does. Ends when asked to. */
+  async *steps(signal: AbortSignal): AsyncGenerator<Step> {
+    const startedAt = Date.now();
+    let woken = Promise.withResolvers<void>();
+    const wake = (): void => woken.resolve();
+    const unsubscribe = this.#watched.state.onChange((what) => what === 'batch' && wake());
+    signal.addEventListener('abort', wake);
+    try {
+      while (!signal.aborted) {
+        const step = await this.#next();
+        if (step.batches.length > 0 || step.alerts.length > 0) {
+          yield step;
+          continue;
+        }
+        if (Date.now() - startedAt > QUIET_AFTER_START_MS) yield { ...step, tick: Date.now() * 1000 };
+        const timer = new AbortController();
+        await Promise.race([woken.promise, sleep(TICK_MS, undefined, { signal: timer.signal })]).catch(() => {});
+        timer.abort();
+        woken = Promise.withResolvers<void>();
+      }
+    } finally {
+      unsubscribe();
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  async #next(): Promise<Step> {
+    const batches: EvidenceBatch[] = [];
+    const alerts: Alert[] = [];
+    for await (const { index, entry } of this.#watched.log.entries(this.#position)) {
+      const received = this.#watched.state.batch(index)?.received;
+      // The index is behind the log for a moment; what it has not seen is for the next step.
+      if (received === undefined) break;
+      const batch = await this.#load(index, entry, received);
+      batches.push(batch.evidence);
+      if (batch.missing !== undefined) alerts.push(batch.missing);
+      if (batches.length === STEP_BATCHES) break;
+    }
+    this.#position += batches.length;
+    return { batches, alerts, tick: undefined };
+  }
+
+  async #load(
+    logIndex: number,
+    entry: Uint8Array,
+    receivedAt: number,
+  ): Promise<{ readonly evidence: EvidenceBatch; readonly missing: Alert | undefined }> {
+    const { statement } = decodeStatementNote(entry);
+    const { node, role, cohort, sequence } = statement;
+    const about = { node, role, cohort, sequence, logIndex, receivedAt, statement };
+    try {
+      const body = await this.#watched.evidence.read(statement.body.sha256);
+      const lines = unpackLines(body, statement.body.unpacked, statement.events);
+      return { evidence: { ...about, events: lines.map(parseRecord) }, missing: undefined };
+    } catch {
+      // A body that is gone must not hold up those after it: it is told, and verify finds it too.
+      return { evidence: { ...about, events: [] }, missing: missingEvidence(about) };
+    }
+  }
+
+  /** One transaction: the alerts of a step and, when it is time or `always`, everything that detectors remember. */
+  commit(alerts: readonly Alert[], always = false): void {
+    const { state } = this.#watched;
+    const startedAt = performance.now();
+    const isDue = startedAt - this.#savedAt >= this.#savingTook / SAVING_SHARE;
+    if (!(always || (isDue && this.#position > this.#savedPosition))) {
+      if (alerts.length > 0) state.commitStep({ alerts });
+      return;
+    }
+    state.commitStep({
+      alerts,
+      cursor: { name: CURSOR, position: this.#position },
+      detectors: new Map(this.#detectors.map((detector) => [detector.id, JSON.stringify(detector.save())])),
+    });
+    this.#savedPosition = this.#position;
+    this.#savedAt = performance.now();
+    this.#savingTook = this.#savedAt - startedAt;
+  }
+}
+
+/** Everything that the detectors find in a step. One that breaks is told about and does not silence the others. */
+export function findAlerts(detectors: readonly Detector[], { batches, alerts, tick }: Step): readonly Alert[] {
+  const found = [...alerts];
+  for (const detector of detectors) {
+    for (const batch of batches) collect(found, detector, () => detector.observe(batch), batch);
+    if (tick !== undefined) collect(found, detector, () => detector.tick(tick), undefined);
+  }
+  return found;
+}
+
+function collect(
+  found: Alert[],
+  detector: Detector,
+  work: () => Iterable<Alert>,
+  batch: EvidenceBatch | undefined,
+): void {
+  try {
+    found.push(...work());
+  } catch (error) {
+    found.push(brokenDetector(detector, error, batch));
+  }
+}
+
+/** The line was held against the released schema before it became evidence. */
+export function parseRecord(line: string): ReleasedRecord {
+  const record: ReleasedRecord = JSON.parse(line);
+  return record;
+}
+
+const ABOUT_US = { entity: undefined, loss: 0, attack: [] } as const;
+
+function missingEvidence(batch: Omit<EvidenceBatch, 'events'>): Alert {
+  const { node, logIndex, sequence, receivedAt } = batch;
+  return {
+    ...ABOUT_US,
+    id: alertId('evidence', 'missing', node, String(logIndex)),
+    time: receivedAt,
+    node,
+    detector: 'evidence',
+    rule: 'missing',
+    title: 'Evidence is missing at the collector',
+    severity: 'high',
+    reason: `The body of batch ${sequence} of ${node} is in the log and no longer on the disk as it was.`,
+    silencedBy: 'restoring evidence/ from a backup',
+    events: [{ logIndex, line: 0 }],
+  };
+}
+
+function brokenDetector(detector: Detector, error: unknown, batch: EvidenceBatch | undefined): Alert {
+  const kind = error instanceof Error ? error.name : 'unknown';
+  return {
+    ...ABOUT_US,
+    id: alertId('evidence', 'broken-detector', batch?.node ?? '', `${detector.id} ${kind}`),
+    time: batch?.receivedAt ?? Date.now() * 1000,
+    node: batch?.node ?? '',
+    detector: 'evidence',
+    rule: 'broken-detector',
+    title: 'A detector is broken',
+    severity: 'high',
+    // The message may quote what it stumbled over; its kind does not.
+    reason: `The detector ${detector.id} failed with ${kind} and did not see everything.`,
+    silencedBy: 'a detector that works',
+    events: batch === undefined ? [] : [{ logIndex: batch.logIndex, line: 0 }],
+  };
+}
