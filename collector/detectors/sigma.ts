@@ -19,9 +19,9 @@ import {
 import { LossLedger } from './loss.ts';
 import { memberOf, numbersOf } from './saved.ts';
 import { describeEvent } from './sentence.ts';
-import { compileBound, readSource, type Matcher } from './sigma/compile.ts';
+import { readSource, type Matcher } from './sigma/compile.ts';
 import { locateField, type Mapping } from './sigma/mapping.ts';
-import { planRules, type Clear } from './sigma/plan.ts';
+import { compileFor, type Clear } from './sigma/plan.ts';
 import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
 
 export interface SigmaOptions {
@@ -52,8 +52,7 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
   const matcherFor = (ruleset: string): Matcher => {
     let matcher = matchers.get(ruleset);
     if (matcher === undefined) {
-      const plan = planRules(options.rules, options.mapping, options.clearFor(ruleset));
-      matcher = compileBound(plan.filter(({ runs }) => runs === 'collector').flatMap(({ bound }) => bound));
+      matcher = compileFor('collector', options.rules, options.mapping, options.clearFor(ruleset));
       matchers.set(ruleset, matcher);
     }
     return matcher;

@@ -4,6 +4,7 @@
  *
  * Node and collector compute the same plan from the same pack and the same ruleset, so no rule runs twice or not at all.
  */
+import { compileBound, type Matcher } from './compile.ts';
 import { bindRule, type Binding, type BoundRule, type Mapping } from './mapping.ts';
 import type { SigmaRule } from './rule.ts';
 
@@ -33,6 +34,17 @@ export function clearOf(
 
 export function planRules(rules: readonly SigmaRule[], mapping: Mapping, clear: Clear): readonly PlannedRule[] {
   return rules.map((rule) => planRule(bindRule(rule, mapping), clear));
+}
+
+/** The matcher for one side: what the plan gives to the node, or to the collector. */
+export function compileFor(
+  side: 'node' | 'collector',
+  rules: readonly SigmaRule[],
+  mapping: Mapping,
+  clear: Clear,
+): Matcher {
+  const mine = planRules(rules, mapping, clear).filter(({ runs }) => runs === side);
+  return compileBound(mine.flatMap(({ bound }) => bound));
 }
 
 function planRule({ rule, bound, missing, blind }: Binding, clear: Clear): PlannedRule {

@@ -1,0 +1,130 @@
+/**
+ * `hushwatch detect`: try detection rules before they are deployed.
+ *
+ * Reads files, writes only to stdout and stderr. Exit 0 done, 1 a rule does not do what its examples say, 2 usage,
+ * 3 a rule or ruleset that cannot be read.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { exposure } from '../../redaction-rules/exposure.ts';
+import { parseRuleset } from '../../redaction-rules/ruleset.ts';
+import { parseExamples, type Example, type Examples } from './examples.ts';
+import { loadPack, STARTER_PACK, type Pack } from './pack.ts';
+import { compileRules } from './sigma/compile.ts';
+import { clearOf, planRules, type Clear, type PlannedRule } from './sigma/plan.ts';
+import { LEVELS, type SigmaRule } from './sigma/rule.ts';
+
+const USAGE = `usage: hushwatch detect test [DIRECTORY]
+       hushwatch detect plan [DIRECTORY] [--ruleset FILE] [--json]
+
+test   runs each rule's examples: tests/RULE.yaml beside the rules, tests/ordinary.yaml for all
+plan   says for each rule where it runs under a ruleset (without one: nothing is released), and why
+
+DIRECTORY holds Sigma rules, SigmaHQ's as they are; without one, the pack that comes along.
+
+example: hushwatch detect plan --ruleset redaction-rules/rulesets/generic-linux.yaml
+`;
+
+/** What of the world the command touches. */
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+const STREAMS: Output = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+export function main(args: readonly string[], { out, err }: Output = STREAMS): Promise<number> {
+  try {
+    return Promise.resolve(run(args, { out, err }));
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const isUsage = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+    err(`hushwatch detect: ${error.message}\n${isUsage ? USAGE : ''}`);
+    return Promise.resolve(isUsage ? 2 : 3);
+  }
+}
+
+function run(args: readonly string[], output: Output): number {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { ruleset: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
+  const [command, directory = STARTER_PACK, ...more] = positionals;
+  if (values.help === true) {
+    output.out(USAGE);
+    return 0;
+  }
+  if (more.length > 0 || (command !== 'test' && command !== 'plan')) {
+    output.err(USAGE);
+    return 2;
+  }
+  const pack = loadPack(directory);
+  return command === 'test'
+    ? testPack(pack, directory, output)
+    : showPlan(pack, values.ruleset, values.json === true, output);
+}
+
+function testPack(pack: Pack, directory: string, { out }: Output): number {
+  const failures = pack.rules.flatMap((rule) => {
+    const examples = loadExamples(directory, rule.file);
+    return examples === undefined ? [] : testRule(rule, examples, pack);
+  });
+  failures.push(...testOrdinary(pack, loadExamples(directory, 'ordinary.yml')));
+  for (const failure of failures) out(`${failure}\n`);
+  const untested = pack.rules.filter((rule) => loadExamples(directory, rule.file) === undefined).length;
+  out(`${pack.rules.length} rules, ${failures.length} failures, ${untested} rules without examples\n`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** Examples of one rule file, or undefined when nobody wrote any. */
+function loadExamples(directory: string, ruleFile: string): Examples | undefined {
+  const file = join('tests', ruleFile.replace(/\.yml$/, '.yaml'));
+  const path = join(directory, file);
+  return existsSync(path) ? parseExamples(readFileSync(path, 'utf8'), file) : undefined;
+}
+
+const placeOf = ({ file, line }: Example): string => `${file}:${line}`;
+
+function testRule(rule: SigmaRule, { match, quiet }: Examples, pack: Pack): readonly string[] {
+  const matcher = compileRules([rule], pack.mapping);
+  const isMatched = (example: Example): boolean => matcher.match(example).length > 0;
+  return [
+    ...match
+      .filter((example) => !isMatched(example))
+      .map((example) => `${placeOf(example)}: ${rule.file} does not match`),
+    ...quiet.filter(isMatched).map((example) => `${placeOf(example)}: ${rule.file} matches and should not`),
+  ];
+}
+
+/** No rule of level medium or above may match what an ordinary machine does. */
+function testOrdinary(pack: Pack, examples: Examples | undefined): readonly string[] {
+  const loud = pack.rules.filter(({ level }) => LEVELS.indexOf(level) >= LEVELS.indexOf('medium'));
+  const files = new Map(loud.map((rule) => [rule.id, rule.file]));
+  const matcher = compileRules(loud, pack.mapping);
+  return (examples?.quiet ?? []).flatMap((example) =>
+    matcher.match(example).map((id) => `${placeOf(example)}: ${files.get(id) ?? id} matches an ordinary event`),
+  );
+}
+
+function showPlan(pack: Pack, rulesetFile: string | undefined, json: boolean, { out }: Output): number {
+  const clear: Clear =
+    rulesetFile === undefined
+      ? new Set()
+      : clearOf(exposure(parseRuleset(readFileSync(rulesetFile, 'utf8'), rulesetFile)));
+  const plan = planRules(pack.rules, pack.mapping, clear);
+  if (json) {
+    for (const { rule, runs, why } of plan)
+      out(`${JSON.stringify({ id: rule.id, file: rule.file, level: rule.level, runs, why })}\n`);
+    return 0;
+  }
+  const width = Math.max(...plan.map(({ rule }) => rule.file.length));
+  for (const { rule, runs, why } of plan) out(`${runs.padEnd(9)}  ${rule.file.padEnd(width)}  ${why}\n`);
+  const count = (where: PlannedRule['runs']): number => plan.filter(({ runs }) => runs === where).length;
+  out(`${count('node')} on the node, ${count('collector')} on the collector, ${count('blind')} blind\n`);
+  return 0;
+}
