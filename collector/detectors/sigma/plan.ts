@@ -19,7 +19,10 @@ export interface PlannedRule {
   readonly bound: readonly BoundRule[];
 }
 
-/** From the rows of a ruleset's exposure: an attribute is in clear when it is kept, or allowed by name. */
+/**
+ * From the rows of a ruleset's exposure: an attribute is in clear only when it is kept. One that is allowed by name
+ * turns every other value into `other`, which would hide from a rule the very values it asks for.
+ */
 export function clearOf(
   rows: readonly {
     readonly event: string;
@@ -28,7 +31,7 @@ export function clearOf(
     readonly do: string;
   }[],
 ): Clear {
-  const clear = rows.filter((row) => row.leaves && (row.do === 'keep' || row.do === 'allow'));
+  const clear = rows.filter((row) => row.leaves && row.do === 'keep');
   return new Set(clear.map((row) => `${row.event} ${row.attribute}`));
 }
 

@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { loadMapping } from '../../../../collector/detectors/pack.ts';
 import { compileRules } from '../../../../collector/detectors/sigma/compile.ts';
 import { GENERIC } from '../../../../collector/detectors/sigma/mapping.ts';
-import { planRules } from '../../../../collector/detectors/sigma/plan.ts';
+import { clearOf, planRules } from '../../../../collector/detectors/sigma/plan.ts';
 import { parseSigmaRule } from '../../../../collector/detectors/sigma/rule.ts';
 
 const SIGMA = fileURLToPath(new URL('../../../../../shared/data/sigma/', import.meta.url));
@@ -107,6 +107,13 @@ describe('the 210 rules for Linux', () => {
       const readsArguments = bound.some(({ needs }) => needs.some((need) => need.endsWith('command_args')));
       expect(runs, `${rule.file}: ${why}`).toBe(readsArguments ? 'node' : 'collector');
     }
+  });
+
+  test('only what is kept counts as released in clear', () => {
+    const row = { event: 'process.exec', attribute: 'process.user.name', leaves: true };
+    expect(clearOf([{ ...row, do: 'keep' }])).toEqual(new Set(['process.exec process.user.name']));
+    for (const rule of ['allow', 'pseudonym', 'path', 'argv']) expect(clearOf([{ ...row, do: rule }]).size).toBe(0);
+    expect(clearOf([{ ...row, leaves: false, do: 'keep' }]).size).toBe(0);
   });
 
   test('quiet on a plain command', () => {
