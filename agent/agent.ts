@@ -1,0 +1,101 @@
+/**
+ * Puts the agent together from its configuration: secrets, rules, spool, sources. What `run` and `check` share.
+ */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
+import { vocabularyDigest } from '#protocol/vocabulary.ts';
+import { loadPack } from '../collector/detectors/pack.ts';
+import { compileBound, type Matcher } from '../collector/detectors/sigma/compile.ts';
+import { clearOf, planRules } from '../collector/detectors/sigma/plan.ts';
+import { compileRuleset, type Redactor } from '../redaction-rules/compile.ts';
+import { exposure } from '../redaction-rules/exposure.ts';
+import { parseRuleset, type Ruleset } from '../redaction-rules/ruleset.ts';
+import type { BatchLimits } from './batches.ts';
+import { ConfigError, type Parsed } from './config-file.ts';
+import type { KEYS } from './config.ts';
+import { realDisk } from './disk.ts';
+import { openIdentity, openPseudonymKey } from './identity.ts';
+import { Ledger } from './ledger.ts';
+import type { Line } from './pipeline.ts';
+import { FileSpool, type Herald } from './spool.ts';
+
+export type AgentConfig = Parsed<typeof KEYS>;
+
+export const VERSION = '0.1.0';
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** What redacts and matches, without keys of the batch or a spool: all that a preview needs. */
+export interface Rules {
+  readonly ruleset: Ruleset;
+  readonly redactor: Redactor;
+  readonly matcher: Matcher;
+  readonly rulepack: string;
+}
+
+export function openRules(config: AgentConfig): Rules {
+  const ruleset = parseRuleset(readFileSync(config.ruleset, 'utf8'), config.ruleset);
+  if (ruleset.role !== config.role) {
+    throw new ConfigError(
+      `${config.ruleset}: is for role ${ruleset.role}, this node is ${config.role}; name the ruleset of its role`,
+    );
+  }
+  const pack = loadPack(config.rule_pack);
+  const plan = planRules(pack.rules, pack.mapping, clearOf(exposure(ruleset)));
+  return {
+    ruleset,
+    redactor: compileRuleset(ruleset, { node: openPseudonymKey(config.pseudonym_key) }),
+    matcher: compileBound(plan.filter((planned) => planned.runs === 'node').flatMap((planned) => planned.bound)),
+    rulepack: pack.digest,
+  };
+}
+
+export interface Agent {
+  readonly line: Line;
+  readonly herald: Herald;
+  readonly limits: BatchLimits;
+  readonly logKey: VerifierKey;
+}
+
+export async function openAgent(config: AgentConfig): Promise<Agent> {
+  await mkdir(config.spool, { recursive: true, mode: 0o750 });
+  const rules = openRules(config);
+  const identity = openIdentity(config.identity, config.node);
+  const spool = await FileSpool.open(config.spool, identity, config.spool_bytes, realDisk);
+  return {
+    line: { matcher: rules.matcher, redactor: rules.redactor, spool, ledger: new Ledger(spool.last, spool.sensor) },
+    herald: {
+      node: config.node,
+      boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+      role: config.role,
+      cohort: config.cohort,
+      ruleset: rules.ruleset.digest,
+      rulepack: rules.rulepack,
+      vocabulary: vocabularyDigest(),
+      agent: { version: VERSION, build: buildDigest() },
+      sources: config.source === 'ebpf' ? ['ebpf', 'host'] : ['host', 'proc'],
+    },
+    limits: {
+      events: config.batch_events,
+      bytes: config.batch_bytes,
+      ageMs: config.batch_age_ms,
+      heartbeatMs: config.heartbeat_ms,
+    },
+    logKey: parseVerifierKey(config.log_key),
+  };
+}
+
+/** SHA-256 over the sources that run here: what is audited is what runs. */
+function buildDigest(): string {
+  const hash = createHash('sha256');
+  for (const side of ['agent', 'protocol', 'redaction-rules', 'collector/detectors']) {
+    const files = readdirSync(join(ROOT, side), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.ts'),
+    );
+    for (const file of files.toSorted()) hash.update(`${side}/${file}\n`).update(readFileSync(join(ROOT, side, file)));
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,27 @@
+/** Tells when something in a directory changed. What changes between two questions is not missed; a lost notification costs a second. */
+import { watch, type FSWatcher } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const POLL_MS = 1_000;
+
+export class DirectoryWatch implements Disposable {
+  readonly #watcher: FSWatcher;
+  #woken = new AbortController();
+
+  constructor(directory: string) {
+    this.#watcher = watch(directory, () => this.#woken.abort());
+    this.#watcher.on('error', () => this.#woken.abort());
+  }
+
+  /** Returns once something changed since the last call, after a second at the latest, at once when the signal says stop. */
+  async changed(signal: AbortSignal): Promise<void> {
+    if (!signal.aborted && !this.#woken.signal.aborted) {
+      await sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});
+    }
+    this.#woken = new AbortController();
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+  }
+}

@@ -1,0 +1,35 @@
+/** The agent's configuration: every key, once. */
+import { ROLES } from '#protocol/statement.ts';
+import { count, key, name, oneOf, path, text } from './config-file.ts';
+
+export const KEYS = {
+  node: key('Name of this node, as the collector knows it.', name),
+  role: key('What this node is.', oneOf(ROLES), 'generic'),
+  cohort: key('Nodes that should behave alike, one subnet say.', name, 'none'),
+  source: key('Where events come from: the sensor, or /proc where there is none.', oneOf(['ebpf', 'proc']), 'ebpf'),
+  socket: key('Unix socket to which the sensor connects.', path, '/run/hushwatch/agent.sock'),
+  identity: key(
+    'Signing key of this node. Made by the agent, read by nobody else.',
+    path,
+    '/var/lib/hushwatch/identity.key',
+  ),
+  pseudonym_key: key(
+    "Root of this node's pseudonyms. Made by the agent, read by nobody else.",
+    path,
+    '/var/lib/hushwatch/pseudonym.key',
+  ),
+  ruleset: key('Redaction rules in force.', path),
+  rule_pack: key('Directory of the approved detection rules.', path),
+  spool: key('Batches wait here. Losing it loses what was not yet receipted.', path, '/var/lib/hushwatch/spool'),
+  receipts: key('The shipper puts receipts here.', path, '/var/lib/hushwatch/receipts'),
+  log_key: key("Verifier key of the collector's log; a receipt counts only when this key signed it.", text),
+  spool_bytes: key(
+    'The spool sheds events, least important first, as it nears this size.',
+    count(1 << 20, 2 ** 40),
+    256 << 20,
+  ),
+  batch_events: key('A batch is closed at this many events.', count(1, 32_768), 4_096),
+  batch_bytes: key('A batch is closed at this many bytes, before packing.', count(1_024, 16 << 20), 1 << 20),
+  batch_age_ms: key('A batch is closed at this age.', count(10, 60_000), 250),
+  heartbeat_ms: key('With nothing to say, an empty statement is signed this often.', count(1_000, 3_600_000), 15_000),
+};

@@ -1,0 +1,144 @@
+/**
+ * The ledger: for every class, seen = released + merged + sampled + withheld + lost, at every statement.
+ *
+ * What the sensor merged, sampled or lost comes from its counters, which are cumulative since it loaded its programs
+ * (one *instance*). A counters frame follows every frame it counts; so when it says that more was emitted than was
+ * received, the rest was in the hands of an agent that died: lost, in the queue. That is exact because the head of
+ * the spool remembers, with each statement, how much of that instance was already accounted for.
+ */
+import type { Counts, Lost, Place } from '#protocol/statement.ts';
+import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
+import type { ClassCounters, CountersFrame } from './sources/frame.ts';
+
+type Tally = Partial<Record<EventClass, number>>;
+const KERNEL = ['merged', 'sampled', 'lost'] as const;
+
+export interface Totals {
+  readonly seen: Counts;
+  readonly released: Counts;
+  readonly merged: Counts;
+  readonly sampled: Counts;
+  readonly withheld: Counts;
+  readonly lost: Lost;
+}
+
+/** What of a sensor's counters is already in the totals. */
+export interface SensorAccount {
+  readonly instance: string;
+  readonly received: Counts;
+  readonly merged: Counts;
+  readonly sampled: Counts;
+  readonly lost: Counts;
+  /** Emitted and never received: already counted as lost in the queue. */
+  readonly missing: Counts;
+}
+
+type MutableAccount = { instance: string } & Record<'received' | 'missing' | (typeof KERNEL)[number], Tally>;
+
+export const NOTHING: Totals = { seen: {}, released: {}, merged: {}, sampled: {}, withheld: {}, lost: {} };
+
+export class Ledger {
+  readonly #seen: Tally;
+  readonly #released: Tally;
+  readonly #merged: Tally;
+  readonly #sampled: Tally;
+  readonly #withheld: Tally;
+  readonly #lost: Partial<Record<Place, Tally>>;
+  #sensor: MutableAccount | undefined;
+
+  constructor(from: Totals = NOTHING, sensor?: SensorAccount) {
+    this.#seen = { ...from.seen };
+    this.#released = { ...from.released };
+    this.#merged = { ...from.merged };
+    this.#sampled = { ...from.sampled };
+    this.#withheld = { ...from.withheld };
+    this.#lost = Object.fromEntries(Object.entries(from.lost).map(([place, counts]) => [place, { ...counts }]));
+    this.#sensor =
+      sensor === undefined
+        ? undefined
+        : {
+            instance: sensor.instance,
+            received: { ...sensor.received },
+            merged: { ...sensor.merged },
+            sampled: { ...sensor.sampled },
+            lost: { ...sensor.lost },
+            missing: { ...sensor.missing },
+          };
+  }
+
+  /** A sensor introduced itself. True when it is another than the one before: what that one had not told is gone. */
+  meet(instance: string): boolean {
+    if (this.#sensor?.instance === instance) return false;
+    this.#sensor = { instance, received: {}, merged: {}, sampled: {}, lost: {}, missing: {} };
+    return true;
+  }
+
+  /** An event reached us. Classes that the sensor does not count never appear in its counters. */
+  received(cls: EventClass): void {
+    add(this.#seen, cls, 1);
+    if (this.#sensor !== undefined) add(this.#sensor.received, cls, 1);
+  }
+
+  withheld(cls: EventClass): void {
+    add(this.#withheld, cls, 1);
+  }
+
+  lost(place: Place, cls: EventClass, n = 1): void {
+    add((this.#lost[place] ??= {}), cls, n);
+  }
+
+  released(counts: Counts): void {
+    for (const cls of CLASSES) add(this.#released, cls, counts[cls] ?? 0);
+  }
+
+  /** What a batch that could not be written held: lost after all. */
+  unreleased(counts: Counts): void {
+    for (const cls of CLASSES) this.lost('spool', cls, counts[cls] ?? 0);
+  }
+
+  counters({ classes }: CountersFrame): void {
+    const sensor = this.#sensor;
+    if (sensor === undefined) return;
+    for (const cls of CLASSES) {
+      const now = classes[cls];
+      if (now !== undefined) this.#account(sensor, cls, now);
+    }
+  }
+
+  #account(sensor: MutableAccount, cls: EventClass, now: ClassCounters): void {
+    const totals = { merged: this.#merged, sampled: this.#sampled, lost: (this.#lost.ring ??= {}) };
+    for (const kind of KERNEL) {
+      const delta = now[kind] - (sensor[kind][cls] ?? 0);
+      // A sensor is one of us, but it is not believed when it counts backwards.
+      if (delta <= 0) continue;
+      add(sensor[kind], cls, delta);
+      add(totals[kind], cls, delta);
+      add(this.#seen, cls, delta);
+    }
+    const missing = now.emitted - (sensor.received[cls] ?? 0) - (sensor.missing[cls] ?? 0);
+    if (missing <= 0) return;
+    add(sensor.missing, cls, missing);
+    this.lost('queue', cls, missing);
+    add(this.#seen, cls, missing);
+  }
+
+  get totals(): Totals {
+    return {
+      seen: { ...this.#seen },
+      released: { ...this.#released },
+      merged: { ...this.#merged },
+      sampled: { ...this.#sampled },
+      withheld: { ...this.#withheld },
+      lost: Object.fromEntries(Object.entries(this.#lost).map(([place, counts]) => [place, { ...counts }])),
+    };
+  }
+
+  get sensor(): SensorAccount | undefined {
+    const sensor = this.#sensor;
+    return sensor === undefined ? undefined : structuredClone(sensor);
+  }
+}
+
+function add(tally: Tally, cls: EventClass, n: number): void {
+  if (n > 0) tally[cls] = (tally[cls] ?? 0) + n;
+}

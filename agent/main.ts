@@ -1,0 +1,165 @@
+/** `hushwatch agent`: the process that sees raw events, holds the signing key and has no network. */
+import { parseArgs } from 'node:util';
+import pino from 'pino';
+import { SigmaError } from '../collector/detectors/sigma/error.ts';
+import { RulesetError } from '../redaction-rules/ruleset.ts';
+import { openAgent, openRules, VERSION, type AgentConfig } from './agent.ts';
+import { SystemClock } from './clock.ts';
+import { ConfigError, describeKeys, readConfig } from './config-file.ts';
+import { KEYS } from './config.ts';
+import { Enricher } from './enrich.ts';
+import type { RawEvent } from './event.ts';
+import { merge } from './merge.ts';
+import { observe, record } from './pipeline.ts';
+import { preview } from './preview.ts';
+import { ProcessTable } from './process-table.ts';
+import { takeReceipts } from './receipts.ts';
+import { openFrameSource } from './sources/ebpf.ts';
+import { hostEvents } from './sources/host.ts';
+import { procEvents } from './sources/proc.ts';
+import { UserNames } from './users.ts';
+
+const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
+
+  run        redact, sign and spool what the sensor sees, until SIGTERM
+  check      read the configuration and everything it names, say what is wrong, exit 0 or 3
+  preview    show what would leave, beside what would not; sends and writes nothing
+             --frames FILE   recorded frames instead of the live sensor
+             --limit N       stop after N events (default 20)
+
+example: hushwatch agent preview --config /etc/hushwatch/agent.yaml --limit 5
+
+keys of the configuration
+${describeKeys(KEYS)}
+`;
+
+const HOUSEKEEPING_MS = 10_000;
+
+export async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    strict: false,
+    options: { config: { type: 'string' }, frames: { type: 'string' }, limit: { type: 'string' } },
+  });
+  const [verb, ...more] = positionals;
+  const file = values.config;
+  if (
+    typeof file !== 'string' ||
+    more.length > 0 ||
+    verb === undefined ||
+    !['run', 'check', 'preview'].includes(verb)
+  ) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  try {
+    const config = readConfig(file, KEYS);
+    if (verb === 'run') return await run(config);
+    const rules = openRules(config);
+    if (verb === 'check')
+      process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
+    else
+      await preview(
+        config,
+        rules,
+        typeof values.frames === 'string' ? values.frames : undefined,
+        Number(values.limit ?? 20),
+      );
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof RulesetError || error instanceof SigmaError)) throw error;
+    process.stderr.write(`hushwatch agent: the configuration cannot be used\n${error.message}\n`);
+    return 3;
+  }
+}
+
+async function run(config: AgentConfig): Promise<number> {
+  const log = pino(
+    { name: 'hushwatch-agent', base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
+
+  const { line, herald, limits, logKey } = await openAgent(config);
+  const last = line.spool.last;
+  log.info({ sequence: last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
+
+  const clock = new SystemClock();
+  const users = new UserNames();
+  const processes = new ProcessTable();
+  processes.scan();
+  const housekeeping = setInterval(() => {
+    clock.anchor();
+    users.refresh();
+    processes.sweep(clock.bootNs());
+  }, HOUSEKEEPING_MS);
+
+  const started = (component: string, version: string): RawEvent => ({
+    name: 'hushwatch.start',
+    time: Date.now() * 1_000,
+    attributes: {
+      'hushwatch.component': component,
+      'hushwatch.version': version,
+      'hushwatch.source': config.source,
+      // Since the last thing we signed for; nothing before the first.
+      'hushwatch.blind.duration':
+        last === undefined || last.time.last === 0 ? undefined : Math.max(0, Date.now() / 1_000 - last.time.last / 1e6),
+    },
+  });
+  const kernel =
+    config.source === 'ebpf'
+      ? observe(
+          openFrameSource(config.socket, stop.signal),
+          new Enricher(processes, users, clock),
+          line.ledger,
+          (version) => {
+            log.info({ version }, 'sensor connected');
+            return [started('sensor', version)];
+          },
+        )
+      : procEvents(processes, users, stop.signal);
+  const events = withEnds(merge(kernel, hostEvents(stop.signal)), [started('agent', VERSION)], () => [stopped(config)]);
+
+  const receipts = { accepted: 0, refused: 0 };
+  const taking = takeReceipts(config.receipts, line.spool, logKey, receipts, stop.signal);
+  await Promise.race([
+    record(events, line, herald, limits, (problem) =>
+      log.error({ code: codeOf(problem) }, 'a batch could not be written; its events are counted as lost'),
+    ),
+    // It ends only by the same signal, or by an error that should end us too.
+    taking.then(() => new Promise<never>(() => {})),
+  ]);
+  clearInterval(housekeeping);
+  await taking;
+  log.info(
+    {
+      sequence: line.spool.last?.sequence,
+      waiting: line.spool.waiting.length,
+      receipts,
+      unknown: line.redactor.unknown,
+    },
+    'stopped',
+  );
+  return 0;
+}
+
+const stopped = (config: AgentConfig): RawEvent => ({
+  name: 'hushwatch.stop',
+  time: Date.now() * 1_000,
+  attributes: { 'hushwatch.component': 'agent', 'hushwatch.version': VERSION, 'hushwatch.source': config.source },
+});
+
+async function* withEnds<T>(
+  middle: AsyncIterable<readonly T[]>,
+  first: readonly T[],
+  last: () => readonly T[],
+): AsyncGenerator<readonly T[]> {
+  yield first;
+  yield* middle;
+  yield last();
+}
+
+/** The code alone: a message may quote a path. */
+const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.name);

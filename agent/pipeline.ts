@@ -1,0 +1,145 @@
+/**
+ * The agent, end to end. Read this file first.
+ *
+ *     sensor -> enrich -> match -> redact -> batch -> sign -> spool     record()
+ *                                                    spool -> send      shipper/pipeline.ts
+ *
+ * The spool is the joint. record() promises that what it returned from is on disk; the shipper, another process with
+ * other rights, promises nothing but to bring back receipts. Arrays of events move along the line, not single events.
+ *
+ * Every event that entered is released, withheld or lost when its batch is signed, and the statement says how many of
+ * each. Nothing between the first line and the last may keep, write or print an event.
+ */
+import { MAX_LINE_BYTES } from '#protocol/batch.ts';
+import type { Counts } from '#protocol/statement.ts';
+import { CLASSES, EVENTS, type EventClass } from '#protocol/vocabulary.ts';
+import type { Matcher } from '../collector/detectors/sigma/compile.ts';
+import type { Redactor, ReleasedEvent } from '../redaction-rules/compile.ts';
+import { inBatches, type BatchLimits } from './batches.ts';
+import type { Enricher } from './enrich.ts';
+import type { RawEvent } from './event.ts';
+import type { Ledger } from './ledger.ts';
+import type { Frame } from './sources/frame.ts';
+import { HalfWritten, type FileSpool, type Herald } from './spool.ts';
+
+export interface Line {
+  /** Approved rules that need what is not released; only their names leave. */
+  readonly matcher: Matcher;
+  readonly redactor: Redactor;
+  readonly ledger: Ledger;
+  readonly spool: FileSpool;
+}
+
+export async function record(
+  events: AsyncIterable<readonly RawEvent[]>,
+  line: Line,
+  herald: Herald,
+  limits: BatchLimits,
+  tell: (problem: Error) => void,
+): Promise<void> {
+  for await (const batch of inBatches(redactEach(events, line), limits)) {
+    const released = countByClass(batch);
+    const time = span(batch);
+    const totals = line.ledger.totals;
+    const unsigned = {
+      lines: batch.map((event) => event.line),
+      events: released,
+      time,
+      totals: { ...totals, released: sum(totals.released, released) },
+      sensor: line.ledger.sensor,
+    };
+    try {
+      await line.spool.append(herald, unsigned);
+      line.ledger.released(released);
+    } catch (error) {
+      if (error instanceof HalfWritten || !(error instanceof Error)) throw error;
+      // The world broke (ENOSPC, EIO): these are lost, the next statement says so, and we go on.
+      line.ledger.unreleased(released);
+      tell(error);
+    }
+  }
+}
+
+/** Frames to raw events; the sensor's own counters go to the ledger, in their turn. */
+export async function* observe(
+  frames: AsyncIterable<readonly Frame[]>,
+  enricher: Enricher,
+  ledger: Ledger,
+  onNewSensor: (version: string) => readonly RawEvent[],
+): AsyncGenerator<readonly RawEvent[]> {
+  for await (const chunk of frames) {
+    let events: RawEvent[] = [];
+    for (const frame of chunk) {
+      if (frame.kind === 'counters') {
+        // What came before it is counted before it speaks.
+        yield events;
+        events = [];
+        ledger.counters(frame);
+      } else if (frame.kind === 'hello') {
+        if (ledger.meet(String(frame.instance))) events.push(...onNewSensor(frame.sensorVersion));
+      } else events.push(enricher.enrich(frame));
+    }
+    yield events;
+  }
+}
+
+async function* redactEach(
+  chunks: AsyncIterable<readonly RawEvent[]>,
+  line: Line,
+): AsyncGenerator<readonly ReleasedEvent[]> {
+  for await (const events of chunks) {
+    const released: ReleasedEvent[] = [];
+    for (const event of events) {
+      const one = release(event, line);
+      if (one !== undefined) released.push(one);
+    }
+    yield released;
+  }
+}
+
+/** One event: counted, matched, redacted, or counted as withheld or lost. */
+function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
+  const cls = EVENTS[event.name].class;
+  ledger.received(cls);
+  if (!spool.admits(cls)) {
+    ledger.lost('spool', cls);
+    return undefined;
+  }
+  const rules = matcher.match(event);
+  const matched =
+    rules.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': rules } };
+  const released = redactor.redact(matched);
+  if (released === undefined) {
+    ledger.withheld(cls);
+    return undefined;
+  }
+  if (released.line.length * 3 > MAX_LINE_BYTES && Buffer.byteLength(released.line) > MAX_LINE_BYTES) {
+    ledger.lost('oversize', cls);
+    return undefined;
+  }
+  return released;
+}
+
+function countByClass(events: readonly ReleasedEvent[]): Counts {
+  const counts: Partial<Record<EventClass, number>> = {};
+  for (const event of events) counts[event.class] = (counts[event.class] ?? 0) + 1;
+  return counts;
+}
+
+function sum(a: Counts, b: Counts): Counts {
+  return Object.fromEntries(CLASSES.map((cls) => [cls, (a[cls] ?? 0) + (b[cls] ?? 0)]));
+}
+
+const TIME = /"time":(\d+)/;
+
+/** First and last time of a batch, as released. */
+function span(events: readonly ReleasedEvent[]): { first: number; last: number } {
+  if (events.length === 0) return { first: 0, last: 0 };
+  let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
+  for (const event of events) {
+    const time = Number(TIME.exec(event.line)?.[1] ?? 0);
+    if (time < first) first = time;
+    if (time > last) last = time;
+  }
+  return { first, last };
+}

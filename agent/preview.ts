@@ -1,0 +1,75 @@
+/**
+ * `hushwatch agent preview`: what would leave, beside what would not, for live or recorded frames.
+ *
+ * Raw values are printed to the terminal of whoever runs this, who can see them anyway. Nothing is sent, nothing is
+ * written, and a redirected output is refused: raw data has no business in a file.
+ */
+import { createReadStream } from 'node:fs';
+import { ATTRIBUTES, EVENTS, isAttributeName } from '#protocol/vocabulary.ts';
+import type { AgentConfig, Rules } from './agent.ts';
+import { SystemClock } from './clock.ts';
+import { ConfigError } from './config-file.ts';
+import { Enricher } from './enrich.ts';
+import type { RawEvent } from './event.ts';
+import { ProcessTable } from './process-table.ts';
+import { openFrameSource } from './sources/ebpf.ts';
+import { FrameDecoder } from './sources/frames.ts';
+import type { Frame } from './sources/frame.ts';
+import { UserNames } from './users.ts';
+
+export async function preview(
+  config: AgentConfig,
+  rules: Rules,
+  file: string | undefined,
+  limit: number,
+): Promise<void> {
+  if (!process.stdout.isTTY) {
+    throw new ConfigError(
+      'preview shows raw values, which belong on a terminal only; run it on one, without a redirection',
+    );
+  }
+  const processes = new ProcessTable();
+  processes.scan();
+  const enricher = new Enricher(processes, new UserNames(), new SystemClock());
+  const frames = file === undefined ? openFrameSource(config.socket, AbortSignal.timeout(60_000)) : recorded(file);
+  let shown = 0;
+  for await (const chunk of frames) {
+    for (const frame of chunk) {
+      if (frame.kind === 'hello' || frame.kind === 'counters') continue;
+      process.stdout.write(render(enricher.enrich(frame), rules));
+      if (++shown >= limit) return;
+    }
+  }
+}
+
+async function* recorded(file: string): AsyncGenerator<readonly Frame[]> {
+  const decoder = new FrameDecoder();
+  for await (const chunk of createReadStream(file)) yield decoder.push(chunk);
+}
+
+const STRIKE = '\u001b[9m';
+const PLAIN = '\u001b[0m';
+
+/** One event: each attribute as it is, and what would leave of it; struck out when nothing would. */
+export function render(event: RawEvent, { redactor, matcher }: Rules): string {
+  const matched = matcher.match(event);
+  const released = redactor.redact(
+    matched.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': matched } },
+  );
+  const out: Readonly<Record<string, unknown>> = released === undefined ? {} : JSON.parse(released.line);
+  const lines = EVENTS[event.name].attributes.flatMap((name) => {
+    const value = event.attributes[name];
+    if (value === undefined) return [];
+    const raw = printable(value);
+    const leaves = out[name];
+    const text =
+      leaves === undefined
+        ? `${STRIKE}${raw}${PLAIN}  (withheld: ${isAttributeName(name) ? ATTRIBUTES[name].sensitivity : ''})`
+        : `${raw}  ->  ${printable(leaves)}`;
+    return [`  ${name.padEnd(34)} ${text}`];
+  });
+  return `${event.name}${released === undefined ? '  (withheld whole)' : ''}\n${lines.join('\n')}\n\n`;
+}
+
+/** JSON escapes control characters, so that an event cannot drive the terminal. */
+const printable = (value: unknown): string => JSON.stringify(value);

@@ -1,0 +1,94 @@
+/**
+ * The shipper, end to end. It sees signed batches and nothing else; it holds no key that signs events.
+ *
+ *     spool -> send -> receipt -> verify -> receipts directory     ship()
+ *
+ * The agent removes a batch when it finds its receipt; the shipper then removes the receipt, which nobody needs any more.
+ */
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeBatch } from '#protocol/batch.ts';
+import type { VerifierKey } from '#protocol/note.ts';
+import { verifyReceipt } from '#protocol/receipt.ts';
+import { DirectoryWatch } from '../changed.ts';
+import type { Connection, Uplink } from './uplink.ts';
+
+export interface Ways {
+  readonly spool: string;
+  readonly receipts: string;
+  readonly logKey: VerifierKey;
+}
+
+const BATCH_NAME = /^(\d{16})\.batch$/;
+const RECEIPT_NAME = /^(\d{16})\.tlog-proof$/;
+
+/** Carries what waits, then what comes, over one connection; throws when that is gone, and is called again. */
+export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Promise<void> {
+  await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
+  using watched = new DirectoryWatch(ways.spool);
+  await using connection = await uplink.connect(signal);
+  const until = AbortSignal.any([signal, connection.closed]);
+  while (!signal.aborted) {
+    connection.closed.throwIfAborted();
+    await shipEach(await unproven(ways), ways, connection);
+    await watched.changed(until);
+  }
+}
+
+/** Batches without a receipt, in order. Receipts whose batch is gone are not needed any more. */
+async function unproven({ spool, receipts }: Ways): Promise<readonly number[]> {
+  const waiting = await sequences(spool, BATCH_NAME);
+  const proven = await sequences(receipts, RECEIPT_NAME);
+  for (const sequence of proven)
+    if (!waiting.has(sequence)) await rm(join(receipts, receiptName(sequence)), { force: true });
+  return [...waiting].filter((sequence) => !proven.has(sequence));
+}
+
+/** Sends in order, several under way at once; returns when each has its receipt. */
+async function shipEach(unsent: readonly number[], ways: Ways, connection: Connection): Promise<void> {
+  const underWay: Promise<void>[] = [];
+  for (const sequence of unsent) {
+    const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
+    if (bytes === undefined) continue;
+    await connection.room();
+    const kept = connection.send(sequence, bytes).then((receipt) => keep(sequence, bytes, receipt, ways));
+    // Awaited below, in order; until then a failure must not count as unhandled.
+    kept.catch(() => {});
+    underWay.push(kept);
+  }
+  await Promise.all(underWay);
+}
+
+/** A receipt is kept only when it proves that this very statement is in the log. */
+async function keep(
+  sequence: number,
+  bytes: Uint8Array,
+  receipt: Uint8Array,
+  { receipts, logKey }: Ways,
+): Promise<void> {
+  const { noteBytes } = decodeBatch(bytes);
+  if (verifyReceipt({ noteBytes, receipt, logKey }) === undefined) {
+    throw new Error(`the receipt for batch ${sequence} proves nothing; is log_key the key of this collector?`);
+  }
+  const path = join(receipts, receiptName(sequence));
+  {
+    await using file = await open(`${path}.tmp`, 'w', 0o640);
+    await file.writeFile(receipt);
+    await file.datasync();
+  }
+  await rename(`${path}.tmp`, path);
+}
+
+const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;
+const receiptName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.tlog-proof`;
+
+async function sequences(directory: string, pattern: RegExp): Promise<ReadonlySet<number>> {
+  const found = (await readdir(directory)).map((name) => Number(pattern.exec(name)?.[1] ?? 0));
+  return new Set(found.filter((sequence) => sequence > 0).toSorted((a, b) => a - b));
+}
+
+/** A batch that the agent removed meanwhile has its receipt already. */
+function absent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
+}

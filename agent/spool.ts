@@ -1,0 +1,181 @@
+/**
+ * The spool: signed batches not yet receipted. What `append` returned from is on disk.
+ *
+ *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
+ *     head                         the last statement signed, with the sensor's account in one more line: numbers,
+ *                                  chain and counters go on from here when every batch is gone
+ *
+ * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
+ * is in place; a batch that did not get its own name by then gets it when the spool is opened. Nothing can be shipped
+ * before it is promised, so a number is never used for two statements.
+ *
+ * Trusted with: nothing secret. Who deletes here makes a gap that alerts; who writes here cannot sign.
+ */
+import { join } from 'node:path';
+import { encodeBatch, decodeBatch, decodeStatementNote, packBody } from '#protocol/batch.ts';
+import { signNote, type SigningKey } from '#protocol/note.ts';
+import { formatStatement, NO_PREVIOUS, statementDigest, type Counts, type Statement } from '#protocol/statement.ts';
+import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
+import type { Disk } from './disk.ts';
+import type { SensorAccount, Totals } from './ledger.ts';
+
+/** What every statement of this run says alike. */
+export type Herald = Pick<
+  Statement,
+  'node' | 'boot' | 'role' | 'cohort' | 'ruleset' | 'rulepack' | 'vocabulary' | 'agent' | 'sources'
+>;
+
+export interface Unsigned {
+  readonly lines: readonly string[];
+  readonly events: Counts;
+  readonly time: Statement['time'];
+  readonly totals: Totals;
+  readonly sensor: SensorAccount | undefined;
+}
+
+interface Head {
+  readonly statement: Statement;
+  readonly sensor: SensorAccount | undefined;
+}
+
+/** The disk failed after the promise: only opening the spool again mends it. */
+export class HalfWritten extends Error {
+  override readonly name = 'HalfWritten';
+}
+
+const BATCH_NAME = /^(\d{16})\.batch$/;
+const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;
+/** Up to this share of its size the spool takes everything. */
+const SHED_FROM = 0.8;
+
+export class FileSpool {
+  readonly #directory: string;
+  readonly #disk: Disk;
+  readonly #key: SigningKey;
+  readonly #limit: number;
+  readonly #waiting: Map<number, number>;
+  #bytes: number;
+  #head: Head | undefined;
+
+  private constructor(
+    directory: string,
+    disk: Disk,
+    key: SigningKey,
+    limit: number,
+    waiting: Map<number, number>,
+    head: Head | undefined,
+  ) {
+    this.#directory = directory;
+    this.#disk = disk;
+    this.#key = key;
+    this.#limit = limit;
+    this.#waiting = waiting;
+    this.#bytes = [...waiting.values()].reduce((sum, bytes) => sum + bytes, 0);
+    this.#head = head;
+  }
+
+  static async open(directory: string, key: SigningKey, limit: number, disk: Disk): Promise<FileSpool> {
+    const names = await disk.list(directory);
+    const head = names.includes('head') ? parseHead(await disk.read(join(directory, 'head'))) : undefined;
+    const promised = head === undefined ? undefined : batchName(head.statement.sequence);
+    const waiting = new Map<number, number>();
+    for (const name of names.toSorted()) {
+      const path = join(directory, name);
+      if (name === `${promised}.tmp` && !names.includes(promised ?? ''))
+        await disk.rename(path, join(directory, promised ?? ''));
+      else if (name.endsWith('.tmp')) await disk.remove(path);
+    }
+    await disk.syncDirectory(directory);
+    for (const name of (await disk.list(directory)).toSorted()) {
+      const sequence = Number(BATCH_NAME.exec(name)?.[1] ?? 0);
+      if (sequence > 0) waiting.set(sequence, (await disk.read(join(directory, name))).length);
+    }
+    return new FileSpool(directory, disk, key, limit, waiting, head);
+  }
+
+  get last(): Statement | undefined {
+    return this.#head?.statement;
+  }
+
+  get sensor(): SensorAccount | undefined {
+    return this.#head?.sensor;
+  }
+
+  get waiting(): readonly number[] {
+    return [...this.#waiting.keys()];
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether events of this class are still taken. The last classes of {@link CLASSES} are taken longest. */
+  admits(cls: EventClass): boolean {
+    const fill = this.#bytes / this.#limit;
+    if (fill < SHED_FROM) return true;
+    const rank = CLASSES.indexOf(cls) / CLASSES.length;
+    return fill < 1 && rank >= (fill - SHED_FROM) / (1 - SHED_FROM);
+  }
+
+  /** Signs and keeps. On any error but {@link HalfWritten} nothing was promised and the number is free again. */
+  async append(herald: Herald, unsigned: Unsigned): Promise<Statement> {
+    const packed = packBody(unsigned.lines);
+    const previous = this.#head?.statement;
+    const statement: Statement = {
+      ...herald,
+      sequence: (previous?.sequence ?? 0) + 1,
+      previous: previous === undefined ? NO_PREVIOUS : statementDigest(previous),
+      time: unsigned.time,
+      events: unsigned.events,
+      ...unsigned.totals,
+      body: packed.body,
+    };
+    const note = signNote(formatStatement(statement), this.#key);
+    const bytes = encodeBatch({ note, body: packed.bytes });
+    const head = { statement, sensor: unsigned.sensor };
+    await this.#write(
+      statement.sequence,
+      bytes,
+      Buffer.concat([note, Buffer.from(`${JSON.stringify(unsigned.sensor ?? null)}\n`)]),
+    );
+    this.#head = head;
+    this.#waiting.set(statement.sequence, bytes.length);
+    this.#bytes += bytes.length;
+    return statement;
+  }
+
+  async #write(sequence: number, batch: Uint8Array, head: Uint8Array): Promise<void> {
+    const at = (name: string): string => join(this.#directory, name);
+    const name = batchName(sequence);
+    await Promise.all([
+      this.#disk.writeDurably(at(`${name}.tmp`), batch),
+      this.#disk.writeDurably(at('head.tmp'), head),
+    ]);
+    await this.#disk.rename(at('head.tmp'), at('head'));
+    try {
+      await this.#disk.rename(at(`${name}.tmp`), at(name));
+      await this.#disk.syncDirectory(this.#directory);
+    } catch (cause) {
+      throw new HalfWritten(`batch ${sequence} is promised and not in its place; open the spool again`, { cause });
+    }
+  }
+
+  /** The signed note of a waiting batch: what its receipt must prove. */
+  async note(sequence: number): Promise<Uint8Array> {
+    return decodeBatch(await this.#disk.read(join(this.#directory, batchName(sequence)))).noteBytes;
+  }
+
+  /** Only for a receipt that was verified. */
+  async forget(sequence: number): Promise<void> {
+    await this.#disk.remove(join(this.#directory, batchName(sequence)));
+    this.#bytes -= this.#waiting.get(sequence) ?? 0;
+    this.#waiting.delete(sequence);
+  }
+}
+
+function parseHead(bytes: Buffer): Head {
+  const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
+  const { statement } = decodeStatementNote(bytes.subarray(0, end));
+  const sensor: SensorAccount | null = JSON.parse(bytes.subarray(end).toString());
+  return { statement, sensor: sensor ?? undefined };
+}
