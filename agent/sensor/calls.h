@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The system calls that matter: which program deals with each, and where its arguments stand. Numbers are positions of
+ * arguments; NONE where there is none. CALLS is the table of the native calls, COMPAT_CALLS that of 32-bit ones (i386).
+ */
+#ifndef HUSHWATCH_CALLS_H
+#define HUSHWATCH_CALLS_H
+
+#define NONE 7
+#define CALL_LIMIT 512
+
+enum handler {
+	HANDLE_NOTHING,
+	HANDLE_OPEN,
+	HANDLE_PATH,
+	HANDLE_DESCRIPTOR,
+	HANDLE_SOCKET,
+	HANDLE_CREDENTIALS,
+	HANDLE_TRACE,
+	HANDLE_BPF,
+	HANDLE_MEMFD,
+	HANDLE_REFUSED_MODULE,
+	HANDLE_UNREAD,
+	HANDLER_COUNT,
+};
+
+enum value_meaning { VALUE, CREAT, HOW, HANDLE };
+
+struct call {
+	__u8 handler;
+	__u8 kind;
+	__u8 class;
+	__u8 meaning;	/* of an open: where its flags are */
+	__u8 base;	/* descriptor of the directory that a relative path starts from */
+	__u8 path;
+	__u8 base2;
+	__u8 path2;
+	__u8 value;	/* mode, owner, flags, request, command */
+};
+
+#define OPEN(base, path, value, meaning) \
+	{ HANDLE_OPEN, FRAME_OPEN, CLASS_FILE, meaning, base, path, NONE, NONE, value }
+#define PATH(kind, base, path, value) \
+	{ HANDLE_PATH, kind, CLASS_FILE, VALUE, base, path, NONE, NONE, value }
+#define PATHS(kind, base, path, base2, path2) \
+	{ HANDLE_PATH, kind, CLASS_FILE, VALUE, base, path, base2, path2, NONE }
+#define EXEC(base, path) \
+	{ HANDLE_PATH, FRAME_EXEC_REFUSED, CLASS_PROCESS, VALUE, base, path, NONE, NONE, NONE }
+#define CALL(handler, kind, class, value) \
+	{ handler, kind, class, VALUE, NONE, NONE, NONE, NONE, value }
+#define SOCKET(kind) CALL(HANDLE_SOCKET, kind, CLASS_NETWORK, NONE)
+#define CREDENTIALS CALL(HANDLE_CREDENTIALS, FRAME_CREDENTIALS, CLASS_PRIVILEGE, NONE)
+#define MODULE CALL(HANDLE_REFUSED_MODULE, FRAME_MODULE_LOAD, CLASS_KERNEL, NONE)
+
+#if defined(HUSHWATCH_X86_64)
+
+#define CALLS { \
+	[2] = OPEN(NONE, 0, 1, VALUE),			/* open */ \
+	[85] = OPEN(NONE, 0, NONE, CREAT),		/* creat */ \
+	[257] = OPEN(0, 1, 2, VALUE),			/* openat */ \
+	[437] = OPEN(0, 1, 2, HOW),			/* openat2 */ \
+	[304] = OPEN(NONE, NONE, 2, HANDLE),		/* open_by_handle_at */ \
+	[87] = PATH(FRAME_DELETE, NONE, 0, NONE),	/* unlink */ \
+	[84] = PATH(FRAME_DELETE, NONE, 0, NONE),	/* rmdir */ \
+	[263] = PATH(FRAME_DELETE, 0, 1, NONE),		/* unlinkat */ \
+	[82] = PATHS(FRAME_RENAME, NONE, 0, NONE, 1),	/* rename */ \
+	[264] = PATHS(FRAME_RENAME, 0, 1, 2, 3),	/* renameat */ \
+	[316] = PATHS(FRAME_RENAME, 0, 1, 2, 3),	/* renameat2 */ \
+	[86] = PATHS(FRAME_LINK, NONE, 0, NONE, 1),	/* link */ \
+	[265] = PATHS(FRAME_LINK, 0, 1, 2, 3),		/* linkat */ \
+	[88] = PATHS(FRAME_SYMLINK, NONE, 0, NONE, 1),	/* symlink */ \
+	[266] = PATHS(FRAME_SYMLINK, NONE, 0, 1, 2),	/* symlinkat */ \
+	[90] = PATH(FRAME_CHMOD, NONE, 0, 1),		/* chmod */ \
+	[268] = PATH(FRAME_CHMOD, 0, 1, 2),		/* fchmodat */ \
+	[452] = PATH(FRAME_CHMOD, 0, 1, 2),		/* fchmodat2 */ \
+	[92] = PATH(FRAME_CHOWN, NONE, 0, 1),		/* chown */ \
+	[94] = PATH(FRAME_CHOWN, NONE, 0, 1),		/* lchown */ \
+	[260] = PATH(FRAME_CHOWN, 0, 1, 2),		/* fchownat */ \
+	[91] = CALL(HANDLE_DESCRIPTOR, FRAME_CHMOD, CLASS_FILE, 1),	/* fchmod */ \
+	[93] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1),	/* fchown */ \
+	[59] = EXEC(NONE, 0),				/* execve */ \
+	[322] = EXEC(0, 1),				/* execveat */ \
+	[42] = SOCKET(FRAME_CONNECT), \
+	[43] = SOCKET(FRAME_ACCEPT),			/* accept */ \
+	[288] = SOCKET(FRAME_ACCEPT),			/* accept4 */ \
+	[50] = SOCKET(FRAME_LISTEN), \
+	[105] = CREDENTIALS,				/* setuid */ \
+	[106] = CREDENTIALS,				/* setgid */ \
+	[113] = CREDENTIALS,				/* setreuid */ \
+	[114] = CREDENTIALS,				/* setregid */ \
+	[117] = CREDENTIALS,				/* setresuid */ \
+	[119] = CREDENTIALS,				/* setresgid */ \
+	[126] = CALL(HANDLE_CREDENTIALS, FRAME_CAPABILITIES, CLASS_PRIVILEGE, NONE),	/* capset */ \
+	[101] = CALL(HANDLE_TRACE, FRAME_TRACE, CLASS_PRIVILEGE, 0),	/* ptrace */ \
+	[321] = CALL(HANDLE_BPF, FRAME_BPF_LOAD, CLASS_KERNEL, 0),	/* bpf */ \
+	[319] = CALL(HANDLE_MEMFD, FRAME_MEMFD, CLASS_FILE, NONE),	/* memfd_create */ \
+	[175] = MODULE,					/* init_module */ \
+	[313] = MODULE,					/* finit_module */ \
+}
+
+#define COMPAT_CALLS { \
+	[5] = OPEN(NONE, 0, 1, VALUE), \
+	[8] = OPEN(NONE, 0, NONE, CREAT), \
+	[295] = OPEN(0, 1, 2, VALUE), \
+	[437] = OPEN(0, 1, 2, HOW), \
+	[342] = OPEN(NONE, NONE, 2, HANDLE), \
+	[10] = PATH(FRAME_DELETE, NONE, 0, NONE), \
+	[40] = PATH(FRAME_DELETE, NONE, 0, NONE), \
+	[301] = PATH(FRAME_DELETE, 0, 1, NONE), \
+	[38] = PATHS(FRAME_RENAME, NONE, 0, NONE, 1), \
+	[302] = PATHS(FRAME_RENAME, 0, 1, 2, 3), \
+	[353] = PATHS(FRAME_RENAME, 0, 1, 2, 3), \
+	[9] = PATHS(FRAME_LINK, NONE, 0, NONE, 1), \
+	[303] = PATHS(FRAME_LINK, 0, 1, 2, 3), \
+	[83] = PATHS(FRAME_SYMLINK, NONE, 0, NONE, 1), \
+	[304] = PATHS(FRAME_SYMLINK, NONE, 0, 1, 2), \
+	[15] = PATH(FRAME_CHMOD, NONE, 0, 1), \
+	[306] = PATH(FRAME_CHMOD, 0, 1, 2), \
+	[452] = PATH(FRAME_CHMOD, 0, 1, 2), \
+	[182] = PATH(FRAME_CHOWN, NONE, 0, 1), \
+	[212] = PATH(FRAME_CHOWN, NONE, 0, 1), \
+	[16] = PATH(FRAME_CHOWN, NONE, 0, 1), \
+	[198] = PATH(FRAME_CHOWN, NONE, 0, 1), \
+	[298] = PATH(FRAME_CHOWN, 0, 1, 2), \
+	[94] = CALL(HANDLE_DESCRIPTOR, FRAME_CHMOD, CLASS_FILE, 1), \
+	[95] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1), \
+	[207] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1), \
+	[11] = EXEC(NONE, 0), \
+	[358] = EXEC(0, 1), \
+	[362] = SOCKET(FRAME_CONNECT), \
+	[364] = SOCKET(FRAME_ACCEPT), \
+	[363] = SOCKET(FRAME_LISTEN), \
+	[102] = CALL(HANDLE_UNREAD, 0, CLASS_NETWORK, 0),	/* socketcall */ \
+	[23] = CREDENTIALS, \
+	[46] = CREDENTIALS, \
+	[70] = CREDENTIALS, \
+	[71] = CREDENTIALS, \
+	[164] = CREDENTIALS, \
+	[170] = CREDENTIALS, \
+	[203] = CREDENTIALS, \
+	[204] = CREDENTIALS, \
+	[208] = CREDENTIALS, \
+	[210] = CREDENTIALS, \
+	[213] = CREDENTIALS, \
+	[214] = CREDENTIALS, \
+	[185] = CALL(HANDLE_CREDENTIALS, FRAME_CAPABILITIES, CLASS_PRIVILEGE, NONE), \
+	[26] = CALL(HANDLE_TRACE, FRAME_TRACE, CLASS_PRIVILEGE, 0), \
+	[357] = CALL(HANDLE_BPF, FRAME_BPF_LOAD, CLASS_KERNEL, 0), \
+	[356] = CALL(HANDLE_MEMFD, FRAME_MEMFD, CLASS_FILE, NONE), \
+	[128] = MODULE, \
+	[350] = MODULE, \
+}
+
+#else
+#error "system calls of this architecture are not listed yet"
+#endif
+
+#endif

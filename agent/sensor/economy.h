@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * What an event may cost: identical ones merge, a process that floods is sampled, bulk yields to what is rare when the ring
+ * fills up, and every outcome is counted. Each event that is admitted here is seen once and ends in exactly one of
+ * emitted, merged, sampled, lost.
+ */
+#ifndef HUSHWATCH_ECONOMY_H
+#define HUSHWATCH_ECONOMY_H
+
+#include "record.h"
+
+#define EXCLUDED_COUNT 16
+#define MERGE_SLOTS (1 << 16)
+#define BUCKET_COUNT (1 << 14)
+#define WAKE_BYTES (64 << 10)
+
+/* Set before the programs are loaded. */
+const volatile __u32 classes_watched = ~0u;
+const volatile __u64 merge_ns = 1000000000;
+const volatile __u64 rate_interval_ns = 20000;
+const volatile __u64 rate_burst_ns = 1000000000;
+const volatile __u64 ring_bytes = 8 << 20;
+const volatile __u64 merge_seed = 1;
+
+/* Changed while they run. */
+__u32 excluded[EXCLUDED_COUNT];
+__u64 lost_events;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct processor);
+} processors SEC(".maps");
+
+/* The last event that was emitted for a (process, object, operation) that falls on this slot. */
+struct merge_slot {
+	__u64 identity;
+	__u64 at_ns;
+	__u64 repeats;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MERGE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct merge_slot);
+} merge_slots SEC(".maps");
+
+/* When the tokens of a (process, class) will have been paid for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, BUCKET_COUNT);
+	__type(key, __u64);
+	__type(value, __u64);
+} buckets SEC(".maps");
+
+struct event {
+	struct task_struct *task;
+	struct processor *processor;
+	struct merge_slot *slot;
+	__u64 identity;
+	__u64 at_ns;
+	__u64 waiting;		/* bytes in the ring */
+	__u32 repeats;
+	__u32 class;
+};
+
+static __always_inline bool class_watched(__u32 class)
+{
+	return classes_watched & 1u << class;
+}
+
+static __always_inline bool is_excluded(__u32 pid)
+{
+#pragma unroll
+	for (int i = 0; i < EXCLUDED_COUNT; i++)
+		if (excluded[i] == pid)
+			return true;
+	return false;
+}
+
+static __always_inline __u64 mix(__u64 a, __u64 b)
+{
+	a = (a ^ b) * 0x9e3779b97f4a7c15;
+	return a ^ a >> 29;
+}
+
+static __always_inline __u64 process_identity(struct task_struct *task, __u32 kind, __u32 error)
+{
+	__u64 what = (__u64)task->tgid << 32 | error << 8 | kind;
+
+	return mix(mix(merge_seed, what), task->group_leader->start_boottime);
+}
+
+static __always_inline void count_lost(struct class_counters *counters)
+{
+	counters->lost++;
+	__sync_fetch_and_add(&lost_events, 1);
+}
+
+static __always_inline bool event_begin(struct event *e, __u32 class)
+{
+	__u32 zero = 0;
+
+	e->task = bpf_get_current_task_btf();
+	e->processor = bpf_map_lookup_elem(&processors, &zero);
+	e->slot = 0;
+	e->identity = 0;
+	e->repeats = 0;
+	e->class = class;
+	return e->processor;
+}
+
+#define COUNTERS(e) (&(e)->processor->classes[(e)->class])
+
+/* It is being repeated: within the window after an identical one. */
+static __always_inline bool is_repeat(struct event *e)
+{
+	__u32 index = e->identity >> 48;
+	struct merge_slot *slot;
+
+	if (!e->identity || !merge_ns)
+		return false;
+	slot = bpf_map_lookup_elem(&merge_slots, &index);
+	if (!slot)
+		return false;
+	e->slot = slot;
+	if (slot->identity != e->identity)
+		return false;
+	if (e->at_ns - slot->at_ns < merge_ns) {
+		__sync_fetch_and_add(&slot->repeats, 1);
+		return true;
+	}
+	e->repeats = slot->repeats;
+	return false;
+}
+
+static __always_inline bool is_flood(struct event *e)
+{
+	__u64 key = (__u64)(__u32)e->task->tgid << 8 | e->class, fresh = e->at_ns + rate_interval_ns;
+	__u64 *paid = bpf_map_lookup_elem(&buckets, &key);
+
+	if (!paid) {
+		bpf_map_update_elem(&buckets, &key, &fresh, BPF_ANY);
+		return false;
+	}
+	if ((__s64)(*paid - e->at_ns) <= 0) {
+		*paid = fresh;
+		return false;
+	}
+	if (*paid - e->at_ns > rate_burst_ns)
+		return true;
+	*paid += rate_interval_ns;
+	return false;
+}
+
+/* The event is seen. False: it ends here, merged, sampled or lost. `identity` 0 is an event like no other. */
+static __always_inline bool admit(struct event *e, __u64 identity, bool limited)
+{
+	struct class_counters *counters = COUNTERS(e);
+
+	counters->seen++;
+	e->at_ns = bpf_ktime_get_boot_ns();
+	e->identity = identity;
+	if (is_repeat(e)) {
+		counters->merged++;
+		return false;
+	}
+	if (limited && is_flood(e)) {
+		counters->sampled++;
+		return false;
+	}
+	e->waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	if (e->class <= CLASS_NETWORK && e->waiting > ring_bytes / 4 * 3) {
+		count_lost(counters);
+		return false;
+	}
+	return true;
+}
+
+static __always_inline void fill_actor(struct frame_actor *actor, struct task_struct *task, __u32 error, __u32 repeats)
+{
+	const struct cred *cred = task->cred;
+
+	actor->start_ns = task->group_leader->start_boottime;
+	actor->pid = task->tgid;
+	actor->tid = task->pid;
+	actor->uid = cred->euid.val;
+	actor->gid = cred->egid.val;
+	actor->error = error;
+	actor->repeats = repeats;
+}
+
+/* Puts a fixed part in front of what the record holds. */
+#define PUSH_FIXED(r, type) ({ (r)->at -= sizeof(type); (type *)AT(r); })
+
+/* An admitted event whose record could not be built. */
+static __always_inline void give_up(struct event *e)
+{
+	count_lost(COUNTERS(e));
+}
+
+static __always_inline void emit(struct event *e, struct record *r, __u32 kind)
+{
+	struct frame_head *head = (void *)AT(r);
+	__u32 size = FRAME_MAX - r->at;
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	head->size = size;
+	head->version = FRAME_VERSION;
+	head->kind = kind;
+	head->at_ns = e->at_ns;
+	head->lost = lost_events;
+	/* Whoever fills the buffer past the mark rings once; the reader empties it whole, and looks by itself every 50 ms. */
+	if (e->waiting < WAKE_BYTES && e->waiting + size >= WAKE_BYTES)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, head, size & (FRAME_MAX - 1), flags)) {
+		count_lost(COUNTERS(e));
+		return;
+	}
+	COUNTERS(e)->emitted++;
+	if (!e->slot)
+		return;
+	if (e->slot->identity == e->identity) {
+		__sync_fetch_and_add(&e->slot->repeats, -(__u64)e->repeats);
+	} else {
+		e->slot->identity = e->identity;
+		e->slot->repeats = 0;
+	}
+	e->slot->at_ns = e->at_ns;
+}
+
+#endif

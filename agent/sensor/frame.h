@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-2-Clause OR GPL-2.0 */
+/*
+ * Frames: what the sensor says to the agent. Little-endian, fixed part first, then strings. The second contract of Hushwatch;
+ * agent/sources/frames.ts reads it, and `make check` holds both to the same golden bytes.
+ *
+ * A string is its length (u16) and its bytes, without terminator. A path is two strings, directory and name:
+ *	the kernel walked it	directory = the whole path, name empty
+ *	as the caller said it	FRAME_ARGUMENT; directory = what a relative name starts from (walked), name = the argument
+ * A walked path that was too long begins with "..." instead of "/".
+ */
+#ifndef HUSHWATCH_FRAME_H
+#define HUSHWATCH_FRAME_H
+
+#include <linux/types.h>
+
+#define FRAME_VERSION 1
+#define FRAME_MAX 16384
+
+enum frame_kind {
+	FRAME_HELLO = 1,
+	FRAME_COUNTERS,
+	FRAME_FORK,
+	FRAME_EXEC,
+	FRAME_EXEC_REFUSED,
+	FRAME_EXIT,
+	FRAME_CREDENTIALS,
+	FRAME_CAPABILITIES,
+	FRAME_TRACE,
+	FRAME_OPEN,
+	FRAME_DELETE,
+	FRAME_RENAME,
+	FRAME_LINK,
+	FRAME_SYMLINK,
+	FRAME_CHMOD,
+	FRAME_CHOWN,
+	FRAME_MEMFD,
+	FRAME_CONNECT,
+	FRAME_ACCEPT,
+	FRAME_LISTEN,
+	FRAME_MODULE_LOAD,
+	FRAME_BPF_LOAD,
+};
+
+enum frame_class {
+	CLASS_FILE,
+	CLASS_NETWORK,
+	CLASS_PROCESS,
+	CLASS_KERNEL,
+	CLASS_PRIVILEGE,
+	CLASS_COUNT,
+};
+
+enum frame_flag {
+	FRAME_ARGUMENT = 1 << 0,	/* the path is what the caller said */
+	FRAME_OBJECT = 1 << 1,		/* `object` is filled in */
+	FRAME_WRITE = 1 << 2,
+	FRAME_CREATED = 1 << 3,
+	FRAME_TRUNCATED = 1 << 4,	/* the open emptied the file */
+	FRAME_ARGS_CUT = 1 << 5,	/* more arguments than fit */
+};
+
+struct frame_head {
+	__u32 size;		/* of the whole frame */
+	__u16 version;
+	__u16 kind;
+	__u64 at_ns;		/* CLOCK_BOOTTIME */
+	__u64 lost;		/* events lost so far, all classes */
+};
+
+/* Of every frame that a process caused. */
+struct frame_actor {
+	__u64 start_ns;		/* of the process: with pid, one process for ever */
+	__u32 pid;
+	__u32 tid;
+	__u32 uid;		/* effective */
+	__u32 gid;
+	__u32 error;		/* errno of a refused operation */
+	__u32 repeats;		/* identical ones merged into this one since the last */
+};
+
+struct frame_object {
+	__u64 inode;
+	__u32 device;		/* major << 20 | minor */
+	__u32 mode;
+	__u32 uid;
+	__u32 gid;
+	__u32 links;
+	__u32 zero;
+};
+
+struct frame_credentials {
+	__u32 real_uid;
+	__u32 effective_uid;
+	__u32 saved_uid;
+	__u32 effective_gid;
+	__u32 login_uid;
+	__u32 audit_session;
+	__u64 effective_capabilities;
+};
+
+/* hello: string version */
+struct frame_hello {
+	struct frame_head head;
+	__u64 instance;		/* new each time the programs are loaded */
+};
+
+struct class_counters {
+	__u64 seen;
+	__u64 emitted;
+	__u64 merged;
+	__u64 sampled;
+	__u64 lost;
+};
+
+/* Emitted counts the frames that stand before this one in the stream; seen is the sum of the others. */
+struct frame_counters {
+	struct frame_head head;
+	__u64 unread;		/* 32-bit system calls that the sensor does not understand */
+	struct class_counters classes[CLASS_COUNT];
+};
+
+/* fork: the actor is the child */
+struct frame_fork {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u64 parent_start_ns;
+	__u32 parent_pid;
+	__u32 zero;
+};
+
+/* exec: strings executable, working directory, cgroup, arguments (each ended by NUL) */
+struct frame_exec {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u64 parent_start_ns;
+	__u32 parent_pid;
+	__u32 args_count;
+	__u32 mnt_namespace;
+	__u32 pid_namespace;
+	__u32 net_namespace;
+	__u32 user_namespace;
+	struct frame_credentials credentials;
+	struct frame_object object;
+	__u32 flags;
+	__u32 zero;
+};
+
+struct frame_exit {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u32 code;
+	__u32 signal;
+};
+
+/* credentials, capabilities: as they are afterwards */
+struct frame_change {
+	struct frame_head head;
+	struct frame_actor actor;
+	struct frame_credentials credentials;
+};
+
+/* trace: of a TRACEME the target is the tracer */
+struct frame_trace {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u64 target_start_ns;
+	__u32 target_pid;
+	__u32 request;
+};
+
+/* exec-refused, open, delete, rename, link, symlink, chmod, chown, memfd: path, second path. Of a symlink the first is its text. */
+struct frame_file {
+	struct frame_head head;
+	struct frame_actor actor;
+	struct frame_object object;
+	__u32 flags;
+	__u32 value;		/* mode or owner that was asked for */
+};
+
+/* connect, accept, listen: path of a Unix socket (one string; "@" begins an abstract name) */
+struct frame_socket {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u8 peer[16];
+	__u8 local[16];
+	__u16 peer_port;
+	__u16 local_port;
+	__u16 family;
+	__u16 protocol;
+};
+
+/* module-load, bpf-load: string name */
+struct frame_named {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u32 type;
+	__u32 zero;
+};
+
+_Static_assert(sizeof(struct frame_head) == 24, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_actor) == 32, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_object) == 32, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_credentials) == 32, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_hello) == 32, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_counters) == 32 + 40 * CLASS_COUNT, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_fork) == 72, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_exec) == 160, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_exit) == 64, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_change) == 88, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_trace) == 72, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_file) == 96, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_socket) == 96, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_named) == 64, "frame layout is a contract");
+
+#endif

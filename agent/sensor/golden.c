@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Writes one frame of every kind, each field with a value of its own, as the sensor would: the bytes that both sides are tested with. */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include "frame.h"
+
+static uint8_t buffer[FRAME_MAX];
+static uint32_t filled;
+static uint32_t value;
+
+static struct frame_head head(uint16_t kind)
+{
+	uint32_t n = value += 10;
+
+	return (struct frame_head){ .version = FRAME_VERSION, .kind = kind, .at_ns = 1000000000000ull + n + 1, .lost = n + 2 };
+}
+
+static struct frame_actor actor(void)
+{
+	uint32_t n = value += 10;
+
+	return (struct frame_actor){ .start_ns = 900000000000ull + n + 1, .pid = n + 2, .tid = n + 3, .uid = n + 4,
+				     .gid = n + 5, .error = 13, .repeats = n + 6 };
+}
+
+static struct frame_object object(void)
+{
+	uint32_t n = value += 10;
+
+	return (struct frame_object){ .inode = 5000000000ull + n + 1, .device = 254u << 20 | 3, .mode = 0104755, .uid = n + 2,
+				      .gid = n + 3, .links = n + 4 };
+}
+
+static struct frame_credentials credentials(void)
+{
+	uint32_t n = value += 10;
+
+	return (struct frame_credentials){ .real_uid = n + 1, .effective_uid = n + 2, .saved_uid = n + 3,
+					   .effective_gid = n + 4, .login_uid = n + 5, .audit_session = ~0u,
+					   .effective_capabilities = 0x1ffffffffff };
+}
+
+static void begin(const void *fixed, uint32_t size)
+{
+	memcpy(buffer, fixed, size);
+	filled = size;
+}
+
+static void text(const char *bytes, uint16_t length)
+{
+	memcpy(buffer + filled, &length, sizeof(length));
+	memcpy(buffer + filled + sizeof(length), bytes, length);
+	filled += sizeof(length) + length;
+}
+
+#define TEXT(literal) text(literal, sizeof(literal) - 1)
+
+static void end(void)
+{
+	memcpy(buffer, &filled, sizeof(filled));
+	fwrite(buffer, 1, filled, stdout);
+}
+
+static void file(uint16_t kind, uint32_t flags)
+{
+	struct frame_file f = { head(kind), actor(), { 0 }, flags, 0640 };
+
+	if (flags & FRAME_OBJECT)
+		f.object = object();
+	begin(&f, sizeof(f));
+}
+
+static void socket(uint16_t kind, uint16_t family, uint16_t protocol)
+{
+	struct frame_socket f = { .head = head(kind), .actor = actor(), .family = family, .protocol = protocol };
+
+	if (family == 2) {
+		memcpy(f.peer, (uint8_t[]){ 203, 0, 113, 7 }, 4);
+		memcpy(f.local, (uint8_t[]){ 192, 0, 2, 10 }, 4);
+	} else if (family == 10) {
+		memcpy(f.peer, (uint8_t[]){ 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1 }, 16);
+		memcpy(f.local, (uint8_t[]){ 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 10 }, 16);
+	}
+	f.peer_port = 443;
+	f.local_port = 48122;
+	begin(&f, sizeof(f));
+}
+
+static void observed(void)
+{
+	struct frame_fork fork = { head(FRAME_FORK), actor(), 800000000001ull, 71, 0 };
+	struct frame_exec exec = { head(FRAME_EXEC), actor(), 800000000002ull, 72, 3, 41, 42, 43, 44, credentials(), object(),
+				   FRAME_OBJECT | FRAME_ARGS_CUT, 0 };
+	struct frame_exit exit = { head(FRAME_EXIT), actor(), 3, 9 };
+	struct frame_change change = { head(FRAME_CREDENTIALS), actor(), credentials() };
+	struct frame_change capabilities = { head(FRAME_CAPABILITIES), actor(), credentials() };
+	struct frame_trace trace = { head(FRAME_TRACE), actor(), 800000000003ull, 73, 16 };
+	struct frame_named module = { head(FRAME_MODULE_LOAD), actor(), 0, 0 };
+	struct frame_named bpf = { head(FRAME_BPF_LOAD), actor(), 26, 0 };
+
+	begin(&fork, sizeof(fork)), end();
+	begin(&exec, sizeof(exec));
+	TEXT("/usr/bin/caf\303\251"), TEXT("/home/\377x"), TEXT("/system.slice/cron.service"), TEXT("caf\303\251\0-p\0\0"), end();
+	file(FRAME_EXEC_REFUSED, FRAME_ARGUMENT), TEXT("/srv"), TEXT("./x/../run"), TEXT(""), TEXT(""), end();
+	begin(&exit, sizeof(exit)), end();
+	begin(&change, sizeof(change)), end();
+	begin(&capabilities, sizeof(capabilities)), end();
+	begin(&trace, sizeof(trace)), end();
+	file(FRAME_OPEN, FRAME_OBJECT | FRAME_WRITE | FRAME_CREATED | FRAME_TRUNCATED);
+	TEXT("/etc/ssh/sshd_config"), TEXT(""), TEXT(""), TEXT(""), end();
+	file(FRAME_OPEN, FRAME_ARGUMENT), TEXT(""), TEXT("//etc/./shadow"), TEXT(""), TEXT(""), end();
+	file(FRAME_DELETE, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT(""), TEXT(""), end();
+	file(FRAME_RENAME, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT("/srv/b"), TEXT("../c"), end();
+	file(FRAME_LINK, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT(""), TEXT("/b"), end();
+	file(FRAME_SYMLINK, FRAME_ARGUMENT), TEXT(""), TEXT("../text"), TEXT("/etc"), TEXT("cron.d/x"), end();
+	file(FRAME_CHMOD, FRAME_ARGUMENT), TEXT(""), TEXT("/tmp/x"), TEXT(""), TEXT(""), end();
+	file(FRAME_CHOWN, FRAME_OBJECT), TEXT("/tmp/x"), TEXT(""), TEXT(""), TEXT(""), end();
+	file(FRAME_MEMFD, FRAME_OBJECT), TEXT("memfd:payload"), TEXT(""), TEXT(""), TEXT(""), end();
+	socket(FRAME_CONNECT, 2, 6), TEXT(""), end();
+	socket(FRAME_ACCEPT, 10, 6), TEXT(""), end();
+	socket(FRAME_LISTEN, 1, 0), TEXT("/run/dbus/system_bus_socket"), end();
+	begin(&module, sizeof(module)), TEXT("veth"), end();
+	begin(&bpf, sizeof(bpf)), TEXT("on_exit"), end();
+}
+
+int main(void)
+{
+	struct frame_hello hello = { head(FRAME_HELLO), 0x0123456789abcdefull };
+	struct frame_counters counters = { .head = head(FRAME_COUNTERS), .unread = 7 };
+
+	for (unsigned class = 0; class < CLASS_COUNT; class++)
+		counters.classes[class] = (struct class_counters){ 1000 * class + 10, 1000 * class + 4, 3, 2, 1 };
+	begin(&hello, sizeof(hello)), TEXT("0.1.0"), end();
+	begin(&counters, sizeof(counters)), end();
+	observed();
+	return 0;
+}
