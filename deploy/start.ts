@@ -10,7 +10,6 @@
  */
 import { spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, lstatSync, readdirSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -47,9 +46,8 @@ function whyWeaker(isRoot: boolean, sensor: string): string | undefined {
 }
 
 /** The command that runs `argv` as that part's user, with exactly its rights; as it stands when we are not root. */
-function confined(part: Part, isRoot: boolean, argv: readonly string[]): readonly [string, ...string[]] {
-  const [program = '', ...rest] = argv;
-  if (!isRoot) return [program, ...rest];
+function confined(part: Part, isRoot: boolean, argv: readonly string[]): readonly string[] {
+  if (!isRoot) return argv;
   const kept = part === 'sensor' ? '-all,+bpf,+perfmon' : '-all';
   const user = String(USERS[part]);
   const groups = GROUPS[part].length > 0 ? [`--groups=${GROUPS[part].join(',')}`] : ['--clear-groups'];
@@ -66,9 +64,8 @@ function confined(part: Part, isRoot: boolean, argv: readonly string[]): readonl
     '--no-new-privs',
     '--pdeathsig=TERM',
     '--',
-    program,
-    ...rest,
-  ] as [string, ...string[]];
+    ...argv,
+  ];
 }
 
 function own(path: string, part: Part): void {
@@ -133,6 +130,7 @@ environment
   HUSHWATCH_HOME     data directory; default .hushwatch in the checkout
   HUSHWATCH_PORT     port of the dashboard; the one above it takes batches; default 8440
   HUSHWATCH_SOURCE   proc: the weaker source, even where the sensor could run
+  HUSHWATCH_SENSOR_ARGS   more arguments for the sensor, as hushwatch-sensor --help lists them
 `;
 
 export async function main(args: string[]): Promise<number> {
@@ -189,7 +187,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const hushwatch = join(CHECKOUT, 'hushwatch.ts');
   const parts: Supervised[] = [];
   const start = (part: Part, argv: readonly string[]): Supervised => {
-    const [command, ...rest] = confined(part, isRoot, argv);
+    const [command = '', ...rest] = confined(part, isRoot, argv);
     const made = new Supervised(
       { name: part, command, args: rest, cwd: CHECKOUT, logFile: join(root, 'log', `${part}.log`) },
       say,
@@ -226,7 +224,12 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   let sensor: Supervised | undefined;
   if (weaker === undefined) {
     say('sensor: loading its programs into the kernel');
-    sensor = start('sensor', [sensorFile, '--socket', home.socket]);
+    sensor = start('sensor', [
+      sensorFile,
+      '--socket',
+      home.socket,
+      ...(process.env['HUSHWATCH_SENSOR_ARGS']?.split(' ') ?? []),
+    ]);
   }
   writePids(root, { collector, agent, shipper, sensor });
 

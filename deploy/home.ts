@@ -1,0 +1,105 @@
+/**
+ * The data directory of `npm start`: keys and configurations of one node and its collector on one machine.
+ *
+ *     agent/       identity.key pseudonym.key agent.yaml agent.sock spool/ receipts/
+ *     shipper/     tls.key tls.crt shipper.yaml
+ *     collector/   see collector/README
+ *     log/         what each process says
+ *
+ * What is there is kept: keys, and what a person changed in collector.yaml. Only the addresses are written anew.
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { openIdentity, openPseudonymKey } from '../agent/identity.ts';
+import { formatVerifierKey } from '#protocol/note.ts';
+import { initCollector, makeTlsIdentity } from '../collector/keys.ts';
+
+export interface Home {
+  readonly root: string;
+  readonly fresh: boolean;
+  readonly spool: string;
+  readonly socket: string;
+  readonly agentConfig: string;
+  readonly shipperConfig: string;
+  readonly collectorConfig: string;
+  readonly token: string;
+}
+
+export interface HomeOptions {
+  readonly root: string;
+  readonly checkout: string;
+  /** Of the dashboard; batches go to the port above it. */
+  readonly port: number;
+  readonly source: 'ebpf' | 'proc';
+}
+
+const NODE = 'this-machine';
+const ORIGIN = 'localhost/hushwatch';
+
+export async function writeHome({ root, checkout, port, source }: HomeOptions): Promise<Home> {
+  const at = (...parts: string[]): string => join(root, ...parts);
+  const fresh = !existsSync(at('agent/identity.key'));
+  for (const directory of ['agent/spool', 'agent/receipts', 'shipper', 'collector', 'log'])
+    mkdirSync(at(directory), { recursive: true, mode: 0o750 });
+
+  const collector = await initCollector({ home: at('collector'), origin: ORIGIN });
+  const shipperPin = await makeTlsIdentity(at('shipper'), NODE);
+  const identity = openIdentity(at('agent/identity.key'), NODE);
+  openPseudonymKey(at('agent/pseudonym.key'));
+
+  const ruleset = join(checkout, 'redaction-rules/rulesets/generic-linux.yaml');
+  copyFileSync(ruleset, at('collector/rulesets/generic-linux.yaml'));
+  const write = (file: string, content: unknown): string => {
+    writeFileSync(at(file), stringify(content), { mode: 0o640 });
+    return at(file);
+  };
+  write('collector/nodes.yaml', {
+    nodes: [
+      {
+        name: NODE,
+        role: 'generic',
+        cohort: 'local',
+        batch_key: formatVerifierKey(identity.verifier),
+        transport_key: shipperPin,
+      },
+    ],
+  });
+  setAddresses(at('collector/collector.yaml'), port);
+  const common = { node: NODE, log_key: collector.logKey, spool: at('agent/spool'), receipts: at('agent/receipts') };
+  return {
+    root,
+    fresh,
+    spool: at('agent/spool'),
+    socket: at('agent/agent.sock'),
+    token: collector.token,
+    collectorConfig: at('collector/collector.yaml'),
+    agentConfig: write('agent/agent.yaml', {
+      ...common,
+      role: 'generic',
+      cohort: 'local',
+      source,
+      socket: at('agent/agent.sock'),
+      identity: at('agent/identity.key'),
+      pseudonym_key: at('agent/pseudonym.key'),
+      ruleset,
+      rule_pack: join(checkout, 'collector/detectors/rules'),
+    }),
+    shipperConfig: write('shipper/shipper.yaml', {
+      ...common,
+      collector: `wss://127.0.0.1:${port + 1}/v1/ship`,
+      collector_pin: collector.pin,
+      tls_key: at('shipper/tls.key'),
+      tls_cert: at('shipper/tls.crt'),
+    }),
+  };
+}
+
+function setAddresses(file: string, port: number): void {
+  const kept = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !/^(?:listen|dashboard):/.test(line));
+  writeFileSync(file, [...kept, `listen: 127.0.0.1:${port + 1}`, `dashboard: 127.0.0.1:${port}`, ''].join('\n'), {
+    mode: 0o640,
+  });
+}
