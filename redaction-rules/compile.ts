@@ -18,6 +18,7 @@ import {
 import type { PseudonymKeys } from './keys.ts';
 import type { Rule } from './rule.ts';
 import { isOfType, type EventRules, type Ruleset } from './ruleset.ts';
+import { spell } from './spelling.ts';
 import { compileTransform, type Apply, type Keyed } from './transform.ts';
 
 export type { PseudonymKeys } from './keys.ts';
@@ -49,16 +50,16 @@ export interface Redactor {
 }
 
 /** Values and how they were rendered. Two generations: what is used stays, the rest is forgotten a generation at a time. */
-class Recent {
+class Recent<Key> {
   readonly #limit: number;
-  #young = new Map<string, string>();
-  #old = new Map<string, string>();
+  #young = new Map<Key, string>();
+  #old = new Map<Key, string>();
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  get(key: string): string | undefined {
+  get(key: Key): string | undefined {
     const found = this.#young.get(key);
     if (found !== undefined) return found;
     const old = this.#old.get(key);
@@ -66,7 +67,7 @@ class Recent {
     return old;
   }
 
-  set(key: string, rendered: string): void {
+  set(key: Key, rendered: string): void {
     if (this.#young.size >= this.#limit) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -78,12 +79,12 @@ class Recent {
 /** JSON of what is released of a value, `''` if nothing is, undefined if it is of the wrong type. */
 type Render = (value: unknown, time: number) => string | undefined;
 
-const json = (value: Value | undefined): string => (value === undefined ? '' : JSON.stringify(value));
+const json = (value: Value | undefined): string => (value === undefined ? '' : spell(value));
 
 const MAX_CACHED_TEXT = 1024;
 const MAX_CACHED_LIST = 4096;
 
-function renderText(apply: Apply, cache: Recent): Render {
+function renderText(apply: Apply, cache: Recent<string>): Render {
   return (value, time) => {
     if (typeof value !== 'string') return undefined;
     const known = cache.get(value);
@@ -96,7 +97,7 @@ function renderText(apply: Apply, cache: Recent): Render {
 
 const NUL = '\0';
 
-function renderList(apply: Apply, cache: Recent): Render {
+function renderList(apply: Apply, cache: Recent<string>): Render {
   return (value, time) => {
     if (!Array.isArray(value)) return undefined;
     const items: readonly unknown[] = value;
@@ -118,14 +119,14 @@ function renderNumber(apply: Apply, rule: Rule, isInteger: boolean): Render {
 }
 
 /** Whole numbers have few values where they are pseudonyms: users, groups. */
-function renderNumberCached(apply: Apply, cache: Recent): Render {
+function renderNumberCached(apply: Apply): Render {
+  const cache = new Recent<number>(FEW_ENTRIES);
   return (value, time) => {
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) return undefined;
-    const key = String(value);
-    const known = cache.get(key);
+    const known = cache.get(value);
     if (known !== undefined) return known;
     const rendered = json(apply(value, time));
-    cache.set(key, rendered);
+    cache.set(value, rendered);
     return rendered;
   };
 }
@@ -137,9 +138,9 @@ const CACHE_ENTRIES: Readonly<Partial<Record<Rule['do'], number>>> = { path: 819
 const FEW_ENTRIES = 1024;
 
 /** The caches of one epoch; rules that render alike share one. */
-type Caches = Map<string, Recent>;
+type Caches = Map<string, Recent<string>>;
 
-function cacheFor(caches: Caches, rule: Rule, attribute: AttributeName): Recent {
+function cacheFor(caches: Caches, rule: Rule, attribute: AttributeName): Recent<string> {
   const { type } = ATTRIBUTES[attribute];
   const shared =
     rule.do === 'path'
@@ -147,7 +148,7 @@ function cacheFor(caches: Caches, rule: Rule, attribute: AttributeName): Recent 
       : `${attribute} ${caches.size}`;
   let cache = caches.get(shared);
   if (cache === undefined) {
-    cache = new Recent(CACHE_ENTRIES[rule.do] ?? FEW_ENTRIES);
+    cache = new Recent<string>(CACHE_ENTRIES[rule.do] ?? FEW_ENTRIES);
     caches.set(shared, cache);
   }
   return cache;
@@ -166,9 +167,7 @@ function compileRender(rule: Rule, attribute: AttributeName, keyed: Keyed, cache
       return renderBoolean;
     case 'int':
     case 'double':
-      return rule.do === 'pseudonym'
-        ? renderNumberCached(apply, cacheFor(caches, rule, attribute))
-        : renderNumber(apply, rule, type === 'int');
+      return rule.do === 'pseudonym' ? renderNumberCached(apply) : renderNumber(apply, rule, type === 'int');
   }
 }
 

@@ -4,7 +4,7 @@
  * Each purpose, domain and epoch has a key of its own, so two attributes can be joined only where their rules name
  * the same domain, and nothing can be joined across epochs.
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 export const SCOPES = ['node', 'cohort', 'fleet'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -32,16 +32,38 @@ export function deriveKey(
   return createHmac('sha256', root).update(`hushwatch/${purpose}/1\n${domain}\n${epoch}`).digest();
 }
 
+const BLOCK_BYTES = 64;
+const MAX_FAST_BYTES = 1024;
+
+/**
+ * HMAC-SHA-256 of texts under one key, as a text of 32 characters, one a byte. Its two hashes are made one by one, from
+ * buffers that are used again: a third of the time of `createHmac`, which is kept for texts that do not fit.
+ */
+export function keyedHash(key: Uint8Array): (text: string) => string {
+  const inner = Buffer.alloc(BLOCK_BYTES + MAX_FAST_BYTES);
+  const outer = Buffer.alloc(BLOCK_BYTES + 32);
+  for (let at = 0; at < BLOCK_BYTES; at++) {
+    inner[at] = (key[at] ?? 0) ^ 0x36;
+    outer[at] = (key[at] ?? 0) ^ 0x5c;
+  }
+  return (text) => {
+    if (text.length * 3 > MAX_FAST_BYTES) return createHmac('sha256', key).update(text).digest('latin1');
+    const length = inner.write(text, BLOCK_BYTES, 'utf8');
+    outer.write(hash('sha256', inner.subarray(0, BLOCK_BYTES + length), 'latin1'), BLOCK_BYTES, 'latin1');
+    return hash('sha256', outer, 'latin1');
+  };
+}
+
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** RFC 4648 alphabet in lower case, no padding; `length` characters of it. */
-export function base32(bytes: Uint8Array, length: number): string {
+/** RFC 4648 alphabet in lower case, no padding; `length` characters of it. `bytes` has one character a byte. */
+export function base32(bytes: string, length: number): string {
   let text = '';
   let bits = 0;
   let held = 0;
   for (let at = 0; text.length < length;) {
     if (held < 5) {
-      bits = ((bits & 31) << 8) | (bytes[at++] ?? 0);
+      bits = ((bits & 31) << 8) | bytes.charCodeAt(at++);
       held += 8;
     }
     held -= 5;
@@ -52,7 +74,8 @@ export function base32(bytes: Uint8Array, length: number): string {
 
 /** `p-` and `length` characters of five bits. */
 export function pseudonymiser(key: Uint8Array, length: number): (text: string) => string {
-  return (text) => `p-${base32(createHmac('sha256', key).update(text).digest(), length)}`;
+  const hashOf = keyedHash(key);
+  return (text) => `p-${base32(hashOf(text), length)}`;
 }
 
 /** Where the pseudonyms of whole numbers begin: beyond every id, port and inode that is small enough to be guessed. */

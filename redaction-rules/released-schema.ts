@@ -21,6 +21,7 @@ import { compilePath } from './path.ts';
 import { holds, type Rule, type Values } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 import { GONE, isPlainName } from './shapes.ts';
+import { spell } from './spelling.ts';
 import { argvWriter, MAPPED, MAX_ITEMS, MAX_TEXT, roundTo } from './transform.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -240,7 +241,7 @@ function eventForms(ruleset: Ruleset): ReadonlyMap<EventName, EventForm> {
 
 /**
  * The check of one released line, parsed or as text. A text must also be the one spelling of what it says: no spaces,
- * no key twice. The answer names the attribute and never repeats a value.
+ * no key twice, nothing beyond ASCII. The answer names the attribute and never repeats a value.
  */
 export function compileReleasedValidator(ruleset: Ruleset): ReleasedValidator {
   const forms = eventForms(ruleset);
@@ -255,7 +256,7 @@ export function compileReleasedValidator(ruleset: Ruleset): ReleasedValidator {
 function parseLine(line: string): unknown {
   try {
     const parsed: unknown = JSON.parse(line);
-    return JSON.stringify(parsed) === line ? parsed : undefined;
+    return spell(parsed) === line ? parsed : undefined;
   } catch {
     return undefined;
   }

@@ -1,0 +1,165 @@
+/**
+ * `hushwatch rules`: what a reviewer asks of a ruleset. Reads the files it is given, writes nothing but text.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
+import { compileRuleset } from './compile.ts';
+import { EXAMPLE_KEYS, failingExamples, releasedOf } from './examples.ts';
+import { exposure, type ExposureRow } from './exposure.ts';
+import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
+
+const USAGE = `usage: hushwatch rules check FILE...
+       hushwatch rules explain FILE [--event NAME] [--json]
+
+check    is it a ruleset, does it cover every attribute, do its examples hold?
+explain  a table for each event: what leaves, why, and who uses it
+
+example: hushwatch rules explain redaction-rules/rulesets/generic-linux.yaml --event process.exec
+`;
+
+const DONE = 0;
+const FAILED = 1;
+const WRONG_USAGE = 2;
+const WRONG_CONFIGURATION = 3;
+
+export async function main(args: string[]): Promise<number> {
+  const [verb, ...rest] = args;
+  try {
+    switch (verb) {
+      case 'check':
+        return check(rest);
+      case 'explain':
+        return explain(rest);
+      case '--help':
+      case 'help':
+        process.stdout.write(USAGE);
+        return DONE;
+      default:
+        return usage(verb === undefined ? 'no command' : `no command ${verb}`);
+    }
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function usage(problem: string): number {
+  process.stderr.write(`hushwatch rules: ${problem}\n${USAGE}`);
+  return WRONG_USAGE;
+}
+
+function failed(error: unknown): number {
+  if (error instanceof RulesetError) {
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+    const count = error.problems.length;
+    process.stderr.write(
+      `hushwatch rules: ${count === 1 ? 'one problem' : `${count} problems`}; nothing would be released\n`,
+    );
+    return WRONG_CONFIGURATION;
+  }
+  if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
+    return usage(error.message.charAt(0).toLowerCase() + error.message.slice(1));
+  }
+  if (error instanceof Error && 'syscall' in error) {
+    process.stderr.write(`hushwatch rules: ${error.message}\nhint: name a file that can be read\n`);
+    return WRONG_CONFIGURATION;
+  }
+  throw error;
+}
+
+const load = (file: string): Ruleset => parseRuleset(readFileSync(file, 'utf8'), file);
+
+function check(args: string[]): number {
+  const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
+  if (positionals.length === 0) return usage('check what?');
+  return Math.max(...positionals.map(checkFile));
+}
+
+function checkFile(file: string): number {
+  const ruleset = load(file);
+  const failures = failingExamples(ruleset);
+  for (const { example, problem } of failures) {
+    process.stderr.write(`${file}:${example.line}: example "${example.name}": ${problem}\n`);
+  }
+  const rows = exposure(ruleset);
+  const unused = new Set(rows.filter((row) => row.leaves && row.for.length === 0).map((row) => row.attribute));
+  for (const attribute of unused)
+    process.stderr.write(`${file}: ${attribute} leaves, but nobody is named who uses it\n`);
+  const leaving = new Set(rows.filter((row) => row.leaves).map((row) => row.attribute)).size;
+  process.stdout.write(
+    `${ruleset.name} ${ruleset.version}: ${leaving} of ${Object.keys(ATTRIBUTES).length} attributes leave in some form; ` +
+      `${ruleset.examples.length - failures.length} of ${ruleset.examples.length} examples hold\nsha256 ${ruleset.digest}\n`,
+  );
+  return failures.length === 0 ? DONE : FAILED;
+}
+
+interface ExplainedRow extends ExposureRow {
+  /** A value that could be real, and what leaves of it. */
+  readonly example: { readonly in: unknown; readonly out: unknown };
+}
+
+function explainRows(ruleset: Ruleset): readonly ExplainedRow[] {
+  const redactor = compileRuleset(ruleset, EXAMPLE_KEYS);
+  return exposure(ruleset).map((row) => {
+    const value = ATTRIBUTES[row.attribute].example;
+    const out = releasedOf(redactor, row.event, { [row.attribute]: value });
+    return { ...row, example: { in: value, out: out[row.attribute] } };
+  });
+}
+
+function explain(args: string[]): number {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false }, event: { type: 'string' } },
+  });
+  const [file, more] = positionals;
+  if (file === undefined || more !== undefined) return usage('explain one file');
+  const ruleset = load(file);
+  const rows = explainRows(ruleset).filter((row) => values.event === undefined || row.event === values.event);
+  if (rows.length === 0) return usage(`no event ${values.event ?? ''}`);
+  if (values.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  else process.stdout.write(describe(ruleset, rows));
+  return DONE;
+}
+
+function describe(ruleset: Ruleset, rows: readonly ExplainedRow[]): string {
+  const head = [
+    `${ruleset.name} ${ruleset.version}, role ${ruleset.role}`,
+    `sha256 ${ruleset.digest}`,
+    `time: to ${ruleset.time.resolution} µs. ${ruleset.time.why}`,
+    ...[...ruleset.reasons].map(([name, text]) => `reason ${name}: ${text}`),
+  ];
+  const events = new Map<EventName, ExplainedRow[]>();
+  for (const row of rows) events.set(row.event, [...(events.get(row.event) ?? []), row]);
+  const tables = [...events].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${table(own)}`);
+  return `${head.join('\n')}\n\n${tables.join('\n')}`;
+}
+
+const HEADINGS = ['attribute', 'sensitivity', 'what leaves', 'example', 'why', 'for'];
+
+function table(rows: readonly ExplainedRow[]): string {
+  const cells = rows.map((row) => [
+    row.attribute,
+    row.sensitivity,
+    row.summary,
+    row.leaves ? `${shown(row.example.in)} -> ${shown(row.example.out)}` : `${shown(row.example.in)} -> nothing`,
+    row.reason === undefined ? row.why : `${row.why} (${row.reason})`,
+    row.for.join(', '),
+  ]);
+  const widths = HEADINGS.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)));
+  return [HEADINGS, ...cells]
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+function shown(value: unknown): string {
+  const text = Array.isArray(value) ? value.join(' ') : String(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
