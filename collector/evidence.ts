@@ -5,8 +5,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { zstdDecompressSync } from 'node:zlib';
 import { encodeBatch, type VerifiedBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
+import { MAX_UNPACKED_BYTES } from '#protocol/statement.ts';
 import { bodyPath } from '#protocol/verify.ts';
 import { clearScratch, realDisk, replaceFile, type Disk } from './disk.ts';
 import type { ReleasedBatch } from './released.ts';
@@ -62,10 +64,16 @@ export class EvidenceStore {
     return body;
   }
 
+  /** The released lines of a body that was verified when it came. */
+  async lines(sha256: string): Promise<readonly string[]> {
+    const plain = zstdDecompressSync(await this.read(sha256), { maxOutputLength: MAX_UNPACKED_BYTES });
+    return plain.length === 0 ? [] : plain.toString('utf8', 0, plain.length - 1).split('\n');
+  }
+
   /** When the body came, µs since 1970, as far as the disk remembers. */
-  async keptAt(sha256: string): Promise<number> {
-    const { mtimeMs } = await stat(join(this.#home, bodyPath(sha256)));
-    return Math.round(mtimeMs * 1000);
+  async keptAt(sha256: string): Promise<number | undefined> {
+    const path = join(this.#home, bodyPath(sha256));
+    return existsSync(path) ? Math.round((await stat(path)).mtimeMs * 1000) : undefined;
   }
 
   #replace(path: string, bytes: Uint8Array): Promise<void> {

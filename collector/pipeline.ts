@@ -26,6 +26,7 @@ import { findAlerts, type Follower } from './watch.ts';
 export interface Collector {
   readonly registry: { node(name: string): RegisteredNode | undefined };
   readonly rulesets: { validatorOf(digest: string): ReleasedValidator | undefined };
+  readonly rulepacks: { readonly digests: ReadonlySet<string> };
   readonly chains: Chains;
   readonly evidence: EvidenceStore;
   readonly log: TransparencyLog;
@@ -40,7 +41,7 @@ export interface Accepted {
 
 export async function accept(collector: Collector, bytes: Uint8Array): Promise<Accepted> {
   const claimed = decodeBatch(bytes);
-  const { node, sequence, role, cohort, ruleset } = claimed.statement;
+  const { node, sequence, role, cohort, ruleset, rulepack } = claimed.statement;
 
   const registered = collector.registry.node(node);
   if (registered === undefined) throw new Rejection('unknown-node', `${node} is not registered for this sender`);
@@ -61,6 +62,9 @@ export async function accept(collector: Collector, bytes: Uint8Array): Promise<A
   const validate = collector.rulesets.validatorOf(ruleset);
   if (validate === undefined) {
     throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
+  }
+  if (!collector.rulepacks.digests.has(rulepack)) {
+    throw new Rejection('unknown-rulepack', `${node} ran rules ${rulepack.slice(0, 12)}, which are not in packs/`);
   }
   const released = checkReleased(validate, batch);
 

@@ -106,6 +106,11 @@ const REFUSED: readonly { name: string; bytes: () => Uint8Array; code: string; s
     code: 'unknown-ruleset',
   },
   {
+    name: 'a rule pack that we do not hold',
+    bytes: () => node.next([exec()], { rulepack: '9'.repeat(64) }),
+    code: 'unknown-rulepack',
+  },
+  {
     name: 'another vocabulary',
     bytes: () => node.next([exec()], { vocabulary: '9'.repeat(64) }),
     code: 'unknown-vocabulary',

@@ -35,12 +35,13 @@ export async function openCollector(home: string, nodes: readonly SampleNode[], 
   const evidence = await EvidenceStore.open(home, disk);
   const log = await TransparencyLog.open(join(home, 'log'), logKey, disk);
   const state = State.open(join(home, 'state.sqlite'));
-  await state.follow(log, ({ body }) => evidence.keptAt(body.sha256));
+  await state.follow(log, async ({ body }) => (await evidence.keptAt(body.sha256)) ?? 0);
   const registered = new Map(nodes.map((node) => [node.name, node.registered]));
   return {
     nodes: registered,
     registry: { node: (name) => registered.get(name) },
     rulesets: { validatorOf: (digest) => (digest === RULESET ? validate : undefined) },
+    rulepacks: { digests: new Set([FIRST.rulepack]) },
     chains: new Chains(state),
     evidence,
     log,

@@ -1,0 +1,266 @@
+/** Command lines of the collector: `collector run | check | init`, `events`, `alerts`, `verify`. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { pino } from 'pino';
+import { ProtocolError } from '#protocol/error.ts';
+import { parseVerifierKey } from '#protocol/note.ts';
+import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
+import { RulesetError } from '../redaction-rules/ruleset.ts';
+import { describeConfig, readConfig } from './config.ts';
+import { SigmaError } from './detectors/sigma/error.ts';
+import { initCollector } from './keys.ts';
+import { parseRegistry, Registry } from './registry.ts';
+import { loadRulepacks } from './rulepacks.ts';
+import { Rulesets } from './rulesets.ts';
+import { runCollector, type Settings } from './run.ts';
+import { SEVERITIES, State, type AlertRow } from './state.ts';
+import { queryEvents, QueryError } from './tables.ts';
+import { ConfigError } from './yaml-file.ts';
+
+const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 } as const;
+
+const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
+const HOME = join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
+
+export const USAGE = `usage: hushwatch collector run | check [--config FILE]
+       hushwatch collector init --home DIRECTORY --origin NAME
+       hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
+       hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
+       hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
+
+The directory of the data is that of FILE; without --config it is HUSHWATCH_HOME/collector.
+A condition is SQL over the attributes: "event = 'process.exec' AND process.executable.path LIKE '/tmp/%'"
+
+exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 verification says no
+
+example: hushwatch events --since 10m --where "event = 'network.connect'" --json
+
+collector.yaml
+${describeConfig().replaceAll(/^/gm, '  ').trimEnd()}
+`;
+
+/** What stops a command: told in a line, with what to do. */
+class UsageError extends Error {}
+
+export async function main(args: string[]): Promise<number> {
+  const [verb = '', ...rest] = args;
+  return await guarded('collector', async () => {
+    if (verb === 'init') return await init(rest);
+    const { values } = parse(rest, { config: { type: 'string', default: join(HOME, 'collector.yaml') } });
+    if (verb === 'check') return check(values.config);
+    if (verb === 'run') return await run(values.config);
+    throw new UsageError(verb === '' ? 'say what to do' : `no command ${verb}`);
+  });
+}
+
+function readSettings(file: string): Settings {
+  const config = readConfig(file);
+  const { home } = config;
+  return {
+    config,
+    registry: Registry.open(join(home, 'nodes.yaml')),
+    rulesets: Rulesets.open(join(home, 'rulesets')),
+    rulepacks: loadRulepacks(join(home, 'packs')),
+  };
+}
+
+function check(file: string): number {
+  const { registry, rulesets, rulepacks } = readSettings(file);
+  const { length } = registry.nodes();
+  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules`);
+  return EXIT.done;
+}
+
+async function run(file: string): Promise<number> {
+  const settings = readSettings(file);
+  const logger = pino({ base: null });
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
+  await runCollector(settings, logger, stop.signal);
+  return EXIT.done;
+}
+
+async function init(args: string[]): Promise<number> {
+  const { values } = parse(args, {
+    home: { type: 'string', default: HOME },
+    origin: { type: 'string', default: 'localhost/hushwatch' },
+  });
+  const { pin, logKey } = await initCollector({ home: resolve(values.home), origin: values.origin });
+  say(`home: ${resolve(values.home)}\ncollector_key: ${pin}\nlog_key: ${logKey}`);
+  return EXIT.done;
+}
+
+export async function events(args: string[]): Promise<number> {
+  return await guarded('events', async () => {
+    const { values } = parse(args, {
+      home: { type: 'string', default: HOME },
+      since: { type: 'string', default: '10m' },
+      until: { type: 'string', default: '0s' },
+      where: { type: 'string', default: 'true' },
+      node: { type: 'string' },
+      limit: { type: 'string', default: '1000' },
+      json: { type: 'boolean', default: false },
+    });
+    const lines = await queryEvents(resolve(values.home), {
+      sinceUs: timeAgo('since', values.since),
+      // The clock of a node may be ahead of ours.
+      untilUs: values.until === '0s' ? Number.MAX_SAFE_INTEGER : timeAgo('until', values.until),
+      where: values.where,
+      node: values.node,
+      limit: countOf('limit', values.limit),
+    });
+    if (lines.length > 0) say(lines.join('\n'));
+    return EXIT.done;
+  });
+}
+
+export async function alerts(args: string[]): Promise<number> {
+  return await guarded('alerts', async () => {
+    const { values } = parse(args, {
+      home: { type: 'string', default: HOME },
+      since: { type: 'string' },
+      node: { type: 'string' },
+      severity: { type: 'string', default: 'informational' },
+      limit: { type: 'string', default: '1000' },
+      follow: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    });
+    const minSeverity = SEVERITIES.find((each) => each === values.severity);
+    if (minSeverity === undefined) throw new UsageError(`--severity is one of ${SEVERITIES.join(', ')}`);
+    const file = join(resolve(values.home), 'state.sqlite');
+    if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
+    using state = State.openReadOnly(file);
+    const sinceUs = values.since === undefined ? 0 : timeAgo('since', values.since);
+    const query = { limit: countOf('limit', values.limit), node: values.node, minSeverity, sinceUs };
+    const tell = (rows: readonly AlertRow[]): void => {
+      for (const row of rows) say(values.json ? JSON.stringify(row) : textOf(row));
+    };
+    const found = state.alerts(query).toReversed();
+    tell(found);
+    for (let last = found.at(-1)?.seq ?? 0; values.follow;) {
+      await new Promise((settle) => setTimeout(settle, 200));
+      const more = state.alerts({ ...query, afterSeq: last });
+      tell(more);
+      last = more.at(-1)?.seq ?? last;
+    }
+    return EXIT.done;
+  });
+}
+
+function textOf({ time, severity, node, title, reason }: AlertRow): string {
+  return `${new Date(time / 1000).toISOString()} ${severity} ${node} ${title}\n  ${reason}`;
+}
+
+/** From public keys alone: `nodes.yaml`, `log.pub`, `log/` and `evidence/` in the directory; nothing else is read. */
+export async function verify(args: string[]): Promise<number> {
+  return await guarded('verify', async () => {
+    const { values, positionals } = parse(
+      args,
+      { receipts: { type: 'string' }, json: { type: 'boolean', default: false } },
+      1,
+    );
+    const [directory = ''] = positionals;
+    if (directory === '') throw new UsageError('name one directory, such as .hushwatch/collector');
+    const nodesFile = join(directory, 'nodes.yaml');
+    const nodes = [...parseRegistry(readFileSync(nodesFile, 'utf8'), nodesFile).values()];
+    const report = await verifyArchive({
+      reader: { readFile: (path) => Promise.resolve(fileIn(directory, path)) },
+      logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
+      nodes: nodes.map(({ name, batchKey, role, cohort }) => ({ name, key: batchKey, role, cohort })),
+      receipts: receiptsIn(values.receipts),
+    });
+    say(values.json ? JSON.stringify(report) : reportText(report));
+    return report.ok ? EXIT.done : EXIT.verification;
+  });
+}
+
+function fileIn(directory: string, path: string): Uint8Array | undefined {
+  const file = join(directory, path);
+  return existsSync(file) ? readFileSync(file) : undefined;
+}
+
+function receiptsIn(directory: string | undefined): readonly { readonly where: string; readonly bytes: Uint8Array }[] {
+  if (directory === undefined) return [];
+  const names = readdirSync(directory).filter((name) => name.endsWith('.tlog-proof'));
+  return names.map((name) => ({ where: name, bytes: readFileSync(join(directory, name)) }));
+}
+
+function reportText({ ok, origin, entries, bodies, receipts, nodes, problems }: ArchiveReport): string {
+  return [
+    `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
+    `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
+    ...nodes.map(
+      ({ name, batches, first, last, events: count, lost }) =>
+        `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost`,
+    ),
+    ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
+    ok ? 'verified' : `NOT verified: ${problems.length} problems`,
+  ].join('\n');
+}
+
+type Parsed<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: T; allowPositionals: true }>
+>;
+
+function parse<const T extends NonNullable<ParseArgsConfig['options']>>(
+  args: string[],
+  options: T,
+  maxPositionals = 0,
+): Parsed<T> {
+  let parsed: Parsed<T>;
+  try {
+    parsed = parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  if (parsed.positionals.length > maxPositionals) throw new UsageError(`what is ${parsed.positionals.at(-1) ?? ''}?`);
+  return parsed;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** `10m` ago, µs since 1970. */
+function timeAgo(option: string, text: string): number {
+  const [, n = '', unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
+  if (n === '') throw new UsageError(`--${option} is a number and s, m, h or d, such as 10m`);
+  return (Date.now() - Number(n) * (UNITS[unit] ?? 1) * 1000) * 1000;
+}
+
+function countOf(option: string, text: string): number {
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new UsageError(`--${option} is a whole number above 0`);
+  return Number(text);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The one place where errors become words and exit codes. */
+async function guarded(command: string, work: () => Promise<number> | number): Promise<number> {
+  const complain = (text: string): void => void process.stderr.write(`hushwatch ${command}: ${text}\n`);
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(error.message);
+      process.stderr.write(USAGE);
+      return EXIT.usage;
+    }
+    if (error instanceof ConfigError || error instanceof RulesetError || error instanceof SigmaError) {
+      complain(error.message);
+      return EXIT.configuration;
+    }
+    if (error instanceof QueryError) {
+      complain(error.message);
+      return EXIT.failed;
+    }
+    if (error instanceof ProtocolError) {
+      complain(`${error.code}: ${error.message}`);
+      return EXIT.configuration;
+    }
+    complain(error instanceof Error ? error.message : String(error));
+    return EXIT.failed;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The rule packs that this collector holds: the one that Hushwatch brings along and every directory in `packs/`. A
+ * statement names the pack that its node ran; a pack that nobody approved here could ask anything of raw events.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadPack, STARTER_PACK, type Pack } from './detectors/pack.ts';
+
+export interface Rulepacks {
+  readonly digests: ReadonlySet<string>;
+  /** The rules of all of them; of two with one id, that of the newer directory name. */
+  readonly rules: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
+}
+
+/** Throws SigmaError. A pack may bring the `mapping.yaml` that it was approved with. */
+export function loadRulepacks(directory: string): Rulepacks {
+  const own = existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : [];
+  const starter = loadPack(STARTER_PACK);
+  const packs = own
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(directory, name))
+    .toSorted()
+    .map((pack) => {
+      const mapping = join(pack, 'mapping.yaml');
+      return existsSync(mapping) ? loadPack(pack, mapping) : loadPack(pack);
+    });
+  const all = [starter, ...packs];
+  return {
+    digests: new Set(all.map(({ digest }) => digest)),
+    rules: {
+      rules: byId(all.flatMap(({ rules }) => rules)),
+      correlations: byId(all.flatMap(({ correlations }) => correlations)),
+      mapping: starter.mapping,
+    },
+  };
+}
+
+function byId<T extends { readonly id: string }>(all: readonly T[]): readonly T[] {
+  return [...new Map(all.map((each) => [each.id, each])).values()];
+}

@@ -1,0 +1,107 @@
+/**
+ * The collector as a process: opens everything, the same way after a crash as after a stop, and runs door, follower,
+ * webhooks and dashboard until it is told to stop or the log breaks. Then it ends; who supervises it starts it again.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Chains } from './chains.ts';
+import type { Config } from './config.ts';
+import { startDashboard } from './dashboard/server.ts';
+import type { Detector } from './detectors/detector.ts';
+import { makeDetectors } from './detectors/detectors.ts';
+import { clearOf } from './detectors/sigma/plan.ts';
+import { EvidenceStore } from './evidence.ts';
+import { readLogKey } from './keys.ts';
+import { TransparencyLog } from './log.ts';
+import { watch } from './pipeline.ts';
+import { startReceiver } from './receive.ts';
+import { Registry } from './registry.ts';
+import type { Rulepacks } from './rulepacks.ts';
+import { Rulesets } from './rulesets.ts';
+import { State } from './state.ts';
+import { viewOf } from './view.ts';
+import { Follower } from './watch.ts';
+import { postAlerts } from './webhook.ts';
+import { ConfigError } from './yaml-file.ts';
+
+const LOOK_AT_REGISTRY_MS = 1_000;
+
+/** What is read before anything is opened: a mistake here is the operator's to mend. */
+export interface Settings {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly rulesets: Rulesets;
+  readonly rulepacks: Rulepacks;
+}
+
+/** Resolves when asked to stop; rejects when the log broke. */
+export async function runCollector(settings: Settings, logger: Logger, stop: AbortSignal): Promise<void> {
+  const { config, registry, rulesets, rulepacks } = settings;
+  const { home } = config;
+  const read = (name: string): string => readFileSync(join(home, name), 'utf8');
+
+  await using log = await TransparencyLog.open(join(home, 'log'), readLogKey(home, config.origin));
+  const evidence = await EvidenceStore.open(home);
+  using state = State.open(join(home, 'state.sqlite'));
+  await state.follow(log, async ({ body, time }) => (await evidence.keptAt(body.sha256)) ?? time.last);
+  const detectors = detectorsOf(settings, state);
+  const collector = { registry, rulesets, rulepacks, chains: new Chains(state), evidence, log, state };
+
+  const refreshing = setInterval(() => refresh(registry, logger), LOOK_AT_REGISTRY_MS);
+  using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
+  const receiver = await startReceiver({
+    collector,
+    address: config.listen,
+    tls: { key: read('tls.key'), cert: read('tls.crt') },
+    logDirectory: join(home, 'log'),
+    logger,
+  });
+  const view = viewOf({ state, evidence, registry, rulesets });
+  const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
+
+  const ending = new AbortController();
+  const following = [
+    watch(new Follower({ log, evidence, state }, detectors), detectors, ending.signal),
+    ...config.webhooks.map(({ url, secretFile }) => {
+      const secret = secretFile === undefined ? undefined : readFileSync(secretFile);
+      return postAlerts(state, { url, secret }, logger, ending.signal);
+    }),
+  ];
+  logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
+
+  const stopped = new Promise<undefined>((settle) => stop.addEventListener('abort', () => settle(undefined)));
+  const failure = await Promise.race([stopped, log.broken, ...following.map(failureOf)]);
+  await receiver.close();
+  await dashboard.close();
+  ending.abort();
+  await Promise.allSettled(following);
+  if (failure !== undefined) throw failure;
+}
+
+function detectorsOf({ config, rulesets, rulepacks }: Settings, state: State): readonly Detector[] {
+  return makeDetectors({
+    pack: rulepacks.rules,
+    clearFor: (digest) => clearOf(rulesets.exposure(digest) ?? []),
+    silenceUs: config.silence_seconds * 1_000_000,
+    saved: Object.fromEntries(state.detectorStates()),
+  });
+}
+
+async function failureOf(work: Promise<void>): Promise<Error | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function refresh(registry: Registry, logger: Logger): void {
+  try {
+    if (registry.refresh()) logger.info({ nodes: registry.nodes().length }, 'nodes.yaml was read again');
+  } catch (error) {
+    const problem = error instanceof ConfigError ? error.message : String(error);
+    logger.error({ problem }, 'nodes.yaml has a mistake; the former one stays in force');
+  }
+}

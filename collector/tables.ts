@@ -1,0 +1,132 @@
+/**
+ * Tables over the evidence: SQL in DuckDB, on the bodies as they lie, beside a running collector. Which files a
+ * question needs is looked up in the state; nothing is locked and nothing is written.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type * as DuckDB from '@duckdb/node-api';
+import { bodyPath } from '#protocol/verify.ts';
+import { ATTRIBUTES, type ValueType } from '#protocol/vocabulary.ts';
+import { State, type BatchRow } from './state.ts';
+
+export interface EventQuery {
+  readonly sinceUs: number;
+  readonly untilUs: number;
+  /** An SQL condition on the attributes, `event`, `time`, `node` and `sequence`. */
+  readonly where: string;
+  readonly node: string | undefined;
+  readonly limit: number;
+}
+
+/** The condition is not one; the message is for the person who wrote it. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError';
+}
+
+const SQL_TYPES: Readonly<Record<ValueType, string>> = {
+  string: 'VARCHAR',
+  int: 'BIGINT',
+  double: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  'string[]': 'VARCHAR[]',
+};
+
+const COLUMNS: readonly (readonly [string, string])[] = [
+  ['event', 'VARCHAR'],
+  ['time', 'BIGINT'],
+  ...Object.entries(ATTRIBUTES).map(([name, { type }]) => [name, SQL_TYPES[type]] as const),
+];
+
+/** A line's time may lie before what its statement says: rulesets round it down. */
+const ROUNDING_US = 600_000_000;
+const MAX_BATCHES = 1_000_000;
+
+/** Released events as JSON lines, each with its node and sequence in front, in the order of time; the newest `limit`. */
+export async function queryEvents(home: string, query: EventQuery): Promise<readonly string[]> {
+  const batches = batchesFor(home, query);
+  if (batches.length === 0) return [];
+  const instance = await loadDuckDB().DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    await prepare(connection, home, batches);
+    const rows = await run(connection, query);
+    return rows.map(([node, sequence, line]) => `{"node":"${node}","sequence":${sequence},${line.slice(1)}`);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+/** Loaded when a question is asked: it is 30 MB that a collector at work does not need. */
+function loadDuckDB(): typeof DuckDB {
+  // oxlint-disable-next-line no-unsafe-type-assertion -- require() knows no types; this is the package of that name
+  return createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDB;
+}
+
+function batchesFor(home: string, { sinceUs, untilUs, node }: EventQuery): readonly BatchRow[] {
+  const file = join(home, 'state.sqlite');
+  if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
+  using state = State.openReadOnly(file);
+  return state
+    .batchesBetween(sinceUs, untilUs + ROUNDING_US, MAX_BATCHES, node)
+    .filter(({ body }) => existsSync(join(home, bodyPath(body))));
+}
+
+async function prepare(connection: DuckDB.DuckDBConnection, home: string, batches: readonly BatchRow[]): Promise<void> {
+  const evidence = join(home, 'evidence');
+  await connection.run('CREATE TABLE batches (file VARCHAR, node VARCHAR, sequence BIGINT, log_index BIGINT)');
+  const appender = await connection.createAppender('batches');
+  for (const { body, node, sequence, logIndex } of batches) {
+    appender.appendVarchar(join(home, bodyPath(body)));
+    appender.appendVarchar(node);
+    appender.appendBigInt(BigInt(sequence));
+    appender.appendBigInt(BigInt(logIndex));
+    appender.endRow();
+  }
+  appender.closeSync();
+  const files = [...new Set(batches.map(({ body }) => join(home, bodyPath(body))))].map(quoted).join(',');
+  const structure = quoted(JSON.stringify(Object.fromEntries(COLUMNS)));
+  await connection.run(`CREATE VIEW events AS
+    SELECT node, sequence, log_index, line, unnest(from_json(line, ${structure})) FROM
+      (SELECT batches.node, batches.sequence, batches.log_index, json::VARCHAR AS line
+       FROM read_json_objects([${files}], format = 'newline_delimited', compression = 'zstd', filename = true) AS found
+       JOIN batches ON batches.file = found.filename)`);
+  // From here on a condition can read the evidence and nothing else.
+  await connection.run(`SET allowed_directories = [${quoted(evidence)}]`);
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+}
+
+async function run(
+  connection: DuckDB.DuckDBConnection,
+  query: EventQuery,
+): Promise<readonly [string, bigint, string][]> {
+  const { sinceUs, untilUs, where, limit } = query;
+  if (where.includes(';')) throw new QueryError('a condition holds no semicolon');
+  const sql = `SELECT node, sequence, line FROM (
+    SELECT node, sequence, log_index, time, line FROM events
+    WHERE time BETWEEN ${Math.round(sinceUs)} AND ${Math.round(untilUs)} AND (${quoteAttributes(where)}\n)
+    ORDER BY time DESC, log_index DESC LIMIT ${Math.round(limit)}) ORDER BY time, log_index`;
+  try {
+    const reader = await connection.runAndReadAll(sql);
+    // oxlint-disable-next-line no-unsafe-type-assertion -- the columns are the three that the statement names
+    return reader.getRowsJS() as [string, bigint, string][];
+  } catch (cause) {
+    throw new QueryError(problemOf(cause), { cause });
+  }
+}
+
+/** The first line of what DuckDB says; the rest quotes our own statement. */
+function problemOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Lets people write `process.executable.path = '/bin/sh'`: SQL wants such a name in quotes. */
+export function quoteAttributes(where: string): string {
+  return where.replaceAll(/'(?:[^']|'')*'|"[^"]*"|[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)+/g, (part) =>
+    Object.hasOwn(ATTRIBUTES, part) ? `"${part}"` : part,
+  );
+}

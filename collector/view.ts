@@ -1,0 +1,161 @@
+/**
+ * What the dashboard may ask: answers from state and evidence, changing nothing. Events are read from the evidence
+ * when they are asked for, newest batch first and within bounds; nothing here keeps them.
+ */
+import type { ExposureRow } from '../redaction-rules/exposure.ts';
+import type { ReleasedRecord } from './detectors/detector.ts';
+import type { EvidenceStore } from './evidence.ts';
+import type { Registry } from './registry.ts';
+import type { Rulesets } from './rulesets.ts';
+import type { ActivityBucket, AlertQuery, AlertRow, BatchRow, Change, NodeRow, State } from './state.ts';
+import { parseRecord } from './watch.ts';
+
+/** A released event and where it lies: the batch's log index, and its line from 0. */
+export type LocatedRecord = ReleasedRecord & {
+  readonly node: string;
+  readonly logIndex: number;
+  readonly line: number;
+};
+
+export interface StateView {
+  /** Registered nodes, those that never sent included. */
+  nodes(): readonly NodeRow[];
+  activity(sinceUs: number, bucketUs: number, node?: string): readonly ActivityBucket[];
+  /** Newest first; with `afterSeq`, those found after it, oldest first. */
+  alerts(query: AlertQuery): readonly AlertRow[];
+  alert(id: string): AlertRow | undefined;
+  recentEvents(options: {
+    readonly limit: number;
+    readonly node?: string | undefined;
+  }): Promise<readonly LocatedRecord[]>;
+  eventAt(logIndex: number, line: number): Promise<LocatedRecord | undefined>;
+  /** Events that made the process and its ancestors, nearest first. */
+  lineage(node: string, entity: string, aroundUs: number): Promise<readonly LocatedRecord[]>;
+  /** What the process did, oldest first. */
+  eventsOfEntity(node: string, entity: string, aroundUs: number, limit: number): Promise<readonly LocatedRecord[]>;
+  exposure(rulesetDigest: string): readonly ExposureRow[] | undefined;
+  onChange(listener: (what: Change) => void): () => void;
+}
+
+const HOUR_US = 3_600_000_000;
+/** Batches that one question may open. */
+const MAX_BATCHES = 600;
+const MAX_ANCESTORS = 16;
+
+export interface Viewed {
+  readonly state: State;
+  readonly evidence: EvidenceStore;
+  readonly registry: Registry;
+  readonly rulesets: Rulesets;
+}
+
+export function viewOf({ state, evidence, registry, rulesets }: Viewed): StateView {
+  return {
+    nodes: () => withSilent(state.nodes(), registry),
+    activity: (sinceUs, bucketUs, node) => state.activity(sinceUs, bucketUs, node),
+    alerts: (query) => state.alerts(query),
+    alert: (id) => state.alert(id),
+    recentEvents: ({ limit, node }) => recentEvents(state, evidence, limit, node),
+    eventAt: (logIndex, line) => eventAt(state, evidence, logIndex, line),
+    lineage: (node, entity, aroundUs) => lineage(state, evidence, node, entity, aroundUs),
+    eventsOfEntity: (node, entity, aroundUs, limit) =>
+      eventsOfEntity(state, evidence, { node, entity, aroundUs, limit }),
+    exposure: (digest) => rulesets.exposure(digest),
+    onChange: (listener) => state.onChange(listener),
+  };
+}
+
+function withSilent(rows: readonly NodeRow[], registry: Registry): readonly NodeRow[] {
+  const sent = new Set(rows.map(({ name }) => name));
+  const silent = registry.nodes().filter(({ name }) => !sent.has(name));
+  return [...rows, ...silent.map(({ name, role, cohort }) => ({ ...NEVER, name, role, cohort }))];
+}
+
+const NEVER = {
+  ...{ lastSequence: 0, lastTime: 0, lastReceived: 0, ruleset: '', agentVersion: '', sources: '', weaker: false },
+  ...{ seen: 0, released: 0, merged: 0, sampled: 0, withheld: 0, lost: 0 },
+};
+
+async function recentEvents(
+  state: State,
+  evidence: EvidenceStore,
+  limit: number,
+  node: string | undefined,
+): Promise<readonly LocatedRecord[]> {
+  const found: LocatedRecord[] = [];
+  for (const batch of state.batchesBetween(0, Number.MAX_SAFE_INTEGER, MAX_BATCHES, node)) {
+    const records = await recordsOf(evidence, batch, () => true);
+    found.push(...records.toReversed().slice(0, limit - found.length));
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
+async function eventAt(
+  state: State,
+  evidence: EvidenceStore,
+  logIndex: number,
+  line: number,
+): Promise<LocatedRecord | undefined> {
+  const batch = state.batch(logIndex);
+  const records = batch && (await recordsOf(evidence, batch, () => true));
+  return records?.[line];
+}
+
+async function lineage(
+  state: State,
+  evidence: EvidenceStore,
+  node: string,
+  entity: string,
+  aroundUs: number,
+): Promise<readonly LocatedRecord[]> {
+  const line = [entity];
+  const found = new Map<string, LocatedRecord[]>();
+  const batches = state.batchesBetween(aroundUs - 24 * HOUR_US, aroundUs + HOUR_US / 60, MAX_BATCHES, node);
+  for (const batch of batches) {
+    // An ancestor that a batch names may have been made in the same batch.
+    for (let known = 0; known < line.length && line.length <= MAX_ANCESTORS;) {
+      const wanted = line.slice(known);
+      known = line.length;
+      for (const record of await recordsOf(evidence, batch, mentions(wanted))) {
+        const made = record.event === 'process.exec' || record.event === 'process.fork';
+        const id = record['process.entity.id'];
+        if (!made || typeof id !== 'string' || !wanted.includes(id)) continue;
+        found.set(id, [...(found.get(id) ?? []), record]);
+        const parent = record['process.parent.entity.id'];
+        if (typeof parent === 'string' && !line.includes(parent)) line.push(parent);
+      }
+    }
+  }
+  return line.flatMap((id) => found.get(id)?.toSorted((a, b) => b.time - a.time) ?? []);
+}
+
+async function eventsOfEntity(
+  state: State,
+  evidence: EvidenceStore,
+  asked: { readonly node: string; readonly entity: string; readonly aroundUs: number; readonly limit: number },
+): Promise<readonly LocatedRecord[]> {
+  const { node, entity, aroundUs, limit } = asked;
+  const found: LocatedRecord[] = [];
+  for (const batch of state.batchesBetween(aroundUs - HOUR_US, aroundUs + HOUR_US, MAX_BATCHES, node)) {
+    const records = await recordsOf(evidence, batch, mentions([entity]));
+    found.push(...records.filter((record) => record['process.entity.id'] === entity));
+    if (found.length >= limit) break;
+  }
+  return found.toSorted((a, b) => a.time - b.time).slice(0, limit);
+}
+
+/** Looks at the text first: parsing every line to find one would take ten times as long. */
+const mentions =
+  (entities: readonly string[]) =>
+  (text: string): boolean =>
+    entities.some((entity) => text.includes(`"${entity}"`));
+
+async function recordsOf(
+  evidence: EvidenceStore,
+  { node, logIndex, body }: BatchRow,
+  isWanted: (text: string) => boolean,
+): Promise<readonly LocatedRecord[]> {
+  const lines = await evidence.lines(body);
+  return lines.flatMap((text, line) => (isWanted(text) ? [{ ...parseRecord(text), node, logIndex, line }] : []));
+}
