@@ -9,7 +9,17 @@
  * checkout below a private home directory works too.
  */
 import { spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, lstatSync, readdirSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  lstatSync,
+  readdirSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +82,15 @@ function own(path: string, part: Part): void {
   const user = USERS[part];
   chownSync(path, user, user);
   if (lstatSync(path).isDirectory()) for (const name of readdirSync(path)) own(join(path, name), part);
+}
+
+/** Where Node keeps our sources stripped and compiled: a third of the memory, and a quicker start. Each part's is its own. */
+function cacheOf(root: string, part: Part, isRoot: boolean): Record<string, string> {
+  const directory = join(root, 'cache', part);
+  mkdirSync(directory, { recursive: true });
+  chmodSync(join(root, 'cache'), 0o711);
+  if (isRoot) own(directory, part);
+  return { NODE_COMPILE_CACHE: directory };
 }
 
 async function freePort(port: number): Promise<boolean> {
@@ -173,6 +192,8 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const home = await writeHome({ root, checkout: CHECKOUT, port, source: weaker === undefined ? 'ebpf' : 'proc' });
   say(home.fresh ? `keys: made, in ${shownRoot}` : `keys: found, in ${shownRoot}; the chain goes on`);
   if (isRoot) {
+    // Each part may pass through to what is its own.
+    chmodSync(root, 0o711);
     own(join(root, 'agent'), 'agent');
     for (const [path, part] of [
       ['agent/receipts', 'shipper'],
@@ -189,7 +210,14 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const start = (part: Part, argv: readonly string[]): Supervised => {
     const [command = '', ...rest] = confined(part, isRoot, argv);
     const made = new Supervised(
-      { name: part, command, args: rest, cwd: CHECKOUT, logFile: join(root, 'log', `${part}.log`) },
+      {
+        name: part,
+        command,
+        args: rest,
+        cwd: CHECKOUT,
+        logFile: join(root, 'log', `${part}.log`),
+        environment: cacheOf(root, part, isRoot),
+      },
       say,
     );
     parts.push(made);

@@ -8,6 +8,7 @@ export interface Program {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly logFile: string;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 const FIRST_PAUSE_MS = 100;
@@ -37,10 +38,15 @@ export class Supervised implements AsyncDisposable {
   }
 
   #start(): void {
-    const { command, args, cwd, name } = this.#program;
+    const { command, args, cwd, name, environment } = this.#program;
     const startedAt = Date.now();
     // Its own session: Ctrl-C reaches the supervisor alone, which stops everything in order.
-    const child = spawn(command, args, { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...environment },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
