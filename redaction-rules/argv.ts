@@ -54,8 +54,27 @@ const SCHEMES = new Set(
   ),
 );
 
-export function redactArguments(args: readonly string[], writer: ArgvWriter): string[] {
+export function redactArguments(args: readonly string[], writer: ArgvWriter): readonly string[] {
   return bounded(redactCommand(args, writer, 0));
+}
+
+/** Whether a command line is as `redactArguments` leaves it; `check` writes pseudonyms as they are and nothing else. */
+export function isRedacted(args: readonly string[], check: ArgvWriter): boolean {
+  const again = redactArguments(args, check);
+  return again.length === args.length && again.every((arg, at) => arg === args[at]);
+}
+
+const MAX_ROUNDS = 4;
+
+/** Redacts so that the result passes `isRedacted`: what does not is taken away altogether. */
+export function redactFinally(args: readonly string[], writer: ArgvWriter, check: ArgvWriter): readonly string[] {
+  let out = redactArguments(args, writer);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    if (isRedacted(out, check)) return out;
+    const again = redactArguments(out, check);
+    out = out.map((arg, at) => (again[at] === arg ? arg : GONE));
+  }
+  return out.map(() => GONE);
 }
 
 /** What the option before demands of the next argument. */

@@ -14,15 +14,24 @@ import {
   type EventName,
   type ValueType,
 } from '#protocol/vocabulary.ts';
-import { formatAddress, inRanges, parseAddress, type RangeName } from './address.ts';
-import { redactArguments } from './argv.ts';
+import { formatAddress, parseAddress } from './address.ts';
+import { isRedacted } from './argv.ts';
 import { NUMBER_PSEUDONYM_MAX, NUMBER_PSEUDONYM_MIN } from './keys.ts';
 import { compilePath } from './path.ts';
 import { holds, type Rule, type Values } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 import { GONE, isPlainName } from './shapes.ts';
 import { spell } from './spelling.ts';
-import { argvWriter, MAPPED, MAX_ITEMS, MAX_TEXT, roundTo } from './transform.ts';
+import {
+  addressTest,
+  argvCheck,
+  letThrough,
+  MAPPED,
+  MAX_ITEMS,
+  MAX_TEXT,
+  pseudonymTest,
+  roundTo,
+} from './transform.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 type Accepts = (value: unknown) => boolean;
@@ -54,22 +63,6 @@ const anything = (): boolean => true;
 const isShort = (value: string): boolean =>
   value.length <= MAX_TEXT || (value.length === MAX_TEXT + 1 && value.endsWith(GONE));
 
-function pseudonymTest(length: number): (value: string) => boolean {
-  const pattern = new RegExp(`^p-[a-z2-7]{${length}}$`);
-  return (value) => pattern.test(value);
-}
-
-/** An address in its one spelling: mapped, or in a range that is kept. */
-function addressTest(keep: readonly RangeName[]): (value: string) => boolean {
-  const kept = inRanges(keep);
-  return (value) => {
-    const isMapped = value.startsWith(MAPPED);
-    const plain = isMapped ? value.slice(MAPPED.length) : value;
-    const address = parseAddress(plain);
-    return address !== undefined && formatAddress(address) === plain && (isMapped || kept(address));
-  };
-}
-
 function networkTest(bits4: number, bits6: number): (value: string) => boolean {
   return (value) => {
     const [plain = '', bits = ''] = value.split('/');
@@ -79,13 +72,6 @@ function networkTest(bits4: number, bits6: number): (value: string) => boolean {
   };
 }
 
-/** Writes what is already a pseudonym as it is, and anything else as something that it is not. */
-const NOT_RELEASED = '\u0000';
-const letThrough =
-  (isReleased: (value: string) => boolean) =>
-  (value: string): string =>
-    isReleased(value) ? value : NOT_RELEASED;
-
 function pathForm(rule: Extract<Rule, { do: 'path' }>): Form {
   const template = compilePath(rule.template);
   const hidden = letThrough(pseudonymTest(rule.length));
@@ -94,26 +80,14 @@ function pathForm(rule: Extract<Rule, { do: 'path' }>): Form {
 }
 
 function argvForm(rule: Extract<Rule, { do: 'argv' }>): Form {
-  const isPseudonym = pseudonymTest(rule.length);
-  const isAddress = addressTest(rule.keep);
-  const hidden = letThrough(isPseudonym);
-  const writer = argvWriter(rule, {
-    hide: letThrough((value) => (rule.values === 'pseudonym' && isPseudonym(value)) || value === GONE),
-    path: hidden,
-    user: hidden,
-    host: hidden,
-    address: (value) => (isAddress(value) ? value : undefined),
-  });
-  const schema = { type: 'array', maxItems: MAX_ITEMS + 1, items: { type: 'string', maxLength: 16_384 } };
+  const check = argvCheck(rule);
   return {
-    schema,
+    schema: { type: 'array', maxItems: MAX_ITEMS + 1, items: { type: 'string', maxLength: 16_384 } },
     accepts: (value) => {
       if (!Array.isArray(value) || value.length > MAX_ITEMS + 1) return false;
       const items: readonly unknown[] = value;
       const texts = items.filter((item) => typeof item === 'string');
-      if (texts.length !== items.length) return false;
-      const again = redactArguments(texts, writer);
-      return again.length === texts.length && again.every((item, at) => item === texts[at]);
+      return texts.length === items.length && isRedacted(texts, check);
     },
   };
 }

@@ -53,9 +53,12 @@ export function looksRandom(text: string): boolean {
 }
 
 const PLAIN = /^[A-Za-z0-9._+-]{1,48}$/;
+/** What begins like a pseudonym is never taken for a name, so that a released text has one meaning. */
+const LIKE_PSEUDONYM = /^\.?p-[a-z2-7]{8}/;
 
 /** A name as software has them: short, of ordinary characters, and not random. */
-export const isPlainName = (text: string): boolean => PLAIN.test(text) && !looksRandom(text);
+export const isPlainName = (text: string): boolean =>
+  PLAIN.test(text) && !LIKE_PSEUDONYM.test(text) && !looksRandom(text);
 
 const FLAG_WORDS = /^[A-Za-z][a-z]{0,13}[0-9]{0,2}(?:[-_.]?[A-Z]?[a-z]{1,14}[0-9]{0,2}){0,5}$/;
 
@@ -67,10 +70,6 @@ const SECRETIVE =
 
 /** The name of an option or a variable whose value is a secret more often than not. */
 export const isSecretive = (name: string): boolean => SECRETIVE.test(name);
-
-/** Base32 as pseudonyms use it. */
-const PSEUDONYM = /^p-[a-z2-7]{8,52}$/;
-export const isPseudonym = (text: string): boolean => PSEUDONYM.test(text);
 
 /** Stands where something was taken away. */
 export const GONE = '…';

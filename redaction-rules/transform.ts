@@ -7,7 +7,7 @@
 import { RE2JS } from 're2js';
 import type { AttributeName, Value, ValueType } from '#protocol/vocabulary.ts';
 import { cryptoPan, formatAddress, inRanges, parseAddress, truncateAddress, type RangeName } from './address.ts';
-import { redactArguments, type ArgvWriter } from './argv.ts';
+import { redactFinally, type ArgvWriter } from './argv.ts';
 import { deriveKey, frozenNoise, numberPseudonymiser, pseudonymiser, type PseudonymKeys, type Scope } from './keys.ts';
 import { compilePath, type PathWriter } from './path.ts';
 import { holds, type Rule } from './rule.ts';
@@ -48,6 +48,12 @@ export function roundTo(value: number, quantum: number): number {
   const decimals = (/\.([0-9]+)$/.exec(quantum.toFixed(9).replace(/0+$/, ''))?.[1] ?? '').length;
   const rounded = Number((Math.round(value / quantum) * quantum).toFixed(decimals));
   return rounded === 0 ? 0 : rounded;
+}
+
+/** Nothing, where numbers are so large that rounding does not hold. */
+function finite(value: number, quantum: number, type: ValueType): number | undefined {
+  const isExact = type === 'int' ? Number.isSafeInteger(value) : Number.isFinite(value);
+  return isExact && roundTo(value, quantum) === value ? value : undefined;
 }
 
 interface Pseudonymous {
@@ -101,22 +107,26 @@ export function compileTransform(
       return textual((text) => template(text, writer));
     }
     case 'argv': {
-      const hide = named(rule, rule.domain);
       const writer = argvWriter(rule, {
         hide: rule.values === 'drop' ? () => GONE : named(rule, `${rule.domain}/value`),
-        path: hide,
+        path: named(rule, rule.domain),
         user: named(rule, rule.users),
         host: named(rule, rule.hosts),
         address: mapped(rule, rule.addresses, rule.keep),
       });
-      return (value) => (Array.isArray(value) ? redactArguments(value, writer) : undefined);
+      const check = argvCheck(rule);
+      return (value) => (Array.isArray(value) ? redactFinally(value, writer, check) : undefined);
     }
     case 'round':
-      return numeric((value) => roundTo(value, rule.quantum));
+      return numeric((value) => finite(roundTo(value, rule.quantum), rule.quantum, type));
     case 'noise': {
       const key = deriveKey(keyed.keys, rule.scope, 'noise', attribute, 0);
       return numeric((value, time) =>
-        Math.max(0, roundTo(value + frozenNoise(key, rule.scale, Math.floor(time / rule.window)), rule.quantum)),
+        finite(
+          Math.max(0, roundTo(value + frozenNoise(key, rule.scale, Math.floor(time / rule.window)), rule.quantum)),
+          rule.quantum,
+          type,
+        ),
       );
     }
     case 'count':
@@ -147,6 +157,45 @@ export function argvWriter(rule: Extract<Rule, { do: 'argv' }>, names: ArgvNames
     address: names.address,
     path: (text) => template(text, paths),
     digits: rule.numbers,
+  };
+}
+
+/** Stands for whatever is not a pseudonym where one is due; no released text contains it. */
+const NOT_RELEASED = '\0';
+
+/** Lets through what passes the test. */
+export const letThrough =
+  (isReleased: (text: string) => boolean) =>
+  (text: string): string =>
+    isReleased(text) ? text : NOT_RELEASED;
+
+export function pseudonymTest(length: number): (text: string) => boolean {
+  const pattern = new RegExp(`^p-[a-z2-7]{${length}}$`);
+  return (text) => pattern.test(text);
+}
+
+/** Writes command lines that were redacted as they are, and no others. */
+export function argvCheck(rule: Extract<Rule, { do: 'argv' }>): ArgvWriter {
+  const isPseudonym = pseudonymTest(rule.length);
+  const isAddress = addressTest(rule.keep);
+  const hidden = letThrough(isPseudonym);
+  return argvWriter(rule, {
+    hide: letThrough((text) => (rule.values === 'pseudonym' && isPseudonym(text)) || text === GONE),
+    path: hidden,
+    user: hidden,
+    host: hidden,
+    address: (text) => (isAddress(text) ? text : undefined),
+  });
+}
+
+/** An address in its one spelling: mapped, or in a range that is kept. */
+export function addressTest(keep: readonly RangeName[]): (text: string) => boolean {
+  const kept = inRanges(keep);
+  return (text) => {
+    const isMapped = text.startsWith(MAPPED);
+    const plain = isMapped ? text.slice(MAPPED.length) : text;
+    const address = parseAddress(plain);
+    return address !== undefined && formatAddress(address) === plain && (isMapped || kept(address));
   };
 }
 
