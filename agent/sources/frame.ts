@@ -117,7 +117,10 @@ export type KernelFrame =
   | ({ readonly kind: 'module-load'; readonly name: string } & Actor)
   | ({ readonly kind: 'bpf-load'; readonly name: string; readonly programType: number } & Actor);
 
-/** Cumulative since the sensor loaded its programs. `seen = emitted + merged + sampled + lost`, for every class. */
+/**
+ * Cumulative since the sensor loaded its programs. `seen = emitted + merged + sampled + lost`, for every class;
+ * `emitted` are the frames that stand before in the stream of this instance, so the sum holds in every frame.
+ */
 export interface ClassCounters {
   readonly seen: number;
   readonly emitted: number;
@@ -131,6 +134,8 @@ export interface CountersFrame {
   readonly kind: 'counters';
   readonly atNs: number;
   readonly classes: Readonly<Partial<Record<EventClass, ClassCounters>>>;
+  /** System calls that pack others and were not unpacked (32-bit `socketcall`): a blind spot, counted. */
+  readonly unread?: number;
 }
 
 /** First frame of all: who the sensor is. `instance` is new each time its programs are loaded. */
