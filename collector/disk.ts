@@ -44,10 +44,20 @@ let temporaries = 0;
 export async function replaceFile(disk: Disk, scratch: string, path: string, bytes: Uint8Array): Promise<void> {
   const temporary = join(scratch, `${basename(path)}.${process.pid}.${(temporaries += 1)}`);
   const directory = dirname(path);
-  await disk.makeDirectory(directory);
   await disk.write(temporary, bytes);
-  await disk.rename(temporary, path);
+  try {
+    await disk.rename(temporary, path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await disk.makeDirectory(directory);
+    await disk.rename(temporary, path);
+  }
   await disk.syncDirectory(directory);
+}
+
+/** No such file or directory. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** Makes `scratch`, and removes what a crash left in it. */

@@ -24,7 +24,7 @@ import {
   TILE_WIDTH,
   tilePath,
 } from '#protocol/tiles.ts';
-import { clearScratch, realDisk, replaceFile, type Disk } from './disk.ts';
+import { clearScratch, isMissing, realDisk, replaceFile, type Disk } from './disk.ts';
 import { lockDirectory } from './lock.ts';
 
 /** How long the first of a pool waits for others. */
@@ -300,7 +300,7 @@ async function readFileIfThere(directory: string, path: string): Promise<Uint8Ar
   try {
     return await readFile(join(directory, path));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }

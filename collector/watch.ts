@@ -31,7 +31,7 @@ export interface Step {
   readonly batches: readonly EvidenceBatch[];
   /** Alerts about the evidence itself: bodies that are not there. */
   readonly alerts: readonly Alert[];
-  /** Set when everything has been seen and time alone has passed, µs. */
+  /** When everything has been seen: the time, µs. Not set while nodes that come back cannot be told from silent ones. */
   readonly tick: number | undefined;
 }
 
@@ -50,7 +50,7 @@ export class Follower {
     this.#savedPosition = this.#position;
   }
 
-  /** Evidence as it comes, and ticks while none does. Ends when asked to. */
+  /** Evidence as it comes, and a step without any every second while none does. Ends when asked to. */
   async *steps(signal: AbortSignal): AsyncGenerator<Step> {
     const startedAt = Date.now();
     let woken = Promise.withResolvers<void>();
@@ -64,7 +64,8 @@ export class Follower {
           yield step;
           continue;
         }
-        if (Date.now() - startedAt > QUIET_AFTER_START_MS) yield { ...step, tick: Date.now() * 1000 };
+        const isSettled = Date.now() - startedAt > QUIET_AFTER_START_MS;
+        yield isSettled ? { ...step, tick: Date.now() * 1000 } : step;
         const timer = new AbortController();
         await Promise.race([woken.promise, sleep(TICK_MS, undefined, { signal: timer.signal })]).catch(() => {});
         timer.abort();
