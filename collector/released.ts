@@ -6,6 +6,7 @@
 import { unpackBody, type VerifiedBatch } from '#protocol/batch.ts';
 import { Rejection } from '#protocol/error.ts';
 import { checkConservation } from '#protocol/statement.ts';
+import { spell } from '../redaction-rules/spelling.ts';
 import {
   CLASSES,
   ENVELOPE,
@@ -50,7 +51,7 @@ export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch)
 function checkLine(validate: ReleasedValidator, line: string, number: number): EventClass {
   const record = parseLine(line);
   // One spelling: a key that stands twice, or text between the values, would be stored without having been checked.
-  if (record === undefined || JSON.stringify(record) !== line) {
+  if (record === undefined || spell(record) !== line) {
     throw new Rejection('not-released', `line ${number} is not JSON in its one spelling`);
   }
   const wrong = validate(record);
