@@ -1,8 +1,8 @@
 /**
  * Command lines: names of options stay, values go by what they are.
  *
- * Nothing stays readable because it looks harmless: a text stays only if it is on the ruleset's list of words, is
- * the name of an option, punctuation or a short number. Paths, addresses, URLs, hosts and users keep their form
+ * Nothing stays readable because it looks harmless: a text stays only if it is on the ruleset's list of words, is the
+ * name of an option made of listed words, punctuation or a short number. Paths, addresses, URLs, hosts and users keep their form
  * and lose their names; values of options that hold secrets, and whatever looks random, are taken away
  * altogether. A script handed to a shell (`sh -c '…'`) is split as shells split it and treated the same way.
  *
@@ -10,12 +10,14 @@
  * a command line was redacted.
  */
 import type { PathWriter } from './path.ts';
-import { GONE, isFlagName, isSecretive, looksRandom } from './shapes.ts';
+import { GONE, isSecretive, looksRandom } from './shapes.ts';
 import { quoteWord, tokenizeShell } from './shell.ts';
 
 export interface ArgvWriter extends PathWriter {
   /** Whether a word is on the ruleset's list. */
   readonly word: (text: string) => boolean;
+  /** Whether a word may be part of the name of an option or a variable; in lower case. */
+  readonly option: (text: string) => boolean;
   /** A value of no known kind. */
   readonly value: (text: string) => string;
   readonly host: (text: string) => string;
@@ -46,8 +48,10 @@ const SHELLS = new Set([
   'flock',
   'watch',
 ]);
-/** Options of one letter whose value may be a password, a user or a key; some take it without a space. */
-const GUARDED = new Set(['p', 'P', 'u', 'U', 'w', 'W', 'k', 'K', 'a', 'H', 's', 't', 'b', 'd', 'm']);
+/** Options of one letter that take a password, a user or a key without a space: `-phunter2`. */
+const ATTACHED = new Set(['p', 'P', 'u', 'U', 'w', 'W', 'k', 'K', 'H']);
+/** Options of one letter whose next argument may be a password, a user, a key, a header, data or a message. */
+const GUARDED = new Set([...ATTACHED, 'a', 's', 't', 'b', 'd', 'm']);
 const SCHEMES = new Set(
   'http https ftp ftps sftp ssh git ws wss file tcp udp unix ldap ldaps smb nfs rsync redis rediss postgres postgresql mysql mongodb amqp amqps mqtt socks5 tftp gopher telnet vsock'.split(
     ' ',
@@ -139,7 +143,7 @@ function redactFlag(text: string, writer: ArgvWriter, shell: boolean): { text: s
   const dashes = text.startsWith('--') ? '--' : '-';
   const equals = text.indexOf('=');
   const name = text.slice(dashes.length, equals < 0 ? undefined : equals);
-  const known = writer.word(name) || (dashes === '--' && isFlagName(name));
+  const known = writer.word(name) || (dashes === '--' && isName(name, writer));
   if (known && name.length > 1) {
     const secret = isSecretive(name);
     if (equals < 0) return done(text, secret ? 'secret' : shell && name === 'command' ? 'script' : 'anything');
@@ -153,18 +157,27 @@ function redactFlag(text: string, writer: ArgvWriter, shell: boolean): { text: s
   return redactShortFlag(text, writer, shell);
 }
 
+const MAX_NAME_PARTS = 5;
+
+/** The name of an option or a variable: listed words, joined. */
+function isName(name: string, writer: ArgvWriter): boolean {
+  const parts = name.toLowerCase().split(/[-_.]/);
+  const isPart = (part: string): boolean => writer.option(part) || writer.word(part) || /^[0-9]{1,2}$/.test(part);
+  return parts.length <= MAX_NAME_PARTS && parts.every(isPart);
+}
+
 function redactShortFlag(text: string, writer: ArgvWriter, shell: boolean): { text: string; expect: Expect } {
   const body = text.slice(1);
   const letter = body.charAt(0);
   if (isShortNumber(body, writer.digits)) return { text, expect: 'anything' };
   if (!/[A-Za-z]/.test(letter)) return { text: `-${writer.value(body)}`, expect: 'anything' };
-  const guarded = GUARDED.has(letter);
-  if (/^[A-Za-z]{1,4}$/.test(body) && (body.length === 1 || !guarded)) {
+  const attached = ATTACHED.has(letter);
+  if (/^[A-Za-z]{1,4}$/.test(body) && (body.length === 1 || !attached)) {
     const last = body.charAt(body.length - 1);
     if (shell && last === 'c') return { text, expect: 'script' };
     return { text, expect: GUARDED.has(last) ? 'guarded' : 'anything' };
   }
-  return { text: `-${letter}${guarded ? GONE : redactValue(body.slice(1), writer)}`, expect: 'anything' };
+  return { text: `-${letter}${attached ? GONE : redactValue(body.slice(1), writer)}`, expect: 'anything' };
 }
 
 function isShortNumber(text: string, digits: number): boolean {
@@ -175,7 +188,6 @@ function isShortNumber(text: string, digits: number): boolean {
 const PUNCTUATION = /^[{}\\;|&<>()!*?+.,:=[\]%^~/-]{1,4}$/;
 const URL_FORM = /^([A-Za-z][A-Za-z0-9+.-]{0,20}):\/\/([^/?#\s]*)([^\s]*)$/;
 const ASSIGNMENT = /^([A-Za-z_][A-Za-z0-9_]{0,31})=([^]*)$/;
-const VARIABLE_NAME = /^[A-Z][A-Z]{1,11}(?:_[A-Z]{1,11}){0,3}$/;
 const USER_AT_HOST = /^([^@\s/]+)@([^@\s/:]+)(?::(\S*))?$/;
 const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63})+\.?$/;
 const LONG_NUMBER = '<number>';
@@ -195,12 +207,12 @@ function redactValue(text: string, writer: ArgvWriter): string {
   if (remote !== null) return redactRemote(remote[1] ?? '', remote[2] ?? '', remote[3], writer);
 
   if (/\s/.test(text)) return writer.value(text);
-  if (/^(?:\/|\.\.?\/)/.test(text) || (text.includes('/') && !/[=:,@]/.test(text))) return redactPath(text, writer);
   if (text.startsWith('~/')) return `~${redactPath(text.slice(1), writer)}`;
-  if (/^\.?[^./:=,@]+\.[A-Za-z0-9]{1,6}$/.test(text)) {
+  if (/^(?:\/|\.\.?\/)/.test(text) || (text.includes('/') && !/[=:,@]/.test(text))) return redactPath(text, writer);
+  if (/^(?:\.[^/:=,@]+|[^./:=,@]+\.[A-Za-z0-9]{1,6})$/.test(text)) {
     const file = redactPath(text, writer);
     // A known ending makes it a file; anything else with a dot may be a host.
-    if (file.slice(1).includes('.')) return file;
+    if (text.startsWith('.') || file.includes('.')) return file;
   }
   if (HOST_NAME.test(text)) return writer.host(text);
   return looksRandom(text) ? secretOf(text, writer) : writer.value(text);
@@ -244,12 +256,17 @@ function redactEndpoint(text: string, writer: ArgvWriter): string | undefined {
   const bracketed = host.startsWith('[');
   const address = writer.address(bracketed ? host.slice(1, -1) : host);
   if (address !== undefined) return (bracketed ? `[${address}]` : address) + (parts[2] ?? '');
-  const isHost = !bracketed && (parts[2] ?? '').startsWith(':') && (HOST_NAME.test(host) || writer.word(host));
-  return isHost ? redactHostPort(text, writer) : undefined;
+  return !bracketed && (parts[2] ?? '').startsWith(':') && isHost(host, writer)
+    ? redactHostPort(text, writer)
+    : undefined;
 }
 
+/** The name of a host, or in a check what stands for one. */
+const isHost = (host: string, writer: ArgvWriter): boolean =>
+  HOST_NAME.test(host) || writer.word(host) || writer.host(host) === host;
+
 function redactAssignment(name: string, value: string, text: string, writer: ArgvWriter): string {
-  const known = writer.word(name) || (VARIABLE_NAME.test(name) && !looksRandom(name));
+  const known = writer.word(name) || isName(name, writer);
   if (!known) return looksRandom(text) ? GONE : writer.value(text);
   if (value === '') return text;
   return `${name}=${isSecretive(name) ? GONE : redactValue(value, writer)}`;

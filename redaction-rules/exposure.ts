@@ -68,7 +68,7 @@ export function summarise(rule: Rule, epoch: Ruleset['epoch']): string {
     case 'path':
       return `path: parts in template \`${rule.templateName}\` readable, others pseudonyms, ${joined(rule)}`;
     case 'argv':
-      return `options and ${rule.words.size} known words; values ${rule.values === 'drop' ? 'removed' : `as pseudonyms, ${joined(rule)}`}; secrets removed`;
+      return `${rule.words.size} known words and options made of ${rule.options.size}; values ${rule.values === 'drop' ? 'removed' : `as pseudonyms, ${joined(rule)}`}; secrets removed`;
     case 'round':
       return `rounded to ${rule.quantum}`;
     case 'noise':

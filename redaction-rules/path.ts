@@ -64,12 +64,13 @@ export function compilePath(template: PathTemplate): (path: string, writer: Path
   const hide = (segment: string, writer: PathWriter): string => {
     if (segment.startsWith(MEMFD))
       return MEMFD + (segment === MEMFD ? '' : writer.pseudonym(segment.slice(MEMFD.length)));
+    if (/^[*?]+$/.test(segment)) return segment;
     const dot = segment.startsWith('.') && segment.length > 1 ? '.' : '';
     const rest = segment.slice(dot.length);
     const end = rest.lastIndexOf('.');
     const extension = end > 0 ? rest.slice(end + 1) : '';
     if (extension !== '' && template.extensions.has(extension)) {
-      return `${dot}${writer.pseudonym(rest.slice(0, end))}.${extension}`;
+      return `${dot}${hide(rest.slice(0, end), writer)}.${extension}`;
     }
     return dot + writer.pseudonym(rest);
   };

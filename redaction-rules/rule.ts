@@ -52,6 +52,8 @@ export type Transform =
       readonly do: 'argv';
       readonly values: 'pseudonym' | 'drop';
       readonly words: ReadonlySet<string>;
+      /** Words that names of options and variables are made of. */
+      readonly options: ReadonlySet<string>;
       readonly numbers: number;
       readonly keep: readonly RangeName[];
       readonly hosts: string;
@@ -187,6 +189,7 @@ export const TRANSFORMS: { readonly [D in TransformName]: TransformDefinition<Ex
       ...readTemplated(reader),
       values: reader.choice('values', ['pseudonym', 'drop'], 'pseudonym'),
       words: reader.texts('words', false),
+      options: reader.texts('options', false),
       numbers: reader.integer('numbers', 0, 9, 4),
       keep: reader.ranges('keep'),
       hosts: reader.text('hosts', `${reader.attribute}/host`),

@@ -60,11 +60,6 @@ const LIKE_PSEUDONYM = /^\.?p-[a-z2-7]{8}/;
 export const isPlainName = (text: string): boolean =>
   PLAIN.test(text) && !LIKE_PSEUDONYM.test(text) && !looksRandom(text);
 
-const FLAG_WORDS = /^[A-Za-z][a-z]{0,13}[0-9]{0,2}(?:[-_.]?[A-Z]?[a-z]{1,14}[0-9]{0,2}){0,5}$/;
-
-/** The name of a long option: words of letters, few digits. */
-export const isFlagName = (name: string): boolean => name.length <= 32 && FLAG_WORDS.test(name) && !looksRandom(name);
-
 const SECRETIVE =
   /pass|pwd|secret|token|key|auth|cred|cookie|session|private|^pin$|[-_]pin$|^pin[-_]|otp|salt|seed|mnemonic|bearer|jwt|header|signature|license|login/i;
 

@@ -152,6 +152,7 @@ export function argvWriter(rule: Extract<Rule, { do: 'argv' }>, names: ArgvNames
   return {
     ...paths,
     word,
+    option: (text) => rule.options.has(text),
     value: names.hide,
     host: names.host,
     address: names.address,
