@@ -71,7 +71,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
 
   const stopped = new Promise<undefined>((settle) => stop.addEventListener('abort', () => settle(undefined)));
-  const failure = await Promise.race([stopped, log.broken, ...following.map(failureOf)]);
+  const failure = await Promise.race([stopped, log.broken, state.broken, ...following.map(failureOf)]);
   await receiver.close();
   await dashboard.close();
   ending.abort();

@@ -119,6 +119,8 @@ export class State implements Disposable {
   readonly #listeners = new Set<(what: Change) => void>();
   #next: number;
   #following: Promise<void> | undefined;
+  readonly #broken = Promise.withResolvers<Error>();
+  #failure: Error | undefined;
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
@@ -164,6 +166,11 @@ export class State implements Disposable {
     }
   }
 
+  /** The error after which batches in the log may be missing here; opening again indexes them. */
+  get broken(): Promise<Error> {
+    return this.#broken.promise;
+  }
+
   async #index(log: TransparencyLog, receivedAt: (statement: Statement) => Promise<number> | number): Promise<void> {
     const found: { readonly index: number; readonly statement: Statement; digest: string; received: number }[] = [];
     for await (const { index, entry } of log.entries(this.#next)) {
@@ -173,9 +180,15 @@ export class State implements Disposable {
       found.push({ index, statement, digest, received: typeof received === 'number' ? received : await received });
       if (found.length === STEP) break;
     }
-    this.#transaction(() => {
-      for (const { index, statement, digest, received } of found) this.#insert(index, statement, digest, received);
-    });
+    try {
+      this.#transaction(() => {
+        for (const { index, statement, digest, received } of found) this.#insert(index, statement, digest, received);
+      });
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#broken.resolve(this.#failure);
+      throw error;
+    }
     this.#next += found.length;
     this.#tell('batch');
   }
@@ -207,8 +220,9 @@ export class State implements Disposable {
     );
   }
 
-  /** The batch of that number, the first if there should be several. */
+  /** The batch of that number, the first if there should be several. Throws rather than overlook one. */
   find(node: string, sequence: number): BatchRow | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
     const row = this.#row(
       'SELECT * FROM batches WHERE node = ? AND sequence = ? ORDER BY log_index LIMIT 1',
       node,
@@ -240,7 +254,7 @@ export class State implements Disposable {
   activity(sinceUs: number, bucketUs: number, node?: string): readonly ActivityBucket[] {
     const bucket = Math.max(1, Math.round(bucketUs / 1e6));
     const ofNode = node === undefined ? '' : 'AND node = ?';
-    const sql = `SELECT second / ? * ? AS bucket, class, sum(events) AS events FROM activity
+    const sql = `SELECT CAST(second / ? AS INTEGER) * ? AS bucket, class, sum(events) AS events FROM activity
       WHERE second >= ? ${ofNode} GROUP BY bucket, class ORDER BY bucket, class`;
     const rows = this.#rows(sql, bucket, bucket, Math.floor(sinceUs / 1e6), ...(node === undefined ? [] : [node]));
     return rows.flatMap((row) => {

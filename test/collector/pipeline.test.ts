@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeBatch } from '#protocol/batch.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
@@ -249,4 +250,21 @@ test('a state that is lost is made again from the log', async () => {
   const before = await rows();
   for (const name of readdirSync(home)) if (name.startsWith('state.sqlite')) rmSync(join(home, name));
   expect(await rows()).toEqual(before);
+});
+
+test('a batch that is logged and not indexed is not logged again: the collector refuses to work until it is opened again', async () => {
+  const bytes = node.next([exec()]);
+  {
+    await using collector = await openCollector(home, [node]);
+    using beside = new DatabaseSync(join(home, 'state.sqlite'));
+    beside.exec("CREATE TRIGGER t BEFORE INSERT ON batches BEGIN SELECT RAISE(ABORT, 'injected'); END");
+    await expect(accept(collector, bytes)).rejects.toThrow('injected');
+    beside.exec('DROP TRIGGER t');
+    await expect(accept(collector, bytes)).rejects.toThrow('injected');
+    expect((await collector.state.broken).message).toBe('injected');
+  }
+  await using collector = await openCollector(home, [node]);
+  expect(checkReceipt(bytes, await accept(collector, bytes))).toBe(0);
+  expect(collector.log.size).toBe(1);
+  expect(await problemsOf()).toEqual([]);
 });
