@@ -10,13 +10,13 @@
 #include "record.h"
 
 #define EXCLUDED_COUNT 16
-#define MERGE_SLOTS (1 << 16)
+#define MERGE_SLOTS (1 << 13)		/* 128 KiB: what stays in a processor's cache */
 #define BUCKET_COUNT (1 << 14)
 #define WAKE_BYTES (64 << 10)
 
 /* Set before the programs are loaded. */
 const volatile __u32 classes_watched = ~0u;
-const volatile __u64 merge_ns = 1000000000;
+const volatile __u32 merge_ms = 1000;
 const volatile __u64 rate_interval_ns = 20000;
 const volatile __u64 rate_burst_ns = 1000000000;
 const volatile __u64 ring_bytes = 8 << 20;
@@ -41,8 +41,8 @@ struct {
 /* The last event that was emitted for a (process, object, operation) that falls on this slot. */
 struct merge_slot {
 	__u64 identity;
-	__u64 at_ns;
-	__u64 repeats;
+	__u32 at_ms;
+	__u32 repeats;
 };
 
 struct {
@@ -122,10 +122,10 @@ static __always_inline bool event_begin(struct event *e, __u32 class)
 /* It is being repeated: within the window after an identical one. */
 static __always_inline bool is_repeat(struct event *e)
 {
-	__u32 index = e->identity >> 48;
+	__u32 index = e->identity >> 51;
 	struct merge_slot *slot;
 
-	if (!e->identity || !merge_ns)
+	if (!e->identity || !merge_ms)
 		return false;
 	slot = bpf_map_lookup_elem(&merge_slots, &index);
 	if (!slot)
@@ -133,7 +133,7 @@ static __always_inline bool is_repeat(struct event *e)
 	e->slot = slot;
 	if (slot->identity != e->identity)
 		return false;
-	if (e->at_ns - slot->at_ns < merge_ns) {
+	if ((__u32)(e->at_ns / 1000000) - slot->at_ms < merge_ms) {
 		__sync_fetch_and_add(&slot->repeats, 1);
 		return true;
 	}
@@ -228,12 +228,12 @@ static __always_inline void emit(struct event *e, struct record *r, __u32 kind)
 	if (!e->slot)
 		return;
 	if (e->slot->identity == e->identity) {
-		__sync_fetch_and_add(&e->slot->repeats, -(__u64)e->repeats);
+		__sync_fetch_and_add(&e->slot->repeats, -e->repeats);
 	} else {
 		e->slot->identity = e->identity;
 		e->slot->repeats = 0;
 	}
-	e->slot->at_ns = e->at_ns;
+	e->slot->at_ms = e->at_ns / 1000000;
 }
 
 #endif

@@ -276,11 +276,8 @@ static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs
 static __always_inline struct file *file_of(struct task_struct *task, __u32 descriptor)
 {
 	struct fdtable *table = task->files->fdt;
-	struct file *file = 0;
 
-	if (descriptor < table->max_fds)
-		bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
-	return file;
+	return descriptor < table->max_fds ? (void *)load64(table->fd + descriptor) : 0;
 }
 
 #define HANDLER(name) SEC("tp_btf/sys_exit") int BPF_PROG(name, struct pt_regs *regs, long result)
@@ -376,14 +373,10 @@ static __always_inline __u64 file_identity(struct made_call *c, struct dentry *d
 static __always_inline int open_for_write(struct made_call *c, struct file *file, struct dentry *dentry, __u32 mode)
 {
 	struct inode *inode = GET(file, f_inode);
-	__u32 flags = FRAME_WRITE;
+	__u32 flags = mode & FMODE_WRITE ? FRAME_WRITE : 0;
 	__u64 identity = 0;
 	struct record r;
 
-	if ((GET(inode, i_mode) & S_IFMT) == S_IFCHR && GET(inode, i_rdev) == DEVICE_NULL)
-		return 0;
-	if (!(mode & FMODE_WRITE))
-		flags = 0;
 	if (open_flags(c) & O_TRUNC)
 		flags |= FRAME_TRUNCATED;
 	if (mode & FMODE_CREATED)
@@ -410,7 +403,7 @@ static __always_inline int open_for_read(struct made_call *c, struct file *file,
 	struct record r;
 	__u32 end;
 
-	if (!may_be_watched(dentry) || !record_begin(&r))
+	if (!record_begin(&r))
 		return 0;
 	push_empty(&r);
 	push_empty(&r);
@@ -425,27 +418,33 @@ static __always_inline int open_for_read(struct made_call *c, struct file *file,
 	return 0;
 }
 
+static __always_inline bool is_null_device(struct file *file)
+{
+	struct inode *inode = GET(file, f_inode);
+
+	return (GET(inode, i_mode) & S_IFMT) == S_IFCHR && GET(inode, i_rdev) == DEVICE_NULL;
+}
+
+/* Most opens are to read what nobody watches: they leave before anything else is looked at. */
 HANDLER(open_ended)
 {
 	struct dentry *dentry;
 	struct made_call c;
 	struct file *file;
 	__u32 mode;
+	bool read;
 
-	if (!call_begin(&c, regs, result))
-		return 0;
 	if (result < 0)
-		return open_refused(&c);
-	file = file_of(c.event.task, result);
+		return call_begin(&c, regs, result) ? open_refused(&c) : 0;
+	file = file_of(bpf_get_current_task_btf(), result);
 	if (!file)
 		return 0;
 	mode = GET(file, f_mode);
-	if (mode & FMODE_PATH)
-		return 0;
 	dentry = GET(file, f_path.dentry);
-	if (mode & (FMODE_WRITE | FMODE_CREATED))
-		return open_for_write(&c, file, dentry, mode);
-	return open_for_read(&c, file, dentry);
+	read = !(mode & (FMODE_WRITE | FMODE_CREATED));
+	if (mode & FMODE_PATH || (read ? !may_be_watched(dentry) : is_null_device(file)) || !call_begin(&c, regs, result))
+		return 0;
+	return read ? open_for_read(&c, file, dentry) : open_for_write(&c, file, dentry, mode);
 }
 
 HANDLER(path_ended)

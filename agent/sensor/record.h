@@ -32,6 +32,17 @@ const volatile bool can_cast;
 	got_; \
 })
 
+/* Eight bytes of kernel memory, whatever they are; a kernel type that begins with a number lends its name. */
+static __always_inline __u64 load64(const void *from)
+{
+	__u64 got = 0;
+
+	if (can_cast)
+		return ((struct qstr *)bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct qstr)))->hash_len;
+	bpf_probe_read_kernel(&got, sizeof(got), from);
+	return got;
+}
+
 /* The second half is never written; it is there so that the verifier can see every position plus every length inside. */
 struct scratch {
 	__u8 bytes[2 * FRAME_MAX];

@@ -258,7 +258,7 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 	uint64_t interval = 1000000000 / o->rate;
 
 	sensor->rodata->classes_watched = o->classes;
-	sensor->rodata->merge_ns = o->merge_ms * 1000000;
+	sensor->rodata->merge_ms = (uint32_t)o->merge_ms;
 	sensor->rodata->rate_interval_ns = interval;
 	sensor->rodata->rate_burst_ns = o->burst * interval;
 	sensor->rodata->ring_bytes = o->ring_bytes;

@@ -36,9 +36,8 @@ static __always_inline __u32 watch_position(__u64 beginning, __u32 length)
 static __always_inline bool name_may_be_watched(struct dentry *dentry)
 {
 	__u32 length = GET(dentry, d_name.len), position;
-	__u64 beginning = 0;
+	__u64 beginning = load64(GET(dentry, d_name.name));
 
-	bpf_probe_read_kernel(&beginning, sizeof(beginning), GET(dentry, d_name.name));
 	if (length < 8)
 		beginning &= (1ull << length * 8) - 1;
 	position = watch_position(beginning, length);
