@@ -1,0 +1,386 @@
+/** The pages: functions from what the state holds to HTML. No page holds a script or a style of its own. */
+import { EVENTS, isAttributeName, isEventName, CLASSES } from '#protocol/vocabulary.ts';
+import type { ReleasedRecord } from '../detectors/detector.ts';
+import type { AlertRow, NodeRow } from '../state.ts';
+import type { LocatedRecord } from '../view.ts';
+import type { ExposureRow } from '../../redaction-rules/exposure.ts';
+import { html, nothing, type Html } from './html.ts';
+import { ago, cut, number, since, summary, value } from './words.ts';
+
+const NAVIGATION = [
+  ['/', 'Overview'],
+  ['/nodes', 'Nodes'],
+  ['/left', 'What left'],
+  ['/events', 'Events'],
+] as const;
+
+/** A whole page. `path` marks where we are. */
+export function page(title: string, path: string, body: Html): Html {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title} · Hushwatch</title>
+        <link rel="stylesheet" href="/static/uplot.css" />
+        <link rel="stylesheet" href="/static/style.css" />
+        <script type="module" src="/static/main.js"></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header>
+          <a class="brand" href="/"><span class="mark" aria-hidden="true"></span>Hushwatch</a>
+          <nav aria-label="Pages">
+            <ul>
+              ${NAVIGATION.map(
+                ([to, name]) =>
+                  html`<li><a href="${to}" ${to === path ? html` aria-current="page"` : nothing}>${name}</a></li>`,
+              )}
+            </ul>
+          </nav>
+          <form method="post" action="/logout"><button class="plain" type="submit">Log out</button></form>
+        </header>
+        <main id="main" tabindex="-1">${body}</main>
+        <dialog id="help" aria-labelledby="help-title">
+          <h2 id="help-title">Keys</h2>
+          <dl>
+            <dt><kbd>j</kbd> <kbd>k</kbd></dt>
+            <dd>next, previous in a list</dd>
+            <dt><kbd>Enter</kbd></dt>
+            <dd>open</dd>
+            <dt><kbd>/</kbd></dt>
+            <dd>filter</dd>
+            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd></dt>
+            <dd>overview, nodes, what left, events</dd>
+            <dt><kbd>?</kbd></dt>
+            <dd>this</dd>
+          </dl>
+          <form method="dialog"><button>Close</button></form>
+        </dialog>
+        <footer>Press <kbd>?</kbd> for keys. What you see here has left its node; everything else stayed there.</footer>
+      </body>
+    </html> `;
+}
+
+export function loginPage(problem: string | undefined): Html {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>Log in · Hushwatch</title>
+        <link rel="stylesheet" href="/static/style.css" />
+      </head>
+      <body class="login">
+        <main>
+          <h1><span class="mark" aria-hidden="true"></span>Hushwatch</h1>
+          <p>
+            The token was printed when the collector started, and stands in <code>dashboard.token</code> in its
+            directory.
+          </p>
+          ${problem === undefined ? nothing : html`<p class="problem" role="alert">${problem}</p>`}
+          <form method="post" action="/login">
+            <label for="token">Token</label
+            ><input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
+            <button type="submit">Log in</button>
+          </form>
+        </main>
+      </body>
+    </html> `;
+}
+
+export function overview(alerts: readonly AlertRow[], nodes: readonly NodeRow[], now: number): Html {
+  return page(
+    'Overview',
+    '/',
+    html`<h1 class="hidden">Overview</h1>
+      <section aria-labelledby="nodes-title">
+        <h2 id="nodes-title">Nodes</h2>
+        <div id="nodes">${nodeStrip(nodes, now)}</div>
+      </section>
+      <section aria-labelledby="activity-title">
+        <h2 id="activity-title">Events a minute, by class</h2>
+        <div id="activity" class="plot" data-source="/api/activity"></div>
+        <noscript
+          ><p class="quiet">The plot needs scripts; <a href="/api/activity">the numbers</a> do not.</p></noscript
+        >
+      </section>
+      <section aria-labelledby="alerts-title">
+        <h2 id="alerts-title">Alerts <span id="live" class="quiet" role="status"></span></h2>
+        <p class="filter">
+          <label for="filter">Filter</label
+          ><input id="filter" type="search" placeholder="title, node, severity" autocomplete="off" />
+        </p>
+        ${
+          alerts.length === 0
+            ? html`<div id="empty" class="empty">
+                <p>No alerts. Nothing suspicious was seen yet.</p>
+                <p>Try, in another terminal:</p>
+                <pre>
+printf '#!/bin/sh
+id
+' &gt; /tmp/x; chmod +x /tmp/x; /tmp/x</pre>
+              </div>`
+            : nothing
+        }
+        <ul id="alerts" class="list" data-live>
+          ${alerts.map((alert) => alertItem(alert, now))}
+        </ul>
+      </section>`,
+  );
+}
+
+export function nodeStrip(nodes: readonly NodeRow[], now: number): Html {
+  if (nodes.length === 0) return html`<p class="empty">No node is registered. Add one to <code>nodes.yaml</code>.</p>`;
+  return html`<ul class="strip">
+    ${nodes.map(
+      (node) =>
+        html`<li>
+          <a href="/nodes#${node.name}"
+            ><strong>${node.name}</strong> ${weakerMark(node)}
+            <span class="quiet">${ago(node.lastReceived, now)}</span>
+            <span>${number(node.released)} released</span
+            >${node.lost > 0 ? html` <span class="bad">${number(node.lost)} lost</span>` : nothing}</a
+          >
+        </li>`,
+    )}
+  </ul>`;
+}
+
+const weakerMark = (node: NodeRow): Html =>
+  node.weaker
+    ? html`<span class="tag warn" title="Events come from /proc: short-lived processes, files and network are not seen"
+        >weaker source</span
+      >`
+    : nothing;
+
+export function alertItem(alert: AlertRow, now: number): Html {
+  return html`<li data-seq="${alert.seq}" class="alert ${alert.severity}">
+    <a href="/alerts/${alert.id}">
+      <span class="severity">${alert.severity}</span><strong>${alert.title}</strong>
+      <span class="reason">${cut(alert.reason)}</span>
+      <span class="meta quiet"
+        >${alert.node} ·
+        ${ago(alert.time, now)}${alert.loss > 0 ? html` · <span class="bad">${number(alert.loss)} events lost around it</span>` : nothing}</span
+      ></a
+    >
+  </li>`;
+}
+
+export function nodesPage(nodes: readonly NodeRow[], now: number): Html {
+  const rows = nodes.map(
+    (
+      node,
+    ) => html`<section class="card" id="${node.name}" aria-labelledby="n-${node.name}"><h2 id="n-${node.name}">${node.name} ${weakerMark(node)}</h2>
+<dl class="facts">
+<dt>Last batch</dt><dd>number ${number(node.lastSequence)}, ${ago(node.lastReceived, now)}</dd>
+<dt>Role, cohort</dt><dd>${node.role}, ${node.cohort}</dd>
+<dt>Sources</dt><dd>${node.sources === '' ? '—' : node.sources}</dd>
+<dt>Ruleset</dt><dd><code title="${node.ruleset}">${node.ruleset.slice(0, 12)}</code></dd>
+<dt>Agent</dt><dd>${node.agentVersion}</dd></dl>
+<table><caption>Every event it saw, accounted for</caption><thead><tr><th scope="col">Seen</th><th scope="col">Released</th><th scope="col">Merged</th><th scope="col">Sampled out</th><th scope="col">Withheld</th><th scope="col">Lost</th></tr></thead>
+<tbody><tr><td>${number(node.seen)}</td><td>${number(node.released)}</td><td>${number(node.merged)}</td><td>${number(node.sampled)}</td><td>${number(node.withheld)}</td><td${node.lost > 0 ? html` class="bad"` : nothing}>${number(node.lost)}</td></tr></tbody></table></section>`,
+  );
+  return page(
+    'Nodes',
+    '/nodes',
+    html`<h1>Nodes</h1>
+      ${rows.length === 0 ? nodeStrip([], now) : rows}`,
+  );
+}
+
+export interface OpenedAlert {
+  readonly alert: AlertRow;
+  readonly events: readonly (LocatedRecord | undefined)[];
+  readonly lineage: readonly LocatedRecord[];
+  readonly others: readonly LocatedRecord[];
+}
+
+export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: number): Html {
+  return page(
+    alert.title,
+    '',
+    html`<article class="${alert.severity}">
+      <p class="severity">${alert.severity}</p>
+      <h1>${alert.title}</h1>
+      <p class="lead">${alert.reason}</p>
+      <dl class="facts">
+        <dt>Node</dt>
+        <dd>${alert.node}</dd>
+        <dt>When</dt>
+        <dd>${ago(alert.time, now)}</dd>
+        <dt>Detector</dt>
+        <dd>${alert.detector}${alert.rule === undefined ? nothing : html` <code>${alert.rule}</code>`}</dd>
+        <dt>ATT&amp;CK</dt>
+        <dd>${alert.attack.length === 0 ? '—' : alert.attack.map((tag) => html`<span class="tag">${tag}</span> `)}</dd>
+        <dt>Loss around it</dt>
+        <dd>
+          ${alert.loss === 0 ? 'none' : html`<span class="bad">${number(alert.loss)} events; the picture may be incomplete</span>`}
+        </dd>
+        <dt>Would have silenced it</dt>
+        <dd>${alert.silencedBy}</dd>
+      </dl>
+      <section>
+        <h2>Evidence</h2>
+        ${events.length === 0 ? html`<p class="quiet">This alert is about the node itself, not about an event.</p>` : events.map((event) => (event === undefined ? html`<p class="quiet">An event whose body has expired; its statement is still in the log.</p>` : eventCard(event)))}
+      </section>
+      <section>
+        <h2>How the process came to be</h2>
+        ${
+          lineage.length === 0
+            ? html`<p class="quiet">
+                No start of this process is in the evidence: it is older, or the alert names none.
+              </p>`
+            : html`<ol class="lineage">
+                ${lineage.toReversed().map(
+                  (record) =>
+                    html`<li>
+                      <a href="${whereLeft(record)}"><span class="name">${record.event}</span> ${summary(record)}</a>
+                      <span class="quiet">${ago(record.time, now)}</span>
+                    </li>`,
+                )}
+              </ol>`
+        }
+      </section>
+      <section>
+        <h2>What else it did</h2>
+        ${others.length === 0 ? html`<p class="quiet">Nothing else around that time.</p>` : eventList(others, now)}
+      </section>
+    </article>`,
+  );
+}
+
+const whereLeft = (record: LocatedRecord): string => `/left?at=${record.logIndex}.${record.line}`;
+
+function eventCard(record: LocatedRecord): Html {
+  return html`<div class="card">
+    <h3><span class="name">${record.event}</span> <a href="${whereLeft(record)}">what was withheld</a></h3>
+    ${attributes(record)}
+  </div>`;
+}
+
+/** Attributes in the order of the vocabulary, which is the order in which one reads. */
+function attributes(record: ReleasedRecord): Html {
+  const rows = Object.entries(record).filter(([name]) => isAttributeName(name));
+  return html`<dl class="attributes">
+    ${rows.map(
+      ([name, v]) =>
+        html`<dt>${name}</dt>
+          <dd>${cut(value(v))}</dd>`,
+    )}
+  </dl>`;
+}
+
+function eventList(records: readonly LocatedRecord[], now: number): Html {
+  return html`<ul class="list events">
+    ${records.map(
+      (record) =>
+        html`<li>
+          <a href="${whereLeft(record)}"
+            ><span class="name">${record.event}</span><span class="what">${summary(record)}</span
+            ><span class="meta quiet">${record.node} · ${since(record.time, now)} ago</span></a
+          >
+        </li>`,
+    )}
+  </ul>`;
+}
+
+/** A released event beside what was withheld of it, and by which rule. */
+export function leftPage(
+  records: readonly LocatedRecord[],
+  opened: LocatedRecord | undefined,
+  exposed: readonly ExposureRow[] | undefined,
+  now: number,
+): Html {
+  const chosen = opened ?? records[0];
+  return page(
+    'What left',
+    '/left',
+    html`<h1>What left</h1>
+      <p class="lead">Beside each released event stands what its node knew and kept to itself.</p>
+      ${chosen === undefined ? html`<p class="empty">Nothing has left yet. Nodes send within a second of what happens.</p>` : html`<div class="beside">${leftCard(chosen)}${withheldCard(chosen, exposed)}</div>`}
+      <section>
+        <h2>Recent</h2>
+        ${eventList(records, now)}
+      </section>`,
+  );
+}
+
+function leftCard(record: LocatedRecord): Html {
+  return html`<section class="card" aria-labelledby="left-title">
+    <h2 id="left-title">Left the node</h2>
+    <p>
+      <span class="name">${record.event}</span>
+      <span class="quiet"
+        >${record.node}, batch at ${number(record.logIndex)} in the log, line ${number(record.line + 1)}</span
+      >
+    </p>
+    ${attributes(record)}
+  </section>`;
+}
+
+function withheldCard(record: LocatedRecord, exposed: readonly ExposureRow[] | undefined): Html {
+  const rows = exposed?.filter((row) => row.event === record.event) ?? [];
+  const withheld = rows.filter((row) => !row.leaves);
+  const changed = rows.filter((row) => row.leaves && row.do !== 'keep' && record[row.attribute] !== undefined);
+  const item = (row: ExposureRow): Html =>
+    html`<dt>${row.attribute} <span class="tag">${row.sensitivity}</span></dt>
+      <dd><b>${row.do}</b> ${row.summary}. <span class="quiet">${row.why}</span></dd>`;
+  return html`<section class="card" aria-labelledby="withheld-title">
+    <h2 id="withheld-title">Withheld, and by which rule</h2>
+    ${rows.length === 0 ? html`<p class="quiet">The ruleset of this batch is not known here.</p>` : nothing}
+    <dl class="rules">${withheld.map(item)}</dl>
+    ${
+      changed.length === 0
+        ? nothing
+        : html`<h3>Left, but not as it was</h3>
+            <dl class="rules">${changed.map(item)}</dl>`
+    }
+  </section>`;
+}
+
+export interface EventsQuery {
+  readonly class: string;
+  readonly node: string;
+}
+
+export function eventsPage(
+  records: readonly LocatedRecord[],
+  nodes: readonly NodeRow[],
+  query: EventsQuery,
+  now: number,
+): Html {
+  const option = (v: string, chosen: string, text = v): Html =>
+    html`<option value="${v}" ${v === chosen ? html` selected` : nothing}>${text}</option>`;
+  const shown = records.filter(
+    (record) => query.class === '' || (isEventName(record.event) && EVENTS[record.event].class === query.class),
+  );
+  return page(
+    'Events',
+    '/events',
+    html`<h1>Events</h1>
+      <form class="filter" method="get" action="/events">
+        <label for="class">Class</label
+        ><select id="class" name="class">
+          ${option('', query.class, 'all')}${CLASSES.map((name) => option(name, query.class))}
+        </select>
+        <label for="node">Node</label
+        ><select id="node" name="node">
+          ${option('', query.node, 'all')}${nodes.map(({ name }) => option(name, query.node))}</select
+        ><button type="submit">Show</button> <label for="filter">Filter</label
+        ><input id="filter" type="search" placeholder="text in the list" autocomplete="off" />
+      </form>
+      ${shown.length === 0 ? html`<p class="empty">No such event among the latest. More: <code>npx hushwatch events --since 1h --json</code></p>` : eventList(shown, now)}`,
+  );
+}
+
+export function errorPage(status: number, what: string): Html {
+  return page(
+    what,
+    '',
+    html`<h1>${String(status)}: ${what}</h1>
+      <p><a href="/">Back to the overview</a></p>`,
+  );
+}
