@@ -77,8 +77,9 @@ export function readDocument(text: string, file: string): Document {
     problems.reportAt(second.range[0], '', 'a second document', 'one ruleset a file; remove the line `---`');
   }
   for (const error of [...document.errors, ...document.warnings]) {
-    const remedy = error.code === 'DUPLICATE_KEY' ? 'keep one of the two' : 'correct the YAML';
-    problems.reportAt(error.pos[0], '', firstLine(error.message), remedy);
+    if (error.code === 'DUPLICATE_KEY')
+      problems.reportAt(error.pos[0], '', 'a key that was there before', 'keep one of them');
+    else problems.reportAt(error.pos[0], '', firstLine(error.message), 'correct the YAML');
   }
   refuseIndirection(document.contents, problems);
   if (!isMap(document.contents)) {

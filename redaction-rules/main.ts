@@ -7,13 +7,16 @@ import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
 import { compileRuleset } from './compile.ts';
 import { EXAMPLE_KEYS, failingExamples, releasedOf } from './examples.ts';
 import { exposure, type ExposureRow } from './exposure.ts';
+import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
 
 const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--json]
+       hushwatch rules schema
 
 check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it
+schema   JSON Schema of rulesets, for editors
 
 example: hushwatch rules explain redaction-rules/rulesets/generic-linux.yaml --event process.exec
 `;
@@ -31,6 +34,9 @@ export async function main(args: string[]): Promise<number> {
         return check(rest);
       case 'explain':
         return explain(rest);
+      case 'schema':
+        process.stdout.write(`${JSON.stringify(rulesetSchema(), undefined, 2)}\n`);
+        return DONE;
       case '--help':
       case 'help':
         process.stdout.write(USAGE);

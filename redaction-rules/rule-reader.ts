@@ -98,7 +98,7 @@ class YamlReader implements ParameterReader {
     if (at === undefined) return 1;
     const value = scalarOf(at);
     if (typeof value === 'number' && value >= min && value <= max) return value;
-    this.#report(at, 'not a number in range', 'write a number above 0');
+    this.#report(at, 'not a number in range', `write a number from ${min} to ${max}`);
     return 1;
   }
 
@@ -179,7 +179,7 @@ class YamlReader implements ParameterReader {
       try {
         const compiled = RE2JS.compile(pattern);
         if (compiled.matcher('').find())
-          this.#report(item, 'a pattern that matches nothing at all', 'make it match at least one character');
+          this.#report(item, 'a pattern that matches the empty text', 'make it match at least one character');
       } catch {
         this.#report(
           item,

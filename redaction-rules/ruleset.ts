@@ -114,7 +114,8 @@ export function parseRuleset(text: string, file: string): Ruleset {
     purposes: names.purposes,
     ...readEvents(top, entries, names, problems),
   };
-  reportUnused(entries, names, problems);
+  // A misspelt name would be reported twice.
+  if (problems.texts.length === 0) reportUnused(entries, names, problems);
   if (problems.texts.length > 0) throw new RulesetError(problems.texts);
   return ruleset;
 }

@@ -1,0 +1,105 @@
+/** `hushwatch rules` as a reviewer runs it. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { smallRulesetText } from './small-ruleset.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), 'hushwatch-rules-'));
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const write = (name: string, text: string): string => {
+  const file = join(directory, name);
+  writeFileSync(file, text);
+  return file;
+};
+function rules(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['hushwatch.ts', 'rules', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+  });
+}
+
+const GENERIC = 'redaction-rules/rulesets/generic-linux.yaml';
+
+test('check: the shipped ruleset is sound', () => {
+  const { status, stdout, stderr } = rules('check', GENERIC);
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(
+    /^generic-linux 1: \d+ of \d+ attributes leave in some form; (\d+) of \1 examples hold\nsha256 [0-9a-f]{64}\n$/,
+  );
+});
+
+test('check: an example that does not hold is a failure', () => {
+  const text = smallRulesetText({
+    attributes: { 'process.pid': { do: 'keep' } },
+    events: { 'process.exit': { examples: [{ name: 'a wish', in: { 'process.pid': 1 }, out: {} }] } },
+  });
+  const { status, stderr } = rules('check', write('wish.yaml', text));
+  expect(status).toBe(1);
+  expect(stderr).toContain('example "a wish": process.pid: expected nothing, released 1');
+  expect(stderr).toContain('process.pid leaves, but nobody is named who uses it');
+});
+
+test('check: what is no ruleset is a problem of configuration', () => {
+  const { status, stderr } = rules('check', write('broken.yaml', 'name: x\nversion: 0\n'));
+  expect(status).toBe(3);
+  expect(stderr).toContain('broken.yaml:2:10: version: not a whole number above 0; write 1, 2, 3, …');
+  expect(stderr).toContain('problems; nothing would be released');
+});
+
+test('a file that is not there', () => {
+  const { status, stderr } = rules('check', join(directory, 'none.yaml'));
+  expect(status).toBe(3);
+  expect(stderr).toContain('hint: name a file that can be read');
+});
+
+test('explain: a table for each event, in words', () => {
+  const { status, stdout } = rules('explain', GENERIC, '--event', 'network.connect');
+  expect(status).toBe(0);
+  expect(stdout).toContain('network.connect  A socket was connected.');
+  expect(stdout).toMatch(
+    /network\.peer\.address +network-identity +pseudonymous address that keeps which share a network, this node only, per epoch of 30 days; as they are: loopback, unspecified/,
+  );
+  expect(stdout).toMatch(/203\.0\.113\.7 -> p-\d/);
+  expect(stdout).not.toContain('process.exec ');
+});
+
+test('explain --json: a line for each attribute of each event', () => {
+  const { status, stdout } = rules('explain', GENERIC, '--json');
+  expect(status).toBe(0);
+  const rows: readonly unknown[] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+  expect(rows.length).toBeGreaterThan(200);
+  expect(rows).toContainEqual(
+    expect.objectContaining({
+      event: 'process.exec',
+      attribute: 'process.parent.command_args',
+      leaves: false,
+      summary: 'nothing',
+    }),
+  );
+});
+
+test('wrong usage says how', () => {
+  for (const args of [
+    [],
+    ['chek'],
+    ['check'],
+    ['explain'],
+    ['explain', GENERIC, '--jsno'],
+    ['explain', GENERIC, '--event', 'x'],
+  ]) {
+    const { status, stderr } = rules(...args);
+    expect(status, args.join(' ')).toBe(2);
+    expect(stderr).toContain('usage: hushwatch rules check FILE...');
+  }
+});
