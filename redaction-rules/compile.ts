@@ -183,6 +183,7 @@ interface Plan {
   /** `{"event":"…","time":` */
   readonly head: string;
   readonly slots: readonly Slot[];
+  readonly carried: ReadonlySet<string>;
 }
 
 /** Every event of the vocabulary under the keys of one epoch. */
@@ -199,6 +200,7 @@ function compilePlans(ruleset: Ruleset, keyed: Keyed): ReadonlyMap<string, Plan>
   const planOf = (name: EventName, rules: EventRules): Plan => ({
     class: EVENTS[name].class,
     head: `{"event":${JSON.stringify(name)},"time":`,
+    carried: new Set(rules.keys()),
     slots: [...rules].map(([attribute, rule]) => ({
       attribute,
       lead: `,${JSON.stringify(attribute)}:`,
@@ -272,9 +274,12 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
   };
 }
 
-function countForeign(plan: Plan, attributes: Readonly<Record<string, unknown>>, count: (name: string) => void): void {
-  const carried: readonly string[] = plan.slots.map((slot) => slot.attribute);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && !carried.includes(name)) count(name);
+function countForeign(
+  plan: Plan,
+  attributes: Readonly<Record<string, unknown>>,
+  count: (name: string) => void,
+): void {
+  for (const name of Object.keys(attributes)) {
+    if (!plan.carried.has(name) && attributes[name] !== undefined) count(name);
   }
 }
