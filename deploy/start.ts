@@ -109,6 +109,12 @@ function logSize(home: Home): number {
 
 const pending = (home: Home): number => readdirSync(home.spool).filter((name) => name.endsWith('.batch')).length;
 
+/** Which sensor the last signed statement heard of: the number it drew when it loaded its programs. */
+function sensorOf(home: Home): string | undefined {
+  const file = join(home.spool, 'head');
+  return existsSync(file) ? /"instance":"(\d+)"/.exec(readFileSync(file, 'utf8'))?.[1] : undefined;
+}
+
 async function until(what: () => boolean, timeoutMs: number): Promise<boolean> {
   for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(50)) if (what()) return true;
   return what();
@@ -204,6 +210,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   }
 
   const sizeBefore = logSize(home);
+  const sensorBefore = sensorOf(home);
   const node = process.execPath;
   const hushwatch = join(CHECKOUT, 'hushwatch.ts');
   const parts: Supervised[] = [];
@@ -262,7 +269,8 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   writePids(root, { collector, agent, shipper, sensor });
 
   say('waiting for the first batch to be logged');
-  const logged = until(() => logSize(home) > sizeBefore, 30_000);
+  const isUp = (): boolean => logSize(home) > sizeBefore && (sensor === undefined || sensorOf(home) !== sensorBefore);
+  const logged = until(isUp, 30_000);
   const ready = await Promise.race([logged, stopAsked.promise.then(() => undefined)]);
   if (ready === false) say(`no batch was logged within 30 s; see ${join(shownRoot, 'log')}`);
   if (ready === true) {

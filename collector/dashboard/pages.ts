@@ -294,7 +294,8 @@ export function leftPage(
   exposed: readonly ExposureRow[] | undefined,
   now: number,
 ): Html {
-  const chosen = opened ?? records[0];
+  // A started program tells most; without one, the latest of whatever there is.
+  const chosen = opened ?? records.find((record) => record.event === 'process.exec') ?? records[0];
   return page(
     'What left',
     '/left',
@@ -327,10 +328,11 @@ function withheldCard(record: LocatedRecord, exposed: readonly ExposureRow[] | u
   const changed = rows.filter((row) => row.leaves && row.do !== 'keep' && record[row.attribute] !== undefined);
   const item = (row: ExposureRow): Html =>
     html`<dt>${row.attribute} <span class="tag">${row.sensitivity}</span></dt>
-      <dd><b>${row.do}</b> ${row.summary}. <span class="quiet">${row.why}</span></dd>`;
+      <dd>${row.summary}. <span class="quiet">${row.why}</span></dd>`;
   return html`<section class="card" aria-labelledby="withheld-title">
     <h2 id="withheld-title">Withheld, and by which rule</h2>
     ${rows.length === 0 ? html`<p class="quiet">The ruleset of this batch is not known here.</p>` : nothing}
+    ${rows.length > 0 && withheld.length === 0 ? html`<p class="quiet">Nothing whole: this kind of event has no attribute that stays behind.</p>` : nothing}
     <dl class="rules">${withheld.map(item)}</dl>
     ${
       changed.length === 0

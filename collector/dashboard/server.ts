@@ -92,6 +92,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, site: 
   if (request.method === 'POST') return await post(request, response, url, access);
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return send(response, 405, errorPage(405, 'Only looking is possible'));
+  if (url.pathname === '/favicon.ico') {
+    response.writeHead(204, HEADERS).end();
+    return;
+  }
   if (url.pathname.startsWith('/static/')) return file(response, url.pathname.slice('/static/'.length));
   const offered = url.searchParams.get('token');
   if (offered !== null && url.pathname === '/') return login(response, offered, access);
