@@ -115,7 +115,7 @@ struct class_counters {
 /* Emitted counts the frames that stand before this one in the stream; seen is the sum of the others. */
 struct frame_counters {
 	struct frame_head head;
-	__u64 unread;		/* 32-bit system calls that the sensor does not understand */
+	__u64 unread;		/* 32-bit socketcalls that connect, listen or accept: not unpacked */
 	struct class_counters classes[CLASS_COUNT];
 };
 

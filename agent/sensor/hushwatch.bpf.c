@@ -833,13 +833,21 @@ HANDLER(module_refused)
 	return named(&c.event, 0, 0, FRAME_MODULE_LOAD, 0, c.error);
 }
 
-/* A system call that packs others and that we do not unpack: counted, so that the blind spot shows. */
+#define SOCKETCALL_CONNECT 3
+#define SOCKETCALL_ACCEPT 5
+#define SOCKETCALL_ACCEPT4 18
+
+/* socketcall packs others and is not unpacked: counted, so that the blind spot shows. */
 HANDLER(unread)
 {
-	struct event e;
+	struct made_call c;
+	__u64 packed;
 
-	if (event_begin(&e, CLASS_NETWORK))
-		e.processor->unread++;
+	if (!call_begin(&c, regs, result))
+		return 0;
+	packed = argument(&c, 0);
+	if ((packed >= SOCKETCALL_CONNECT && packed <= SOCKETCALL_ACCEPT) || packed == SOCKETCALL_ACCEPT4)
+		c.event.processor->unread++;
 	return 0;
 }
 
