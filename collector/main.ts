@@ -11,12 +11,13 @@ import { RulesetError } from '../redaction-rules/ruleset.ts';
 import { describeConfig, readConfig } from './config.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { initCollector } from './keys.ts';
+import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
 import { loadRulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { runCollector, type Settings } from './run.ts';
 import { SEVERITIES, State, type AlertRow } from './state.ts';
-import { queryEvents, QueryError } from './tables.ts';
+import { compact, queryEvents, QueryError } from './tables.ts';
 import { ConfigError } from './yaml-file.ts';
 
 const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 } as const;
@@ -24,7 +25,7 @@ const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 }
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
 const HOME = join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 
-export const USAGE = `usage: hushwatch collector run | check [--config FILE]
+export const USAGE = `usage: hushwatch collector run | check | compact [--config FILE]
        hushwatch collector init --home DIRECTORY --origin NAME
        hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
@@ -51,6 +52,10 @@ export async function main(args: string[]): Promise<number> {
     const { values } = parse(rest, { config: { type: 'string', default: join(HOME, 'collector.yaml') } });
     if (verb === 'check') return check(values.config);
     if (verb === 'run') return await run(values.config);
+    if (verb === 'compact') {
+      for (const name of await compact(readConfig(values.config).home, nowUs())) say(name);
+      return EXIT.done;
+    }
     throw new UsageError(verb === '' ? 'say what to do' : `no command ${verb}`);
   });
 }

@@ -50,15 +50,6 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
 
   const refreshing = setInterval(() => refresh(registry, logger), LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
-  const receiver = await startReceiver({
-    collector,
-    address: config.listen,
-    tls: { key: read('tls.key'), cert: read('tls.crt') },
-    logDirectory: join(home, 'log'),
-    logger,
-  });
-  const view = viewOf({ state, evidence, registry, rulesets });
-  const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
 
   const ending = new AbortController();
   const following = [
@@ -67,15 +58,31 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
       const secret = secretFile === undefined ? undefined : readFileSync(secretFile);
       return postAlerts(state, { url, secret }, logger, ending.signal);
     }),
-  ];
+  ].map(failureOf);
+  // Disposed in reverse: first the doors, then the followers, then what they stand on.
+  await using _followers = {
+    [Symbol.asyncDispose]: async () => {
+      ending.abort();
+      await Promise.all(following);
+    },
+  };
+  await using receiver = await startReceiver({
+    collector,
+    address: config.listen,
+    tls: { key: read('tls.key'), cert: read('tls.crt') },
+    logDirectory: join(home, 'log'),
+    logger,
+  });
+  const view = viewOf({ state, evidence, registry, rulesets });
+  const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
+  await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
   logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
 
-  const stopped = new Promise<undefined>((settle) => stop.addEventListener('abort', () => settle(undefined)));
-  const failure = await Promise.race([stopped, log.broken, state.broken, ...following.map(failureOf)]);
-  await receiver.close();
-  await dashboard.close();
-  ending.abort();
-  await Promise.allSettled(following);
+  const stopped = new Promise<undefined>((settle) => {
+    if (stop.aborted) settle(undefined);
+    stop.addEventListener('abort', () => settle(undefined));
+  });
+  const failure = await Promise.race([stopped, log.broken, state.broken, ...following]);
   if (failure !== undefined) throw failure;
 }
 

@@ -247,6 +247,23 @@ export class State implements Disposable {
     return this.#rows(sql, fromUs, toUs, ...(node === undefined ? [] : [node]), limit).map(batchOf);
   }
 
+  /** Days (UTC) on which batches came, each with its part of the log. */
+  days(): readonly { readonly day: string; readonly first: number; readonly last: number }[] {
+    const sql = `SELECT date(received / 1000000, 'unixepoch') AS day, min(log_index) AS first, max(log_index) AS last
+      FROM batches GROUP BY day HAVING count(*) = max(log_index) - min(log_index) + 1 ORDER BY first`;
+    return this.#rows(sql).map((row) => ({
+      day: text(row['day']),
+      first: number(row['first']),
+      last: number(row['last']),
+    }));
+  }
+
+  /** Batches with events at these places of the log, both ends included. */
+  batchesFrom(first: number, last: number): readonly BatchRow[] {
+    const sql = 'SELECT * FROM batches WHERE log_index BETWEEN ? AND ? AND events > 0 ORDER BY log_index';
+    return this.#rows(sql, first, last).map(batchOf);
+  }
+
   nodes(): readonly NodeRow[] {
     return this.#rows('SELECT * FROM nodes ORDER BY name').map(nodeOf);
   }

@@ -1,8 +1,11 @@
 /**
  * Tables over the evidence: SQL in DuckDB, on the bodies as they lie, beside a running collector. Which files a
  * question needs is looked up in the state; nothing is locked and nothing is written.
+ *
+ * Days that are over may be compacted: `tables/DAY.FIRST-LAST.parquet` holds the events of that part of the log. It is
+ * derived; when it is removed, the evidence answers again.
  */
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as DuckDB from '@duckdb/node-api';
@@ -46,10 +49,21 @@ const MAX_BATCHES = 1_000_000;
 export async function queryEvents(home: string, query: EventQuery): Promise<readonly string[]> {
   const batches = batchesFor(home, query);
   if (batches.length === 0) return [];
+  const compacted = compactedIn(home).filter(({ first, last }) =>
+    batches.some(({ logIndex }) => first <= logIndex && logIndex <= last),
+  );
+  const isCompacted = ({ logIndex }: BatchRow): boolean =>
+    compacted.some(({ first, last }) => first <= logIndex && logIndex <= last);
+  const loose = batches.filter((batch) => !isCompacted(batch) && existsSync(join(home, bodyPath(batch.body))));
   const instance = await loadDuckDB().DuckDBInstance.create(':memory:');
   const connection = await instance.connect();
   try {
-    await prepare(connection, home, batches);
+    const sources = [
+      ...(await looseSource(connection, home, loose)),
+      ...compacted.map((part) => partSource(part, query)),
+    ];
+    if (sources.length === 0) return [];
+    await prepare(connection, home, sources);
     const rows = await run(connection, query);
     return rows.map(([node, sequence, line]) => `{"node":"${node}","sequence":${sequence},${line.slice(1)}`);
   } finally {
@@ -68,13 +82,32 @@ function batchesFor(home: string, { sinceUs, untilUs, node }: EventQuery): reado
   const file = join(home, 'state.sqlite');
   if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
   using state = State.openReadOnly(file);
-  return state
-    .batchesBetween(sinceUs, untilUs + ROUNDING_US, MAX_BATCHES, node)
-    .filter(({ body }) => existsSync(join(home, bodyPath(body))));
+  return state.batchesBetween(sinceUs, untilUs + ROUNDING_US, MAX_BATCHES, node);
 }
 
-async function prepare(connection: DuckDB.DuckDBConnection, home: string, batches: readonly BatchRow[]): Promise<void> {
-  const evidence = join(home, 'evidence');
+/** A part of the log whose events lie in one Parquet file. */
+interface CompactedPart {
+  readonly file: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+function compactedIn(home: string): readonly CompactedPart[] {
+  const directory = join(home, 'tables');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.flatMap((name) => {
+    const [, first, last] = /^[0-9-]{10}\.([0-9]+)-([0-9]+)\.parquet$/.exec(name) ?? [];
+    return first === undefined ? [] : [{ file: join(directory, name), first: Number(first), last: Number(last) }];
+  });
+}
+
+/** SQL that gives node, sequence, log_index and line of the events in these batches; none for no batches. */
+async function looseSource(
+  connection: DuckDB.DuckDBConnection,
+  home: string,
+  batches: readonly BatchRow[],
+): Promise<readonly string[]> {
+  if (batches.length === 0) return [];
   await connection.run('CREATE TABLE batches (file VARCHAR, node VARCHAR, sequence BIGINT, log_index BIGINT)');
   const appender = await connection.createAppender('batches');
   for (const { body, node, sequence, logIndex } of batches) {
@@ -86,16 +119,73 @@ async function prepare(connection: DuckDB.DuckDBConnection, home: string, batche
   }
   appender.closeSync();
   const files = [...new Set(batches.map(({ body }) => join(home, bodyPath(body))))].map(quoted).join(',');
+  return [
+    `SELECT batches.node, batches.sequence, batches.log_index, json::VARCHAR AS line
+     FROM read_json_objects([${files}], format = 'newline_delimited', compression = 'zstd', filename = true) AS found
+     JOIN batches ON batches.file = found.filename`,
+  ];
+}
+
+function partSource({ file }: CompactedPart, { sinceUs, untilUs, node }: EventQuery): string {
+  const ofNode = node === undefined ? '' : ` AND node = ${quoted(node)}`;
+  return `SELECT node, sequence, log_index, line FROM read_parquet(${quoted(file)})
+    WHERE time BETWEEN ${Math.round(sinceUs)} AND ${Math.round(untilUs)}${ofNode}`;
+}
+
+async function prepare(connection: DuckDB.DuckDBConnection, home: string, sources: readonly string[]): Promise<void> {
   const structure = quoted(JSON.stringify(Object.fromEntries(COLUMNS)));
   await connection.run(`CREATE VIEW events AS
-    SELECT node, sequence, log_index, line, unnest(from_json(line, ${structure})) FROM
-      (SELECT batches.node, batches.sequence, batches.log_index, json::VARCHAR AS line
-       FROM read_json_objects([${files}], format = 'newline_delimited', compression = 'zstd', filename = true) AS found
-       JOIN batches ON batches.file = found.filename)`);
-  // From here on a condition can read the evidence and nothing else.
-  await connection.run(`SET allowed_directories = [${quoted(evidence)}]`);
+    SELECT node, sequence, log_index, line, unnest(from_json(line, ${structure})) FROM (${sources.join(' UNION ALL ')})`);
+  // From here on a condition can read evidence and tables, and nothing else.
+  const allowed = ['evidence', 'tables'].map((name) => quoted(join(home, name))).join(',');
+  await connection.run(`SET allowed_directories = [${allowed}]`);
   await connection.run('SET enable_external_access = false');
   await connection.run('SET lock_configuration = true');
+}
+
+/** Writes the days that are over and not compacted yet; the names of the files made. */
+export async function compact(home: string, nowUs: number): Promise<readonly string[]> {
+  const today = new Date(nowUs / 1000).toISOString().slice(0, 10);
+  const have = compactedIn(home);
+  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  const made: string[] = [];
+  for (const { day, first, last } of state.days()) {
+    if (day >= today || have.some((part) => part.first <= last && first <= part.last)) continue;
+    const batches = state.batchesFrom(first, last);
+    // With a body missing the part would say that there was nothing.
+    if (!batches.every(({ body }) => existsSync(join(home, bodyPath(body))))) continue;
+    await writePart(home, join(home, 'tables', `${day}.${first}-${last}.parquet`), batches);
+    made.push(`${day}.${first}-${last}.parquet`);
+  }
+  return made;
+}
+
+async function writePart(home: string, file: string, batches: readonly BatchRow[]): Promise<void> {
+  if (batches.length === 0) return;
+  mkdirSync(join(home, 'tables'), { recursive: true });
+  const temporary = `${file}.tmp`;
+  rmSync(temporary, { force: true });
+  const instance = await loadDuckDB().DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  try {
+    const [source = ''] = await looseSource(connection, home, batches);
+    await connection.run(
+      `COPY (SELECT node, sequence, log_index, CAST(json_extract(line, '$.time') AS BIGINT) AS time, line
+       FROM (${source}) ORDER BY time) TO ${quoted(temporary)} (FORMAT parquet, COMPRESSION zstd)`,
+    );
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+  sync(temporary);
+  renameSync(temporary, file);
+  sync(join(home, 'tables'));
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }
 
 async function run(

@@ -142,6 +142,19 @@ test('a second collector in the same directory ends at once', () => {
   expect(stderr).toContain('held by another process');
 });
 
+test('a port that is taken ends it at once', async () => {
+  const other = join(root, 'other');
+  await initCollector({
+    home: other,
+    origin: 'localhost/other',
+    listen: `127.0.0.1:${port}`,
+    dashboard: '127.0.0.1:0',
+  });
+  const { status, stderr } = hushwatch('collector', 'run', '--config', join(other, 'collector.yaml'));
+  expect(status).toBe(1);
+  expect(stderr).toContain('EADDRINUSE');
+});
+
 test('batches survive kill -9 in their midst; nothing is lost, nothing twice', { timeout: 60_000 }, async () => {
   const batches = Array.from({ length: 60 }, () => batch(5));
   const kills = [7, 23, 50];
