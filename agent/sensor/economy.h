@@ -221,9 +221,11 @@ static __always_inline void emit(struct event *e, struct record *r, __u32 kind)
 	if (e->waiting < WAKE_BYTES && e->waiting + size >= WAKE_BYTES)
 		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&ring, head, size & (FRAME_MAX - 1), flags)) {
+		record_end(e->processor);
 		count_lost(COUNTERS(e));
 		return;
 	}
+	record_end(e->processor);
 	COUNTERS(e)->emitted++;
 	if (!e->slot)
 		return;

@@ -91,7 +91,7 @@ int BPF_PROG(on_fork, struct task_struct *forker, struct task_struct *child)
 		return 0;
 	if (!admit(&e, 0, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, e.processor)) {
 		give_up(&e);
 		return 0;
 	}
@@ -132,7 +132,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old, struct linux_binprm *
 
 	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS) || !admit(&e, 0, false))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, e.processor)) {
 		give_up(&e);
 		return 0;
 	}
@@ -168,7 +168,7 @@ static __always_inline int process_ended(struct task_struct *task)
 
 	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS) || !admit(&e, 0, false))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, e.processor)) {
 		give_up(&e);
 		return 0;
 	}
@@ -211,7 +211,7 @@ static __always_inline int named(struct event *e, const char *name, __u32 limit,
 	struct frame_named *f;
 	struct record r;
 
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, e->processor)) {
 		give_up(e);
 		return 0;
 	}
@@ -351,7 +351,7 @@ static __always_inline int open_refused(struct made_call *c)
 
 	if (!admit(&c->event, 0, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c->event.processor)) {
 		give_up(&c->event);
 		return 0;
 	}
@@ -385,7 +385,7 @@ static __always_inline int open_for_write(struct made_call *c, struct file *file
 		identity = file_identity(c, dentry, inode, flags);
 	if (!admit(&c->event, identity, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c->event.processor)) {
 		give_up(&c->event);
 		return 0;
 	}
@@ -403,17 +403,18 @@ static __always_inline int open_for_read(struct made_call *c, struct file *file,
 	struct record r;
 	__u32 end;
 
-	if (!record_begin(&r))
+	if (!record_begin(&r, c->event.processor))
 		return 0;
 	push_empty(&r);
 	push_empty(&r);
 	push_empty(&r);
 	end = r.at;
 	push_path(&r, c->event.processor, c->event.task->fs, dentry, GET(file, f_path.mnt));
-	if (!is_watched(c->event.processor, AT(&r) + 2, end - r.at - 2, dentry))
+	if (!is_watched(c->event.processor, AT(&r) + 2, end - r.at - 2, dentry) ||
+	    !admit(&c->event, file_identity(c, dentry, inode, 0), true)) {
+		record_end(c->event.processor);
 		return 0;
-	if (!admit(&c->event, file_identity(c, dentry, inode, 0), true))
-		return 0;
+	}
 	emit_file(c, &r, inode, 0, 0);
 	return 0;
 }
@@ -456,7 +457,7 @@ HANDLER(path_ended)
 		return 0;
 	if (!admit(&c.event, 0, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
@@ -490,7 +491,7 @@ HANDLER(descriptor_ended)
 	dentry = GET(file, f_path.dentry);
 	if (!admit(&c.event, mix(file_identity(&c, dentry, inode, c.error), value), true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
@@ -515,7 +516,7 @@ HANDLER(memfd_ended)
 	file = file_of(c.event.task, result);
 	if (!file || !admit(&c.event, 0, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
@@ -657,7 +658,7 @@ HANDLER(socket_ended)
 		unix = named_unix_sock(sock, c.what.kind);
 	if (!admit(&c.event, socket_identity(&c, sock, unix, family), true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
@@ -700,7 +701,7 @@ HANDLER(credentials_ended)
 		identity = 0;
 	if (!admit(&c.event, identity, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
@@ -786,7 +787,7 @@ HANDLER(trace_ended)
 	}
 	if (!admit(&c.event, mix(process_identity(c.event.task, c.what.kind, c.error), request << 32 | pid) | 1, true))
 		return 0;
-	if (!record_begin(&r)) {
+	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}

@@ -61,15 +61,53 @@ struct record {
 	__u32 at;
 };
 
+/*
+ * Where a walk towards a root has got to. It lies in a map, not on the stack: what is read from a map the verifier takes for
+ * any number, so that one step looks to it like every other.
+ */
+struct walk {
+	__u32 at;
+	__u32 floor;
+	bool whole;
+	struct dentry *dentry;
+	struct dentry *mount_root;
+	struct vfsmount *mnt;
+	struct dentry *root_dentry;
+	struct vfsmount *root_mnt;
+	struct kernfs_node *node;
+};
+
+/* Of one processor: what it counted, and room to work in. */
+struct processor {
+	struct class_counters classes[CLASS_COUNT];
+	__u64 unread;
+	__u32 busy;
+	struct walk walk;
+	__u64 number;
+	char text[TEXT_BYTES];
+	char key[256];
+};
+
 #define AT(record) ((record)->bytes + ((record)->at & (FRAME_MAX - 1)))
 
-static __always_inline bool record_begin(struct record *r)
+/* False where the processor's room is taken: a kernel that lets one program interrupt another on it. */
+static __always_inline bool record_begin(struct record *r, struct processor *p)
 {
 	__u32 zero = 0;
 
+	if (p->busy)
+		return false;
 	r->bytes = bpf_map_lookup_elem(&scratches, &zero);
 	r->at = FRAME_MAX;
-	return r->bytes;
+	if (!r->bytes)
+		return false;
+	p->busy = 1;
+	return true;
+}
+
+static __always_inline void record_end(struct processor *p)
+{
+	p->busy = 0;
 }
 
 /* Ends the string that began being written at `end`: its length goes in front of it. */
@@ -110,32 +148,6 @@ static __always_inline void push_kernel_string(struct record *r, char *text, con
 	push_bytes(r, text, length);
 	string_end(r, end);
 }
-
-/*
- * Where a walk towards a root has got to. It lies in a map, not on the stack: what is read from a map the verifier takes for
- * any number, so that one step looks to it like every other.
- */
-struct walk {
-	__u32 at;
-	__u32 floor;
-	bool whole;
-	struct dentry *dentry;
-	struct dentry *mount_root;
-	struct vfsmount *mnt;
-	struct dentry *root_dentry;
-	struct vfsmount *root_mnt;
-	struct kernfs_node *node;
-};
-
-/* Of one processor: what it counted, and room to work in. */
-struct processor {
-	struct class_counters classes[CLASS_COUNT];
-	__u64 unread;
-	struct walk walk;
-	__u64 number;
-	char text[TEXT_BYTES];
-	char key[256];
-};
 
 /* A pointer as a number: the verifier lets nobody calculate with what it knows to be a pointer, so it passes through a map. */
 static __always_inline __u64 as_number(struct processor *p, const void *pointer)
