@@ -1,0 +1,142 @@
+/** The dashboard in a real browser: live, by keyboard, on a narrow screen, with nothing asked of anybody else. */
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startDashboard, type Dashboard } from '../../collector/dashboard/server.ts';
+import { alert, fakeView, type FakeView } from '../collector/dashboard/fake-view.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const present = existsSync(CHROMIUM);
+/** Functions that run in the page, as text: types of the browser stay out of this program. */
+const IN_PAGE = readFileSync(new URL('in-page.js', import.meta.url), 'utf8');
+const inPage = (page: Page, call: string): Promise<unknown> => page.evaluate(`${IN_PAGE};\n${call}`);
+const TOKEN = 'a-token-of-this-test';
+
+describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED: apt-get install chromium)'}`, () => {
+  const pictures = mkdtempSync(join(tmpdir(), 'hushwatch-pictures-'));
+  const complaints: string[] = [];
+  const asked: string[] = [];
+  let browser: Browser;
+  let view: FakeView;
+  let dashboard: Dashboard;
+  let base: string;
+
+  beforeAll(async () => {
+    view = fakeView();
+    dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN });
+    base = `http://127.0.0.1:${dashboard.port}`;
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await dashboard.close();
+  });
+
+  async function open(
+    path: string,
+    width = 1280,
+    colorScheme: 'light' | 'dark' = 'light',
+  ): Promise<{ page: Page; context: BrowserContext }> {
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    const page = await context.newPage();
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('request', (request) => asked.push(request.url()));
+    await page.goto(`${base}/?token=${TOKEN}`);
+    if (path !== '/') await page.goto(base + path);
+    return { page, context };
+  }
+
+  test('logs in by the form, says no to a wrong token, logs out', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(base);
+    await page.fill('#token', 'wrong');
+    await page.keyboard.press('Enter');
+    expect(await page.textContent('[role=alert]')).toContain('not the token');
+    await page.fill('#token', TOKEN);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#alerts');
+    await page.click('text=Log out');
+    await page.waitForSelector('#token');
+    await context.close();
+  });
+
+  test('a live alert appears within a second and takes neither focus nor place', async () => {
+    const { page, context } = await open('/');
+    await page.waitForSelector('#live:text-is("live")');
+    await page.focus('#filter');
+    const before = Date.now();
+    view.add(alert(50, { title: 'Just now' }));
+    await page.waitForSelector('text=Just now');
+    expect(Date.now() - before).toBeLessThan(1_000);
+    expect(await inPage(page, 'focused().id')).toBe('filter');
+    await context.close();
+  });
+
+  test('the plot is drawn', async () => {
+    const { page, context } = await open('/');
+    await page.waitForSelector('#activity canvas');
+    expect(await page.textContent('.u-legend')).toContain('file');
+    await context.close();
+  });
+
+  test('by keyboard alone: skip link, list, open an alert, filter, help', async () => {
+    const { page, context } = await open('/');
+    await page.keyboard.press('Tab');
+    expect(await inPage(page, 'focused().className')).toBe('skip');
+    await page.keyboard.press('j');
+    await page.keyboard.press('j');
+    await page.keyboard.press('k');
+    expect(await inPage(page, 'isFirstAlertFocused()')).toBe(true);
+    await page.keyboard.press('/');
+    await page.keyboard.type('silent');
+    expect(await page.locator('#alerts li:visible').count()).toBe(1);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('?');
+    expect(await page.isVisible('#help')).toBe(true);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/alerts\//);
+    await page.keyboard.press('g');
+    await page.keyboard.press('l');
+    await page.waitForURL(/\/left/);
+    expect(await page.textContent('#withheld-title')).toContain('Withheld');
+    await context.close();
+  });
+
+  for (const path of ['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`]) {
+    for (const [width, scheme] of [
+      [1280, 'light'],
+      [390, 'dark'],
+    ] as const) {
+      test(`${path} at ${width}: nothing sticks out, text has contrast, controls have names`, async () => {
+        const { page, context } = await open(path, width, scheme);
+        await page.waitForTimeout(300);
+        expect(Number(await inPage(page, 'width()'))).toBeLessThanOrEqual(width);
+        expect(await inPage(page, 'unnamedControls()')).toEqual([]);
+        expect(await inPage(page, 'faintText()')).toEqual([]);
+        expect(await page.title()).not.toBe('owned');
+        await page.screenshot({ path: join(pictures, `${path.replaceAll(/\W/g, '_')}-${width}.png`), fullPage: true });
+        await context.close();
+      });
+    }
+  }
+
+  test('nobody complained, nobody else was asked', () => {
+    expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);
+    expect(asked.filter((url) => !url.startsWith(base))).toEqual([]);
+  });
+});

@@ -1,0 +1,160 @@
+/** The dashboard from outside: who may look, what every answer carries, and that data stays data. */
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startDashboard, type Dashboard } from '../../../collector/dashboard/server.ts';
+import { alert, fakeView, HOSTILE, type FakeView } from './fake-view.ts';
+
+const TOKEN = 'a-token-of-this-test';
+let view: FakeView;
+let dashboard: Dashboard;
+let base: string;
+let cookie: string;
+
+beforeAll(async () => {
+  view = fakeView();
+  dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN });
+  base = `http://127.0.0.1:${dashboard.port}`;
+  const login = await fetch(`${base}/?token=${TOKEN}`, { redirect: 'manual' });
+  cookie = login.headers.get('set-cookie') ?? '';
+});
+afterAll(() => dashboard.close());
+
+const get = (
+  path: string,
+  headers: Record<string, string> = { cookie: cookie.split(';')[0] ?? '' },
+): Promise<Response> => fetch(base + path, { headers, redirect: 'manual' });
+
+test('the token in the address becomes a cookie and leaves the address', async () => {
+  const login = await fetch(`${base}/?token=${TOKEN}`, { redirect: 'manual' });
+  expect(login.status).toBe(303);
+  expect(login.headers.get('location')).toBe('/');
+  expect(cookie).toMatch(/; HttpOnly; SameSite=Strict;/);
+  expect(cookie).not.toContain(TOKEN);
+});
+
+const PAGES = [
+  '/',
+  '/nodes',
+  '/left',
+  '/left?at=7.1',
+  '/events',
+  '/events?class=file',
+  `/alerts/${alert(6).id}`,
+  '/api/alerts',
+  '/api/nodes',
+  '/api/activity',
+  '/api/events',
+];
+
+for (const path of PAGES) {
+  test(`${path}: for those who logged in only, and with every header`, async () => {
+    expect((await get(path, {})).status).toBe(401);
+    expect((await get(path, { cookie: 'hushwatch=guess' })).status).toBe(401);
+    const response = await get(path);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(response.headers.get('content-security-policy')).not.toMatch(/unsafe|\*/);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  });
+}
+
+for (const path of PAGES.filter((each) => !each.startsWith('/api/'))) {
+  test(`${path}: what attackers write stays text`, async () => {
+    const text = await (await get(path)).text();
+    expect(text).not.toContain('<script>document');
+    expect(text).not.toContain('<img');
+    expect(text).not.toContain('\u202e');
+    expect(text.match(/<(?:script|style)\b[^>]*>/g) ?? []).toEqual(['<script type="module" src="/static/main.js">']);
+    expect(text).not.toMatch(/<[a-z][^>]*\s(?:style|on\w+)=/);
+    expect(text).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
+  });
+}
+
+test('the hostile alert is shown, escaped, and huge values are cut', async () => {
+  expect(await (await get(`/alerts/${alert(6).id}`)).text()).toContain('&lt;script&gt;document.title=');
+  const left = await (await get('/left?at=7.1')).text();
+  expect(left).toContain('(5,0');
+  expect(left).toContain('Carries passwords.');
+  expect(HOSTILE).toContain('<script>');
+});
+
+test('an alert about a node has no events and says so', async () => {
+  expect(await (await get(`/alerts/${alert(7).id}`)).text()).toContain('about the node itself');
+});
+
+test('a weaker source and losses are marked', async () => {
+  const text = await (await get('/nodes')).text();
+  expect(text).toContain('weaker source');
+  expect(text).toContain('1,234');
+});
+
+test('an empty collector teaches', async () => {
+  const empty = await startDashboard(fakeView({ empty: true }), { host: '127.0.0.1', port: 0, token: TOKEN });
+  const response = await fetch(`http://127.0.0.1:${empty.port}/`, { headers: { cookie: cookie.split(';')[0] ?? '' } });
+  expect(await response.text()).toContain('chmod +x /tmp/x');
+  await empty.close();
+});
+
+const REFUSED: readonly (readonly [string, string, Record<string, string>, number])[] = [
+  ['no such page', '/nothing', {}, 404],
+  ['no such alert', '/alerts/00', {}, 404],
+  ['an alert id that is none', '/alerts/..%2f..%2fetc', {}, 404],
+  ['a file that is not ours', '/static/..%2f..%2fserver.ts', {}, 404],
+  ['a prototype for a file', '/static/constructor', {}, 404],
+  ["somebody else's name for us", '/', { host: 'evil.example:80' }, 421],
+];
+for (const [name, path, headers, status] of REFUSED) {
+  test(`${name}: ${status}`, async () => {
+    expect(await statusOf('GET', path, { cookie: cookie.split(';')[0] ?? '', ...headers })).toBe(status);
+  });
+}
+
+test('methods that change something are not known', async () => {
+  for (const method of ['PUT', 'DELETE', 'PATCH']) expect(await statusOf(method, '/', {})).toBe(405);
+});
+
+test('another site may not post', async () => {
+  expect(await statusOf('POST', '/logout', { origin: 'https://evil.example' })).toBe(403);
+});
+
+/** Through node:http, which sends the Host header and the path that it is told to. */
+function statusOf(method: string, path: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((settle, fail) => {
+    const sent = httpRequest({ host: '127.0.0.1', port: dashboard.port, method, path, headers }, (response) => {
+      response.resume();
+      settle(response.statusCode ?? 0);
+    });
+    sent.once('error', fail);
+    sent.end();
+  });
+}
+
+test('a new alert reaches whoever listens', async () => {
+  const abort = new AbortController();
+  const response = await fetch(`${base}/live`, {
+    headers: { cookie: cookie.split(';')[0] ?? '' },
+    signal: abort.signal,
+  });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  await reader?.read();
+  view.add(alert(99, { title: 'Brand new' }));
+  let text = '';
+  while (!text.includes('\n\n')) text += (await reader?.read())?.value ?? '';
+  abort.abort();
+  expect(text).toMatch(/^event: alert\ndata: <li data-seq="99"/);
+  expect(text).toContain('Brand new');
+});
+
+test('guessing is slowed down, and the right token then waits too', async () => {
+  const guarded = await startDashboard(fakeView(), { host: '127.0.0.1', port: 0, token: TOKEN });
+  const login = (token: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${guarded.port}/login`, {
+      method: 'POST',
+      body: new URLSearchParams({ token }),
+      redirect: 'manual',
+    });
+  for (let i = 0; i < 10; i++) expect((await login(`guess ${i}`)).status).toBe(401);
+  expect((await login(TOKEN)).status).toBe(429);
+  await guarded.close();
+});
