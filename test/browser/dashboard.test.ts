@@ -20,7 +20,7 @@ const ARGUMENTS = [
 const present = existsSync(CHROMIUM);
 /** Functions that run in the page, as text: types of the browser stay out of this program. */
 const IN_PAGE = readFileSync(new URL('in-page.js', import.meta.url), 'utf8');
-const inPage = (page: Page, call: string): Promise<unknown> => page.evaluate(`${IN_PAGE};\n${call}`);
+const inPage = (page: Page, call: string): Promise<unknown> => page.evaluate(`${IN_PAGE};\nasked.${call}`);
 const TOKEN = 'a-token-of-this-test';
 
 describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED: apt-get install chromium)'}`, () => {
