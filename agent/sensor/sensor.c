@@ -62,7 +62,7 @@ struct options {
 	unsigned excluded_count;
 	const char *watches[200];
 	unsigned watch_count;
-	bool check, plain_reads;
+	bool check, old_kernel;
 };
 
 static volatile sig_atomic_t stopping;
@@ -136,7 +136,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "merge-ms", required_argument, NULL, 'm' }, { "exclude-pid", required_argument, NULL, 'x' },
 		{ "watch", required_argument, NULL, 'w' }, { "class", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
-		{ "plain-reads", no_argument, NULL, 'p' }, { NULL, 0, NULL, 0 },
+		{ "old-kernel", no_argument, NULL, 'p' }, { NULL, 0, NULL, 0 },
 	};
 	struct options o = { .ring_bytes = 8 << 20, .rate = 50000, .burst = 50000, .merge_ms = 1000, .classes = ~0u };
 
@@ -149,7 +149,7 @@ static struct options parse_options(int argc, char **argv)
 		case 'm': o.merge_ms = number("merge-ms", optarg, 0, 3600000); break;
 		case 'c': o.classes = class_set(optarg); break;
 		case 'k': o.check = true; break;
-		case 'p': o.plain_reads = true; break;	/* as on kernels before 6.2 */
+		case 'p': o.old_kernel = true; break;	/* only what Linux 6.1 has, for tests */
 		case 'x':
 			if (o.excluded_count == EXCLUDED_COUNT - 2)
 				die(EXIT_USAGE, "--exclude-pid: at most %d", EXCLUDED_COUNT - 2);
@@ -205,15 +205,18 @@ static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	int exit_arguments;
+	bool says_who_is_last;
 
 	if (!btf)
 		die(EXIT_UNSUPPORTED, "this kernel does not describe its types (no /sys/kernel/btf/vmlinux; CONFIG_DEBUG_INFO_BTF)");
 	if (call_arguments(btf, "btf_trace_sys_exit") < 0)
 		die(EXIT_UNSUPPORTED, "this kernel has no tracepoint for system calls (CONFIG_FTRACE_SYSCALLS)");
 	exit_arguments = call_arguments(btf, "btf_trace_sched_process_exit");
-	bpf_program__set_autoload(exit_arguments >= 3 ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
+	says_who_is_last = exit_arguments >= 3 && !o->old_kernel;
+	bpf_program__set_autoload(says_who_is_last ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
+	bpf_map__set_autocreate(sensor->maps.ended, !says_who_is_last);
 	bpf_program__set_autoload(sensor->progs.on_module_load, call_arguments(btf, "btf_trace_module_load") >= 0);
-	sensor->rodata->can_cast = !o->plain_reads && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	sensor->rodata->can_cast = !o->old_kernel && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
 }
 
@@ -276,13 +279,21 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 	sensor->bss->excluded[0] = (uint32_t)getpid();
 }
 
-static struct hushwatch *load(const struct options *o)
+static int quiet(enum libbpf_print_level level, const char *format, va_list list)
+{
+	(void)level, (void)format, (void)list;
+	return 0;
+}
+
+static struct hushwatch *load(struct options *o)
 {
 	struct hushwatch *sensor;
 	int error;
 
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_memlock_rlim(0);
+	if (!o->check)
+		libbpf_set_print(quiet);
 	need_capabilities();
 	sensor = hushwatch__open();
 	if (!sensor)
@@ -290,8 +301,13 @@ static struct hushwatch *load(const struct options *o)
 	fit_kernel(sensor, o);
 	configure(sensor, o);
 	error = hushwatch__load(sensor);
+	if (error && sensor->rodata->can_cast) {	/* It has the faster way and does not let us use it. */
+		hushwatch__destroy(sensor);
+		o->old_kernel = true;
+		return load(o);
+	}
 	if (error)
-		die(EXIT_UNSUPPORTED, "this kernel refuses the programs: %s", strerror(-error));
+		die(EXIT_UNSUPPORTED, "this kernel refuses the programs (--check says more): %s", strerror(-error));
 	for (unsigned i = 0; i < o->watch_count; i++)
 		add_watch(sensor, o->watches[i]);
 	return sensor;
@@ -339,7 +355,7 @@ static void give_up_capabilities(void)
 		die(1, "cannot give up capabilities: %s", strerror(errno));
 }
 
-static int report(const struct options *o)
+static int report(struct options *o)
 {
 	struct hushwatch *sensor = load(o);
 	struct bpf_program *program;
@@ -619,10 +635,9 @@ int main(int argc, char **argv)
 			if (stopping)
 				break;
 			close(c.socket);
-			c.socket = -1;
-		} else {
-			c.socket = -1;
+			c.sensor->bss->excluded[1] = 0;
 		}
+		c.socket = -1;
 		usleep(200000);
 	}
 	return last_words(&c);
