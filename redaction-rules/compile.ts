@@ -101,9 +101,12 @@ function renderList(apply: Apply, cache: Recent<string>): Render {
   return (value, time) => {
     if (!Array.isArray(value)) return undefined;
     const items: readonly unknown[] = value;
-    for (const item of items) if (typeof item !== 'string') return undefined;
     // Only lists without NUL are remembered, so the number of items makes the joined text unambiguous.
-    const key = items.length + NUL + items.join(NUL);
+    let key = String(items.length);
+    for (const item of items) {
+      if (typeof item !== 'string') return undefined;
+      key += NUL + item;
+    }
     const known = cache.get(key);
     if (known !== undefined) return known;
     const rendered = isOfType(items, 'string[]') ? json(apply(items, time)) : '';
