@@ -35,6 +35,8 @@ declare const released: unique symbol;
 /** What may leave the node. Only a {@link Redactor} makes one. */
 export interface ReleasedEvent {
   readonly class: EventClass;
+  /** As released: rounded down by the ruleset's resolution. */
+  readonly time: number;
   /** One JSON object, without newline. */
   readonly line: string;
   readonly [released]: true;
@@ -268,7 +270,7 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
       }
       if (Object.keys(attributes).length !== present) countForeign(plan, attributes, countUnknown);
       // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedEvent is made
-      return { class: plan.class, line: `${line}}` } as ReleasedEvent;
+      return { class: plan.class, time: timeNumber, line: `${line}}` } as ReleasedEvent;
     },
     get unknown() {
       return unknown;
@@ -277,11 +279,7 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
   };
 }
 
-function countForeign(
-  plan: Plan,
-  attributes: Readonly<Record<string, unknown>>,
-  count: (name: string) => void,
-): void {
+function countForeign(plan: Plan, attributes: Readonly<Record<string, unknown>>, count: (name: string) => void): void {
   for (const name of Object.keys(attributes)) {
     if (!plan.carried.has(name) && attributes[name] !== undefined) count(name);
   }

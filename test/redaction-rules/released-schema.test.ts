@@ -50,7 +50,7 @@ for (const ruleset of RULESETS) {
             expect(bySchema(parsed), JSON.stringify(bySchema.errors)).toBe(true);
             expect(line).toMatch(/^[\x20-\x7e]*$/);
           }),
-          { numRuns: name === 'process.exec' ? 600 : 40 },
+          { numRuns: name === 'process.exec' ? 300 : 25 },
         );
       });
     }
