@@ -2,10 +2,11 @@
  * Closes batches by count, bytes and age. The race between the next chunk and the clock lives here, so that no
  * timer is needed anywhere else on the line.
  *
- * A batch is closed between chunks only: everything that was counted up to then is in it, which is what lets a
- * statement's counters add up.
+ * One body is used again and again: what is yielded is good until the next is asked for. A batch is closed between
+ * chunks only: everything that was counted up to then is in it, which is what lets a statement's counters add up.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReleasedEvent } from '../redaction-rules/compile.ts';
+import { Body } from './body.ts';
 
 export interface BatchLimits {
   readonly events: number;
@@ -15,49 +16,48 @@ export interface BatchLimits {
   readonly heartbeatMs: number;
 }
 
-export interface Line {
-  readonly line: string;
+export interface Alarm {
+  /** Resolves when the time has come. */
+  readonly rings: Promise<undefined>;
+  cancel(): void;
 }
 
 export interface Timer {
   now(): number;
-  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  alarm(ms: number): Alarm;
 }
 
 export const realTimer: Timer = {
   now: () => performance.now(),
-  sleep: async (ms, signal) => {
-    await sleep(ms, undefined, { signal, ref: false }).catch(() => {});
+  alarm: (ms) => {
+    let timeout: NodeJS.Timeout | undefined;
+    const rings = new Promise<undefined>((settle) => (timeout = setTimeout(() => settle(undefined), ms)));
+    return { rings, cancel: () => clearTimeout(timeout) };
   },
 };
 
-export async function* inBatches<T extends Line>(
-  chunks: AsyncIterable<readonly T[]>,
+export async function* inBatches(
+  chunks: AsyncIterable<readonly ReleasedEvent[]>,
   limits: BatchLimits,
   timer: Timer = realTimer,
-): AsyncGenerator<readonly T[]> {
+): AsyncGenerator<Body> {
   const source = chunks[Symbol.asyncIterator]();
-  let open: T[] = [];
-  let bytes = 0;
+  const open = new Body();
   let deadline = timer.now() + limits.heartbeatMs;
   let next = source.next();
   try {
     for (;;) {
-      const alarm = new AbortController();
-      const chunk = await Promise.race([next, timer.sleep(Math.max(0, deadline - timer.now()), alarm.signal)]);
-      alarm.abort();
+      const alarm = timer.alarm(Math.max(0, deadline - timer.now()));
+      const chunk = await Promise.race([next, alarm.rings]);
+      alarm.cancel();
       if (chunk !== undefined) {
         if (chunk.done === true) break;
-        if (open.length === 0 && chunk.value.length > 0) deadline = Math.min(deadline, timer.now() + limits.ageMs);
-        for (const item of chunk.value) {
-          open.push(item);
-          bytes += item.line.length;
-        }
+        if (open.lines === 0 && chunk.value.length > 0) deadline = Math.min(deadline, timer.now() + limits.ageMs);
+        for (const event of chunk.value) open.add(event);
       }
-      if (open.length >= limits.events || bytes >= limits.bytes || timer.now() >= deadline) {
+      if (open.lines >= limits.events || open.bytes >= limits.bytes || timer.now() >= deadline) {
         yield open;
-        open = [];
-        bytes = 0;
+        open.clear();
         deadline = timer.now() + limits.heartbeatMs;
       }
       if (chunk !== undefined) next = source.next();
@@ -65,6 +65,7 @@ export async function* inBatches<T extends Line>(
     // What is open when the source ends is the last batch, empty or not: it carries the final counters.
     yield open;
   } finally {
-    await source.return?.();
+    // Not awaited: a source that waits for its next event would hold up whoever wants to stop.
+    void source.return?.();
   }
 }

@@ -205,6 +205,7 @@ export class Enricher {
     process.auditSession = known(credentials.auditSession);
     // The parent may have become another program since it forked.
     process.parentExecutable = parent.executable ?? process.parentExecutable;
+    process.parentArgs = parent.args ?? process.parentArgs;
     const group = groupOf(frame.cgroup);
     return {
       ...this.#actor(frame, process),

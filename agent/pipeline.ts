@@ -12,7 +12,7 @@
  */
 import { MAX_LINE_BYTES } from '#protocol/batch.ts';
 import type { Counts } from '#protocol/statement.ts';
-import { CLASSES, EVENTS, type EventClass } from '#protocol/vocabulary.ts';
+import { CLASSES, EVENTS } from '#protocol/vocabulary.ts';
 import type { Matcher } from '../collector/detectors/sigma/compile.ts';
 import type { Redactor, ReleasedEvent } from '../redaction-rules/compile.ts';
 import { inBatches, type BatchLimits } from './batches.ts';
@@ -37,24 +37,16 @@ export async function record(
   limits: BatchLimits,
   tell: (problem: Error) => void,
 ): Promise<void> {
-  for await (const batch of inBatches(redactEach(events, line), limits)) {
-    const released = countByClass(batch);
-    const time = span(batch);
-    const totals = line.ledger.totals;
-    const unsigned = {
-      lines: batch.map((event) => event.line),
-      events: released,
-      time,
-      totals: { ...totals, released: sum(totals.released, released) },
-      sensor: line.ledger.sensor,
-    };
+  for await (const body of inBatches(redactEach(events, line), limits)) {
+    const { totals, sensor } = line.ledger;
+    const unsigned = { body, totals: { ...totals, released: sum(totals.released, body.events) }, sensor };
     try {
       await line.spool.append(herald, unsigned);
-      line.ledger.released(released);
+      line.ledger.released(body.events);
     } catch (error) {
       if (error instanceof HalfWritten || !(error instanceof Error)) throw error;
       // The world broke (ENOSPC, EIO): these are lost, the next statement says so, and we go on.
-      line.ledger.unreleased(released);
+      line.ledger.unreleased(body.events);
       tell(error);
     }
   }
@@ -120,26 +112,6 @@ function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): R
   return released;
 }
 
-function countByClass(events: readonly ReleasedEvent[]): Counts {
-  const counts: Partial<Record<EventClass, number>> = {};
-  for (const event of events) counts[event.class] = (counts[event.class] ?? 0) + 1;
-  return counts;
-}
-
 function sum(a: Counts, b: Counts): Counts {
   return Object.fromEntries(CLASSES.map((cls) => [cls, (a[cls] ?? 0) + (b[cls] ?? 0)]));
-}
-
-const TIME = /"time":(\d+)/;
-
-/** First and last time of a batch, as released. */
-function span(events: readonly ReleasedEvent[]): { first: number; last: number } {
-  if (events.length === 0) return { first: 0, last: 0 };
-  let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
-  for (const event of events) {
-    const time = Number(TIME.exec(event.line)?.[1] ?? 0);
-    if (time < first) first = time;
-    if (time > last) last = time;
-  }
-  return { first, last };
 }

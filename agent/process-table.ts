@@ -50,19 +50,21 @@ export class ProcessTable {
       const pid = Number(entry);
       if (Number.isInteger(pid) && !this.#byPid.has(pid)) this.#readProc(pid);
     }
-    // Parents first would need an order; a second look gives everybody their ancestors.
-    for (const record of this.#byPid.values()) this.#inherit(record, this.#byPid.get(record.parentPid));
   }
 
   /** The process that a frame names; made from /proc, or bare, when nobody introduced it. */
   find(pid: number, startNs: number): ProcessRecord {
-    const known = this.#byPid.get(pid);
-    if (known !== undefined && known.startNs === startNs) return known;
-    if (known !== undefined && known.startTicks === Math.floor(startNs / NS_PER_TICK))
-      return this.#exact(known, startNs);
-    const read = this.#readProc(pid);
-    if (read !== undefined && read.startTicks === Math.floor(startNs / NS_PER_TICK)) return this.#exact(read, startNs);
-    return this.#add(bare(pid, startNs, 0, undefined));
+    const ticks = Math.floor(startNs / NS_PER_TICK);
+    let known = this.#byPid.get(pid);
+    if (known?.startNs === startNs) return known;
+    if (known === undefined || known.startNs < startNs) {
+      if (known?.startTicks === ticks) return this.#exact(known, startNs);
+      known = this.#readProc(pid);
+      if (known?.startTicks === ticks) return this.#exact(known, startNs);
+    }
+    const unknown = bare(pid, startNs, 0, undefined);
+    // One that ended before another got its pid is not kept: the living one is.
+    return known !== undefined && known.startNs > startNs ? unknown : this.#add(unknown);
   }
 
   /** A living process by pid alone, for targets that a call names by number. */
@@ -126,7 +128,8 @@ export class ProcessTable {
       const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ');
       const ticks = Number(fields[19]);
       const parentPid = Number(fields[1]);
-      const parent = this.#byPid.get(parentPid);
+      // Parents first, so that everybody has their ancestors.
+      const parent = this.#byPid.get(parentPid) ?? this.#readProc(parentPid);
       const record = bare(pid, ticks * NS_PER_TICK, parentPid, parent?.entity);
       record.startTicks = ticks;
       const commandLine = readFileSync(`${this.#proc}/${pid}/cmdline`, 'utf8');

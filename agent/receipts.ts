@@ -4,7 +4,8 @@
  * The shipper is less trusted than the agent: a receipt counts only when the log's key signed it and it proves this
  * very statement. What does not is counted and left where it lies.
  */
-import { readFile, readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
@@ -45,12 +46,27 @@ export async function takeReceipts(
 }
 
 async function proves(path: string, spool: FileSpool, sequence: number, logKey: VerifierKey): Promise<boolean> {
+  const receipt = await readReceipt(path);
+  if (receipt === undefined) return false;
+  const noteBytes = await spool.note(sequence);
   try {
-    const receipt = await readFile(path);
-    if (receipt.length > MAX_RECEIPT_BYTES) return false;
-    return verifyReceipt({ noteBytes: await spool.note(sequence), receipt, logKey }) !== undefined;
+    return verifyReceipt({ noteBytes, receipt, logKey }) !== undefined;
   } catch (error) {
     if (error instanceof ProtocolError) return false;
     throw error;
+  }
+}
+
+/** `undefined` for what is no plain file of a receipt's size: a pipe or a link must neither stop us nor fill our memory. */
+async function readReceipt(path: string): Promise<Uint8Array | undefined> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.size > MAX_RECEIPT_BYTES) return undefined;
+    const bytes = Buffer.alloc(stat.size);
+    const { bytesRead } = await file.read(bytes, 0, stat.size, 0);
+    return bytes.subarray(0, bytesRead);
+  } catch {
+    return undefined; // Gone, or not ours to read: the shipper's affair.
   }
 }

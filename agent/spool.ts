@@ -6,16 +6,17 @@
  *                                  chain and counters go on from here when every batch is gone
  *
  * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
- * is in place; a batch that did not get its own name by then gets it when the spool is opened. Nothing can be shipped
- * before it is promised, so a number is never used for two statements.
+ * is in place and durable; a batch that did not get its own name by then gets it when the spool is opened. Nothing can
+ * be shipped before it is promised, so a number is never used for two statements.
  *
  * Trusted with: nothing secret. Who deletes here makes a gap that alerts; who writes here cannot sign.
  */
 import { join } from 'node:path';
-import { encodeBatch, decodeBatch, decodeStatementNote, packBody } from '#protocol/batch.ts';
+import { encodeBatch, decodeBatch, decodeStatementNote, packPlain } from '#protocol/batch.ts';
 import { signNote, type SigningKey } from '#protocol/note.ts';
-import { formatStatement, NO_PREVIOUS, statementDigest, type Counts, type Statement } from '#protocol/statement.ts';
+import { formatStatement, NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
+import type { Body } from './body.ts';
 import type { Disk } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
 
@@ -26,9 +27,7 @@ export type Herald = Pick<
 >;
 
 export interface Unsigned {
-  readonly lines: readonly string[];
-  readonly events: Counts;
-  readonly time: Statement['time'];
+  readonly body: Pick<Body, 'plain' | 'lines' | 'events' | 'time'>;
   readonly totals: Totals;
   readonly sensor: SensorAccount | undefined;
 }
@@ -38,7 +37,7 @@ interface Head {
   readonly sensor: SensorAccount | undefined;
 }
 
-/** The disk failed after the promise: only opening the spool again mends it. */
+/** The disk failed while a batch was being promised: only opening the spool again tells whether it was, and mends it. */
 export class HalfWritten extends Error {
   override readonly name = 'HalfWritten';
 }
@@ -119,14 +118,14 @@ export class FileSpool {
 
   /** Signs and keeps. On any error but {@link HalfWritten} nothing was promised and the number is free again. */
   async append(herald: Herald, unsigned: Unsigned): Promise<Statement> {
-    const packed = packBody(unsigned.lines);
+    const packed = packPlain(unsigned.body.plain, unsigned.body.lines);
     const previous = this.#head?.statement;
     const statement: Statement = {
       ...herald,
       sequence: (previous?.sequence ?? 0) + 1,
       previous: previous === undefined ? NO_PREVIOUS : statementDigest(previous),
-      time: unsigned.time,
-      events: unsigned.events,
+      time: unsigned.body.time,
+      events: unsigned.body.events,
       ...unsigned.totals,
       body: packed.body,
     };
@@ -151,12 +150,14 @@ export class FileSpool {
       this.#disk.writeDurably(at(`${name}.tmp`), batch),
       this.#disk.writeDurably(at('head.tmp'), head),
     ]);
-    await this.#disk.rename(at('head.tmp'), at('head'));
     try {
-      await this.#disk.rename(at(`${name}.tmp`), at(name));
+      await this.#disk.rename(at('head.tmp'), at('head'));
+      // Before the shipper can see the batch: after a power cut its number must not be free again.
       await this.#disk.syncDirectory(this.#directory);
+      // If this is lost, opening does it again; the next append makes it durable.
+      await this.#disk.rename(at(`${name}.tmp`), at(name));
     } catch (cause) {
-      throw new HalfWritten(`batch ${sequence} is promised and not in its place; open the spool again`, { cause });
+      throw new HalfWritten(`batch ${sequence} may be promised and not in its place; open the spool again`, { cause });
     }
   }
 

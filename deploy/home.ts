@@ -8,11 +8,13 @@
  *
  * What is there is kept: keys, and what a person changed in collector.yaml. Only the addresses are written anew.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { openIdentity, openPseudonymKey } from '../agent/identity.ts';
 import { formatVerifierKey } from '#protocol/note.ts';
+import { loadPack } from '../collector/detectors/pack.ts';
 import { initCollector, makeTlsIdentity } from '../collector/keys.ts';
 
 export interface Home {
@@ -49,7 +51,12 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
   openPseudonymKey(at('agent/pseudonym.key'));
 
   const ruleset = join(checkout, 'redaction-rules/rulesets/generic-linux.yaml');
-  copyFileSync(ruleset, at('collector/rulesets/generic-linux.yaml'));
+  const rulePack = join(checkout, 'collector/detectors/rules');
+  // Under their digests: batches signed under an earlier version, or by an earlier pack, wait in the spool perhaps.
+  copyFileSync(ruleset, at(`collector/rulesets/generic-linux-${digestOf(ruleset)}.yaml`));
+  const pack = at(`collector/packs/${loadPack(rulePack).digest.slice(0, 16)}`);
+  cpSync(rulePack, pack, { recursive: true, filter: (file) => !file.endsWith('/tests') });
+  copyFileSync(join(rulePack, '../mapping.yaml'), join(pack, 'mapping.yaml'));
   const write = (file: string, content: unknown): string => {
     writeFileSync(at(file), stringify(content), { mode: 0o640 });
     return at(file);
@@ -83,7 +90,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
       identity: at('agent/identity.key'),
       pseudonym_key: at('agent/pseudonym.key'),
       ruleset,
-      rule_pack: join(checkout, 'collector/detectors/rules'),
+      rule_pack: rulePack,
     }),
     shipperConfig: write('shipper/shipper.yaml', {
       ...common,
@@ -94,6 +101,8 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     }),
   };
 }
+
+const digestOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
 
 function setAddresses(file: string, port: number): void {
   const kept = readFileSync(file, 'utf8')

@@ -90,7 +90,8 @@ function cacheOf(root: string, part: Part, isRoot: boolean): Record<string, stri
   mkdirSync(directory, { recursive: true });
   chmodSync(join(root, 'cache'), 0o711);
   if (isRoot) own(directory, part);
-  return { NODE_COMPILE_CACHE: directory };
+  // One allocation arena: threads that compress and sync would each keep one of their own.
+  return { NODE_COMPILE_CACHE: directory, MALLOC_ARENA_MAX: '1' };
 }
 
 async function freePort(port: number): Promise<boolean> {
@@ -238,7 +239,8 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   say('agent: starting');
   const agent = start('agent', [
     node,
-    '--max-semi-space-size=4',
+    '--single-threaded-gc',
+    '--max-semi-space-size=8',
     hushwatch,
     'agent',
     'run',
@@ -259,10 +261,13 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   let sensor: Supervised | undefined;
   if (weaker === undefined) {
     say('sensor: loading its programs into the kernel');
+    // What we ourselves do to carry and keep events is not news; the agent is known to the sensor by its socket.
+    const ours = [shipper, collector].flatMap(({ pid }) => (pid === undefined ? [] : ['--exclude-pid', String(pid)]));
     sensor = start('sensor', [
       sensorFile,
       '--socket',
       home.socket,
+      ...ours,
       ...(process.env['HUSHWATCH_SENSOR_ARGS']?.split(' ') ?? []),
     ]);
   }

@@ -24,13 +24,14 @@ const RECEIPT_NAME = /^(\d{16})\.tlog-proof$/;
 
 /** Carries what waits, then what comes, over one connection; throws when that is gone, and is called again. */
 export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Promise<void> {
+  // First, because here is the waiting after a failure, whatever failed.
+  await using connection = await uplink.connect(signal);
   await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
   using watched = new DirectoryWatch(ways.spool);
-  await using connection = await uplink.connect(signal);
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
-    await shipEach(await unproven(ways), ways, connection);
+    await shipEach(await unproven(ways), ways, connection, () => uplink.succeeded());
     await watched.changed(until);
   }
 }
@@ -45,13 +46,21 @@ async function unproven({ spool, receipts }: Ways): Promise<readonly number[]> {
 }
 
 /** Sends in order, several under way at once; returns when each has its receipt. */
-async function shipEach(unsent: readonly number[], ways: Ways, connection: Connection): Promise<void> {
+async function shipEach(
+  unsent: readonly number[],
+  ways: Ways,
+  connection: Connection,
+  succeeded: () => void,
+): Promise<void> {
   const underWay: Promise<void>[] = [];
   for (const sequence of unsent) {
     const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
     if (bytes === undefined) continue;
     await connection.room();
-    const kept = connection.send(sequence, bytes).then((receipt) => keep(sequence, bytes, receipt, ways));
+    const kept = connection
+      .send(sequence, bytes)
+      .then((receipt) => keep(sequence, bytes, receipt, ways))
+      .then(succeeded);
     // Awaited below, in order; until then a failure must not count as unhandled.
     kept.catch(() => {});
     underWay.push(kept);

@@ -60,9 +60,7 @@ export class Uplink {
       if (this.#failures > 0) await sleep(this.#pause(), undefined, { signal });
       try {
         const connection = await open(this.#options);
-        connection.onSuccess = (): void => {
-          this.#failures = 0;
-        };
+        // A connection alone is no success: a collector that answers nonsense is not asked again at once either.
         this.#failures++;
         return connection;
       } catch (error) {
@@ -70,6 +68,11 @@ export class Uplink {
         this.#options.tell('cannot connect', { why: wordsOf(error), attempt: this.#failures });
       }
     }
+  }
+
+  /** A batch has its receipt: the next failure is the first again. */
+  succeeded(): void {
+    this.#failures = 0;
   }
 
   #pause(): number {
@@ -83,7 +86,7 @@ async function open({ url, pin, keyFile, certificateFile, tell }: UplinkOptions)
     key: readFileSync(keyFile),
     cert: readFileSync(certificateFile),
     minVersion: 'TLSv1.3',
-    // No authority is asked: the pin below decides, before a byte of ours is sent.
+    // No authority is asked: the pin below decides, before a batch is sent.
     rejectUnauthorized: false,
     maxPayload: MAX_ANSWER_BYTES,
     perMessageDeflate: false,
@@ -118,7 +121,6 @@ export class Connection implements AsyncDisposable {
   readonly #closed = new AbortController();
   #roomWanted: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
-  onSuccess: () => void = () => {};
 
   constructor(webSocket: WebSocket, tell: UplinkOptions['tell']) {
     this.#webSocket = webSocket;
@@ -164,7 +166,6 @@ export class Connection implements AsyncDisposable {
     const awaited = this.#awaited.get(sequence);
     if (word === 'receipt' && awaited !== undefined) {
       this.#awaited.delete(sequence);
-      this.onSuccess();
       awaited.settle(Buffer.from(body));
       this.#wake();
     } else if (word === 'refuse') {

@@ -2,7 +2,7 @@
  * What the machine is and how busy it is, as events. `systeminformation` for what it reads from files; nothing here
  * starts a program, because the agent may not.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,8 +53,11 @@ async function load(): Promise<RawEvent> {
   };
 }
 
+const OS_RELEASE = '/etc/os-release';
+
+/** Empty where the distribution does not say what it is. */
 function osRelease(): ReadonlyMap<string, string> {
-  const lines = readFileSync('/etc/os-release', 'utf8').split('\n');
+  const lines = existsSync(OS_RELEASE) ? readFileSync(OS_RELEASE, 'utf8').split('\n') : [];
   return new Map(
     lines
       .filter((line) => line.includes('='))

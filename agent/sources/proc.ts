@@ -3,6 +3,7 @@
  * never seen, and so is everything that is not a process. Statements name this source, and everything shows it as weaker.
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { groupOf } from '../cgroup.ts';
 import type { RawEvent } from '../event.ts';
@@ -44,6 +45,8 @@ export async function* procEvents(
     for (const [pid, { exec }] of seen) {
       if (alive.has(pid)) continue;
       seen.delete(pid);
+      const record = processes.peek(pid);
+      if (record !== undefined) processes.exit(record, uptime() * 1e9);
       events.push(exited(exec));
     }
     if (events.length > 0) yield events;
@@ -80,15 +83,16 @@ function describe(proc: string, pid: number, ticks: number, processes: ProcessTa
   const uid = uids[2] === undefined ? undefined : Number(uids[2]);
   const cgroup = /^0::(.*)$/m.exec(read('cgroup'))?.[1];
   const group = cgroup === undefined ? undefined : groupOf(cgroup);
-  record.executable = link('exe') ?? record.executable;
+  const executable = link('exe') ?? record.executable;
+  record.executable = executable?.replace(/ \(deleted\)$/, '');
   return {
     name: 'process.exec',
     time: Date.now() * 1_000,
     attributes: {
       'process.entity.id': record.entity,
       'process.pid': pid,
-      'process.executable.path': record.executable?.replace(/ \(deleted\)$/, ''),
-      'process.executable.deleted': record.executable?.endsWith(' (deleted)'),
+      'process.executable.path': record.executable,
+      'process.executable.deleted': executable?.endsWith(' (deleted)'),
       'process.user.id': uid,
       'process.user.name': uid === undefined ? undefined : users.of(uid),
       'process.parent.entity.id': record.parentEntity,
