@@ -1,0 +1,81 @@
+/** Frames, events, statements and clocks with which the agent is tested. */
+import type { Counts } from '#protocol/statement.ts';
+import type { EventClass } from '#protocol/vocabulary.ts';
+import { Body } from '../../agent/body.ts';
+import type { Clock } from '../../agent/clock.ts';
+import { NOTHING, type Totals } from '../../agent/ledger.ts';
+import type { Actor, Credentials, Inode } from '../../agent/sources/frame.ts';
+import type { Herald, Unsigned } from '../../agent/spool.ts';
+import type { ReleasedEvent } from '../../redaction-rules/compile.ts';
+import { FIRST, nodeKey } from '../protocol/sample.ts';
+
+export const herald: Herald = {
+  node: nodeKey.verifier.name,
+  boot: FIRST.boot,
+  role: FIRST.role,
+  cohort: FIRST.cohort,
+  ruleset: FIRST.ruleset,
+  rulepack: FIRST.rulepack,
+  vocabulary: FIRST.vocabulary,
+  agent: FIRST.agent,
+  sources: FIRST.sources,
+};
+
+/** A released event that no rules made. */
+export function released(cls: EventClass, time: number, attributes: object = {}): ReleasedEvent {
+  const line = JSON.stringify({ event: 'file.open', time, ...attributes });
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a test makes what only rules may make
+  return { class: cls, time, line } as ReleasedEvent;
+}
+
+/** What would be signed for `n` file events more than `before`. */
+export function unsigned(n: number, before: Counts = {}, text = 'x'): Unsigned {
+  const counts = { file: (before.file ?? 0) + n };
+  const totals: Totals = { ...NOTHING, seen: counts, released: counts };
+  const body = new Body();
+  for (let i = 0; i < n; i++) body.add(released('file', i + 1, { 'file.path': `/${text}/${i}` }));
+  return {
+    body,
+    totals,
+    sensor: { instance: '7', received: counts, merged: {}, sampled: {}, lost: {}, missing: {} },
+  };
+}
+
+/** A clock that stands still: boot was at 1,700,000,000 s. */
+export const stillClock: Clock = {
+  utc: (bootNs) => 1_700_000_000_000_000 + Math.round(bootNs / 1_000),
+  bootNs: () => 0,
+};
+
+export const actor = (pid = 4711, startNs = 88_123_456_789, changes: Partial<Actor> = {}): Actor => ({
+  atNs: 90_000_000_000,
+  pid,
+  tid: pid,
+  startNs,
+  uid: 1000,
+  gid: 1000,
+  errno: 0,
+  repeats: 0,
+  ...changes,
+});
+
+export const inode = (changes: Partial<Inode> = {}): Inode => ({
+  inode: 131_077,
+  major: 254,
+  minor: 0,
+  mode: 0o100644,
+  uid: 0,
+  gid: 0,
+  links: 1,
+  ...changes,
+});
+
+export const credentials: Credentials = {
+  realUid: 1000,
+  effectiveUid: 0,
+  savedUid: 0,
+  effectiveGid: 1000,
+  effectiveCapabilities: 0x1ff_ffff_ffffn,
+  loginUid: 1000,
+  auditSession: 3,
+};
