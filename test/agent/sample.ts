@@ -4,7 +4,7 @@ import type { EventClass } from '#protocol/vocabulary.ts';
 import { Body } from '../../agent/body.ts';
 import type { Clock } from '../../agent/clock.ts';
 import { NOTHING, type Totals } from '../../agent/ledger.ts';
-import type { Actor, Credentials, Inode } from '../../agent/sources/frame.ts';
+import type { Actor, Credentials, Inode, ObservedFrame } from '../../agent/sources/frame.ts';
 import type { Herald, Unsigned } from '../../agent/spool.ts';
 import type { ReleasedEvent } from '../../redaction-rules/compile.ts';
 import { FIRST, nodeKey } from '../protocol/sample.ts';
@@ -79,3 +79,35 @@ export const credentials: Credentials = {
   loginUid: 1000,
   auditSession: 3,
 };
+
+type ExecFrame = Extract<ObservedFrame, { kind: 'exec' }>;
+type OpenFrame = Extract<ObservedFrame, { kind: 'open' }>;
+
+export const execFrame = (changes: Partial<ExecFrame>): ExecFrame => ({
+  kind: 'exec',
+  parentPid: 4700,
+  parentStartNs: 88_000_000_000,
+  executable: '/usr/bin/curl',
+  file: inode({ mode: 0o100755 }),
+  args: ['curl', 'https://example.org/'],
+  argsCount: 2,
+  argsTruncated: false,
+  workingDirectory: '/home/alex',
+  cgroup: '/system.slice/ssh.service',
+  namespaces: { mnt: 1, pid: 2, net: 3, user: 4 },
+  credentials,
+  ...actor(),
+  ...changes,
+});
+
+export const openFrame = (changes: Partial<OpenFrame>): OpenFrame => ({
+  kind: 'open',
+  path: '/etc/passwd',
+  origin: 'kernel',
+  write: false,
+  created: false,
+  truncated: false,
+  file: inode(),
+  ...actor(),
+  ...changes,
+});

@@ -1,0 +1,380 @@
+/** Every kind of frame: which event it becomes, and that it carries nothing that the vocabulary does not list for it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ATTRIBUTES, EVENTS, type AttributeName, type EventName, type Value } from '#protocol/vocabulary.ts';
+import { Enricher } from '../../agent/enrich.ts';
+import type { RawEvent } from '../../agent/event.ts';
+import { ProcessTable } from '../../agent/process-table.ts';
+import { CLASS_OF_FRAME, type ObservedFrame, type Socket } from '../../agent/sources/frame.ts';
+import { UserNames } from '../../agent/users.ts';
+import { isOfType } from '../../redaction-rules/ruleset.ts';
+import { actor, credentials, execFrame, inode, openFrame, stillClock } from './sample.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'hushwatch-enrich-'));
+  writeFileSync(join(directory, 'passwd'), 'root:x:0:0::/root:/bin/sh\nalex:x:1000:1000::/home/alex:/bin/sh\nbroken\n');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Knows one process, /bin/bash as pid 4711, child of sshd, in audit session 3. */
+function enrich(...frames: readonly ObservedFrame[]): RawEvent {
+  const processes = new ProcessTable(directory);
+  const enricher = new Enricher(processes, new UserNames(join(directory, 'passwd')), stillClock);
+  const sshd = processes.find(4700, 88_000_000_000);
+  [sshd.executable, sshd.args] = ['/usr/sbin/sshd', ['sshd', '-D']];
+  const bash = processes.fork(4711, 88_123_456_789, 4700, 88_000_000_000);
+  [bash.executable, bash.args, bash.auditSession] = ['/usr/bin/bash', ['bash'], 3];
+  let event: RawEvent | undefined;
+  for (const frame of frames) {
+    event = enricher.enrich(frame);
+    checkVocabulary(event);
+  }
+  return event ?? expect.fail('no frame');
+}
+
+function checkVocabulary({ name, attributes }: RawEvent): void {
+  const listed: readonly string[] = EVENTS[name].attributes;
+  for (const [attribute, value] of Object.entries(attributes)) {
+    expect(listed, name).toContain(attribute);
+    if (value === undefined) continue;
+    const { type } = ATTRIBUTES[attribute as AttributeName]; // oxlint-disable-line no-unsafe-type-assertion -- it is listed
+    expect(isOfType(value, type), `${name} ${attribute} is ${type}`).toBe(true);
+  }
+}
+
+const socket: Socket = {
+  family: 'ipv4',
+  transport: 'tcp',
+  peerAddress: '203.0.113.7',
+  peerPort: 443,
+  localAddress: '192.0.2.10',
+  localPort: 48_122,
+  unixPath: '',
+};
+const unix: Socket = { ...socket, family: 'unix', transport: 'unix', unixPath: '@hidden' };
+const PATHS = { path: '/tmp/a', target: '/tmp/b', origin: 'argument' as const };
+const FILE_MADE = { path: '/tmp/a', origin: 'kernel' as const };
+
+const ACTOR = {
+  'process.entity.id': '4711-88123456789',
+  'process.pid': 4711,
+  'process.executable.path': '/usr/bin/bash',
+  'process.user.id': 1000,
+  'process.user.name': 'alex',
+  'process.audit.session.id': 3,
+};
+
+interface Row {
+  readonly name: string;
+  readonly frame: ObservedFrame;
+  readonly event: EventName;
+  /** Beside the actor's; `undefined` says that it must not be there. */
+  readonly attributes: { readonly [name in AttributeName]?: Value | undefined };
+}
+
+const rows: readonly Row[] = [
+  {
+    name: 'fork',
+    frame: { kind: 'fork', parentPid: 4711, parentStartNs: 88_123_456_789, ...actor(4800, 89_000_000_000) },
+    event: 'process.fork',
+    attributes: {
+      'process.entity.id': '4800-89000000000',
+      'process.pid': 4800,
+      'process.parent.entity.id': '4711-88123456789',
+      'process.parent_pid': 4711,
+    },
+  },
+  {
+    name: 'exec',
+    frame: execFrame({}),
+    event: 'process.exec',
+    attributes: {
+      'process.executable.path': '/usr/bin/curl',
+      'process.parent.entity.id': '4700-88000000000',
+      'process.parent_pid': 4700,
+      'process.parent.executable.path': '/usr/sbin/sshd',
+      'process.parent.command_args': ['sshd', '-D'],
+      'process.ancestors': ['/usr/sbin/sshd'],
+      'process.executable.inode': 131_077,
+      'process.executable.device': '254:0',
+      'process.executable.deleted': false,
+      'process.executable.memfd': false,
+      'process.executable.setuid': false,
+      'process.executable.owner.id': 0,
+      'process.command_args': ['curl', 'https://example.org/'],
+      'process.args_count': 2,
+      'process.working_directory': '/home/alex',
+      'process.real_user.id': 1000,
+      'process.saved_user.id': 0,
+      'process.group.id': 1000,
+      'process.capabilities.effective': '000001ffffffffff',
+      'process.linux.cgroup': '/system.slice/ssh.service',
+      'systemd.unit': 'ssh.service',
+      'container.id': undefined,
+      'process.namespace.mnt': 1,
+      'process.namespace.pid': 2,
+      'process.namespace.net': 3,
+      'process.namespace.user': 4,
+      'process.audit.user.id': 1000,
+      'error.type': undefined,
+      'event.repeats': undefined,
+    },
+  },
+  {
+    name: 'exec of a memory file, setuid, in a container, by nobody who logged in',
+    frame: execFrame({
+      executable: '/memfd:x (deleted)',
+      file: inode({ links: 0, mode: 0o104755 }),
+      cgroup: `/system.slice/docker-${'ab12'.repeat(16)}.scope`,
+      credentials: { ...credentials, loginUid: 4_294_967_295, auditSession: 4_294_967_295 },
+    }),
+    event: 'process.exec',
+    attributes: {
+      'process.executable.path': '/memfd:x (deleted)',
+      'process.executable.deleted': true,
+      'process.executable.memfd': true,
+      'process.executable.setuid': true,
+      'container.id': 'ab12ab12ab12',
+      'process.audit.user.id': undefined,
+      'process.audit.session.id': undefined,
+    },
+  },
+  {
+    name: 'exec refused',
+    frame: { kind: 'exec-refused', executable: '/root/x', ...actor(undefined, undefined, { errno: 13 }) },
+    event: 'process.exec',
+    attributes: {
+      'process.executable.path': '/root/x',
+      'process.parent.executable.path': '/usr/bin/bash',
+      'error.type': 'EACCES',
+    },
+  },
+  {
+    name: 'exit',
+    frame: { kind: 'exit', code: 3, signal: 9, ...actor() },
+    event: 'process.exit',
+    attributes: {
+      'process.exit.code': 3,
+      'process.exit.signal': 9,
+      'process.lifetime': (90_000_000_000 - 88_123_456_789) / 1e9,
+    },
+  },
+  {
+    name: 'credentials',
+    frame: { kind: 'credentials', credentials, ...actor() },
+    event: 'process.credentials.change',
+    attributes: {
+      'process.real_user.id': 1000,
+      'process.saved_user.id': 0,
+      'process.group.id': 1000,
+      'process.capabilities.effective': '000001ffffffffff',
+    },
+  },
+  {
+    name: 'capabilities',
+    frame: { kind: 'capabilities', credentials: { ...credentials, effectiveCapabilities: 0n }, ...actor() },
+    event: 'process.capabilities.change',
+    attributes: { 'process.capabilities.effective': '0000000000000000', 'process.group.id': undefined },
+  },
+  {
+    name: 'trace',
+    frame: { kind: 'trace', request: 16, targetPid: 4700, targetStartNs: 88_000_000_000, ...actor() },
+    event: 'process.trace',
+    attributes: {
+      'process.trace.request': 'attach',
+      'process.target.entity.id': '4700-88000000000',
+      'process.target.pid': 4700,
+      'process.target.executable.path': '/usr/sbin/sshd',
+    },
+  },
+  {
+    name: 'trace of a number that is nobody, with a request without a name',
+    frame: { kind: 'trace', request: 77, targetPid: 1, targetStartNs: 0, ...actor(undefined, undefined, { errno: 3 }) },
+    event: 'process.trace',
+    attributes: {
+      'process.trace.request': '77',
+      'process.target.entity.id': undefined,
+      'process.target.pid': 1,
+      'error.type': 'ESRCH',
+    },
+  },
+  {
+    name: 'open',
+    frame: openFrame({ write: true, created: true, repeats: 2 }),
+    event: 'file.open',
+    attributes: {
+      'file.path': '/etc/passwd',
+      'file.path.origin': 'kernel',
+      'file.open.access': 'write',
+      'file.open.created': true,
+      'file.open.truncated': false,
+      'file.inode': 131_077,
+      'file.device': '254:0',
+      'file.mode': '0644',
+      'file.owner.id': 0,
+      'file.owner.name': 'root',
+      'file.group.id': 0,
+      'event.repeats': 2,
+    },
+  },
+  {
+    name: 'open refused',
+    frame: openFrame({ file: undefined, origin: 'argument', errno: 13 }),
+    event: 'file.open',
+    attributes: {
+      'file.open.access': 'read',
+      'file.path.origin': 'argument',
+      'file.inode': undefined,
+      'file.owner.name': undefined,
+      'error.type': 'EACCES',
+    },
+  },
+  {
+    name: 'delete',
+    frame: { kind: 'delete', ...FILE_MADE, ...actor() },
+    event: 'file.delete',
+    attributes: { 'file.path': '/tmp/a', 'file.path.origin': 'kernel' },
+  },
+  {
+    name: 'rename',
+    frame: { kind: 'rename', ...PATHS, ...actor() },
+    event: 'file.rename',
+    attributes: { 'file.path': '/tmp/a', 'file.target.path': '/tmp/b', 'file.path.origin': 'argument' },
+  },
+  {
+    name: 'link',
+    frame: { kind: 'link', ...PATHS, ...actor() },
+    event: 'file.link',
+    attributes: { 'file.target.path': '/tmp/b', 'file.link.type': 'hard' },
+  },
+  {
+    name: 'symlink',
+    frame: { kind: 'symlink', ...PATHS, ...actor() },
+    event: 'file.link',
+    attributes: { 'file.link.type': 'symbolic' },
+  },
+  {
+    name: 'chmod',
+    frame: { kind: 'chmod', ...FILE_MADE, mode: 0o104755, owner: 0, file: inode({ mode: 0o104755 }), ...actor() },
+    event: 'file.mode.change',
+    attributes: { 'file.mode': '4755', 'file.owner.name': 'root', 'file.inode': 131_077 },
+  },
+  {
+    name: 'chmod refused',
+    frame: {
+      kind: 'chmod',
+      ...FILE_MADE,
+      mode: 0o777,
+      owner: undefined,
+      file: undefined,
+      ...actor(undefined, undefined, { errno: 1 }),
+    },
+    event: 'file.mode.change',
+    attributes: { 'file.mode': '0777', 'file.owner.id': undefined, 'file.inode': undefined, 'error.type': 'EPERM' },
+  },
+  {
+    name: 'chown',
+    frame: { kind: 'chown', ...FILE_MADE, mode: 0o644, owner: 1000, file: inode({ uid: 1000 }), ...actor() },
+    event: 'file.owner.change',
+    attributes: { 'file.owner.id': 1000, 'file.owner.name': 'alex', 'file.mode': '0644' },
+  },
+  {
+    name: 'memfd',
+    frame: { kind: 'memfd', name: 'payload', ...actor() },
+    event: 'file.memory.create',
+    attributes: { 'file.name': 'payload' },
+  },
+  {
+    name: 'connect',
+    frame: { kind: 'connect', socket, ...actor(undefined, undefined, { errno: 12_345 }) },
+    event: 'network.connect',
+    attributes: {
+      'network.transport': 'tcp',
+      'network.type': 'ipv4',
+      'network.peer.address': '203.0.113.7',
+      'network.peer.port': 443,
+      'network.local.address': '192.0.2.10',
+      'network.local.port': 48_122,
+      'network.unix.path': undefined,
+      'error.type': 'E12345',
+    },
+  },
+  {
+    name: 'accept',
+    frame: { kind: 'accept', socket: unix, ...actor() },
+    event: 'network.accept',
+    attributes: {
+      'network.transport': 'unix',
+      'network.type': undefined,
+      'network.peer.address': undefined,
+      'network.peer.port': undefined,
+      'network.local.address': undefined,
+      'network.local.port': undefined,
+      'network.unix.path': '@hidden',
+    },
+  },
+  {
+    name: 'listen',
+    frame: { kind: 'listen', socket: { ...socket, peerAddress: '', peerPort: 0 }, ...actor() },
+    event: 'network.listen',
+    attributes: { 'network.peer.address': undefined, 'network.peer.port': undefined, 'network.local.port': 48_122 },
+  },
+  {
+    name: 'module',
+    frame: { kind: 'module-load', name: 'veth', ...actor() },
+    event: 'kernel.module.load',
+    attributes: { 'kernel.module.name': 'veth' },
+  },
+  {
+    name: 'bpf',
+    frame: { kind: 'bpf-load', name: 'on_exit', programType: 17, ...actor() },
+    event: 'kernel.bpf.load',
+    attributes: { 'kernel.bpf.program.name': 'on_exit', 'kernel.bpf.program.type': 17 },
+  },
+];
+
+for (const { name, frame, event, attributes } of rows) {
+  test(name, () => {
+    const made = enrich(frame);
+    expect(made.name).toBe(event);
+    expect(made.time).toBe(1_700_000_090_000_000);
+    for (const [attribute, value] of Object.entries({ ...ACTOR, ...attributes }))
+      expect({ [attribute]: Reflect.get(made.attributes, attribute) }).toEqual({ [attribute]: value });
+    // The sensor counts the frame in the class in which we count the event.
+    expect(EVENTS[made.name].class).toBe(CLASS_OF_FRAME[frame.kind]);
+  });
+}
+
+test('every kind of frame has its row', () => {
+  expect(new Set(rows.map(({ frame }) => frame.kind))).toEqual(new Set(Object.keys(CLASS_OF_FRAME)));
+});
+
+test('a child that runs another program has its parent above it, and its own name from then on', () => {
+  const child = actor(4800, 89_000_000_000);
+  const event = enrich(
+    { kind: 'fork', parentPid: 4711, parentStartNs: 88_123_456_789, ...child },
+    execFrame({ ...child, parentPid: 4711, parentStartNs: 88_123_456_789, executable: '/usr/bin/ls', args: ['ls'] }),
+    openFrame({ ...child }),
+  );
+  expect(event.attributes['process.executable.path']).toBe('/usr/bin/ls');
+});
+
+test('a parent that became another program is named as what it is now, arguments too', () => {
+  const child = actor(4800, 89_000_000_000);
+  const event = enrich(
+    { kind: 'fork', parentPid: 4711, parentStartNs: 88_123_456_789, ...child },
+    execFrame({ executable: '/usr/bin/python3', args: ['python3', 'x.py'] }),
+    execFrame({ ...child, parentPid: 4711, parentStartNs: 88_123_456_789 }),
+  );
+  expect(event.attributes).toMatchObject({
+    'process.parent.executable.path': '/usr/bin/python3',
+    'process.parent.command_args': ['python3', 'x.py'],
+  });
+});
+
+test('a user whom nobody knows has no name', () => {
+  expect(enrich(openFrame({ uid: 777 })).attributes['process.user.name']).toBeUndefined();
+});
