@@ -8,8 +8,11 @@ export class DirectoryWatch implements Disposable {
   readonly #watcher: FSWatcher;
   #woken = new AbortController();
 
-  constructor(directory: string) {
-    this.#watcher = watch(directory, () => this.#woken.abort());
+  /** Only names with this ending count: a file in the making is not news. */
+  constructor(directory: string, ending: string) {
+    this.#watcher = watch(directory, (_, name) => {
+      if (name?.endsWith(ending) === true) this.#woken.abort();
+    });
     this.#watcher.on('error', () => this.#woken.abort());
   }
 

@@ -28,7 +28,7 @@ export async function takeReceipts(
   signal: AbortSignal,
 ): Promise<void> {
   const refused = new Set<string>();
-  using watched = new DirectoryWatch(directory);
+  using watched = new DirectoryWatch(directory, '.tlog-proof');
   while (!signal.aborted) {
     for (const name of (await readdir(directory)).toSorted()) {
       const sequence = Number(RECEIPT_NAME.exec(name)?.[1] ?? 0);

@@ -27,7 +27,7 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   // First, because here is the waiting after a failure, whatever failed.
   await using connection = await uplink.connect(signal);
   await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
-  using watched = new DirectoryWatch(ways.spool);
+  using watched = new DirectoryWatch(ways.spool, '.batch');
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();

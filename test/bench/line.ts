@@ -139,6 +139,7 @@ export async function benchLine(
   );
   const rows: LineRow[] = [];
   for (const work of loads(seconds)) {
+    if (process.env['HUSHWATCH_BENCH_LOAD'] !== undefined && !work.name.startsWith(process.env['HUSHWATCH_BENCH_LOAD'])) continue;
     say(`bench: ${work.name}`);
     const first = await measure(nothing, work, program, undefined);
     for (const tool of tools) {
