@@ -89,6 +89,8 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
 function detectorsOf({ config, rulesets, rulepacks }: Settings, state: State): readonly Detector[] {
   return makeDetectors({
     pack: rulepacks.rules,
+    // Low and informational rules are for the risk score that is to come; nobody is woken for them.
+    alertFrom: 'medium',
     clearFor: (digest) => clearOf(rulesets.exposure(digest) ?? []),
     silenceUs: config.silence_seconds * 1_000_000,
     saved: Object.fromEntries(state.detectorStates()),

@@ -124,6 +124,7 @@ async function measure(
 
 export async function benchLine(
   seconds: number,
+  chosen: readonly string[],
   only: readonly string[],
   say: (line: string) => void,
 ): Promise<readonly LineRow[]> {
@@ -138,8 +139,7 @@ export async function benchLine(
     (tool) => only.length === 0 || only.includes(tool.name),
   );
   const rows: LineRow[] = [];
-  for (const work of loads(seconds)) {
-    if (process.env['HUSHWATCH_BENCH_LOAD'] !== undefined && !work.name.startsWith(process.env['HUSHWATCH_BENCH_LOAD'])) continue;
+  for (const work of loads(seconds).filter(({ name }) => chosen.some((prefix) => name.startsWith(prefix)))) {
     say(`bench: ${work.name}`);
     const first = await measure(nothing, work, program, undefined);
     for (const tool of tools) {

@@ -1,6 +1,6 @@
 /**
  * What the collector costs: events a second through accept(), from bytes to durable receipt, and through watch(), from
- * evidence to alerts, each with the processor time it took. `node test/collector/bench.ts` prints JSON.
+ * evidence to alerts, each with the processor time it took. `node test/bench/collector.ts` prints JSON.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { compileRuleset } from '../../redaction-rules/compile.ts';
 import { exposure } from '../../redaction-rules/exposure.ts';
 import { compileReleasedValidator } from '../../redaction-rules/released-schema.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
-import { openCollector, SampleNode } from './sample.ts';
+import { openCollector, SampleNode } from '../collector/sample.ts';
 
 export interface CollectorCost {
   readonly batches: number;
