@@ -1,4 +1,6 @@
 /** `hushwatch agent`: the process that sees raw events, holds the signing key and has no network. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { SigmaError } from '../collector/detectors/sigma/error.ts';
@@ -83,8 +85,7 @@ async function run(config: AgentConfig): Promise<number> {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
 
   const { line, herald, limits, logKey } = await openAgent(config);
-  const last = line.spool.last;
-  log.info({ sequence: last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
+  log.info({ sequence: line.spool.last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
 
   const clock = new SystemClock();
   const users = new UserNames();
@@ -96,6 +97,14 @@ async function run(config: AgentConfig): Promise<number> {
     processes.sweep(clock.bootNs());
   }, HOUSEKEEPING_MS);
 
+  // Until when something was seen for certain: the last statement of the run before, then the last frames. Unknown before the first.
+  let seenUntil = statSync(join(config.spool, 'head'), { throwIfNoEntry: false })?.mtimeMs;
+  const noting = async function* <T>(chunks: AsyncIterable<T>): AsyncGenerator<T> {
+    for await (const chunk of chunks) {
+      yield chunk;
+      seenUntil = Date.now();
+    }
+  };
   const started = (component: string, version: string): RawEvent => ({
     name: 'hushwatch.start',
     time: Date.now() * 1_000,
@@ -103,15 +112,13 @@ async function run(config: AgentConfig): Promise<number> {
       'hushwatch.component': component,
       'hushwatch.version': version,
       'hushwatch.source': config.source,
-      // Since the last thing we signed for; nothing before the first.
-      'hushwatch.blind.duration':
-        last === undefined || last.time.last === 0 ? undefined : Math.max(0, Date.now() / 1_000 - last.time.last / 1e6),
+      'hushwatch.blind.duration': seenUntil === undefined ? undefined : Math.max(0, Date.now() - seenUntil) / 1_000,
     },
   });
   const kernel =
     config.source === 'ebpf'
       ? observe(
-          openFrameSource(config.socket, stop.signal),
+          noting(openFrameSource(config.socket, stop.signal)),
           new Enricher(processes, users, clock),
           line.ledger,
           (version) => {
@@ -119,7 +126,7 @@ async function run(config: AgentConfig): Promise<number> {
             return [started('sensor', version)];
           },
         )
-      : procEvents(processes, users, stop.signal);
+      : noting(procEvents(processes, users, stop.signal));
   const events = withEnds(merge(kernel, hostEvents(stop.signal)), [started('agent', VERSION)], () => [stopped(config)]);
 
   const receipts = { accepted: 0, refused: 0 };

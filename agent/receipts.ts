@@ -5,7 +5,7 @@
  * very statement. What does not is counted and left where it lies.
  */
 import { constants } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
@@ -27,17 +27,20 @@ export async function takeReceipts(
   counts: ReceiptCounts,
   signal: AbortSignal,
 ): Promise<void> {
-  const refused = new Set<string>();
+  const refused = new Map<string, number>();
   using watched = new DirectoryWatch(directory, '.tlog-proof');
   while (!signal.aborted) {
     for (const name of (await readdir(directory)).toSorted()) {
       const sequence = Number(RECEIPT_NAME.exec(name)?.[1] ?? 0);
-      if (!spool.waiting.includes(sequence) || refused.has(name)) continue;
+      if (!spool.waiting.includes(sequence)) continue;
+      // One that was refused is looked at again when it has become another.
+      const version = (await lstat(join(directory, name)).catch(() => undefined))?.mtimeMs ?? 0;
+      if (refused.get(name) === version) continue;
       if (await proves(join(directory, name), spool, sequence, logKey)) {
         await spool.forget(sequence);
         counts.accepted++;
       } else {
-        refused.add(name);
+        refused.set(name, version);
         counts.refused++;
       }
     }

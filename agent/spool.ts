@@ -17,6 +17,7 @@ import { signNote, type SigningKey } from '#protocol/note.ts';
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Body } from './body.ts';
+import { ConfigError } from './config-file.ts';
 import type { Disk } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
 
@@ -88,6 +89,11 @@ export class FileSpool {
     for (const name of (await disk.list(directory)).toSorted()) {
       const sequence = Number(BATCH_NAME.exec(name)?.[1] ?? 0);
       if (sequence > 0) waiting.set(sequence, (await disk.read(join(directory, name))).length);
+    }
+    if (head === undefined && waiting.size > 0) {
+      throw new ConfigError(
+        `${directory}: batches wait here but head is gone; put it back, or move the batches away and let the collector see a gap`,
+      );
     }
     return new FileSpool(directory, disk, key, limit, waiting, head);
   }

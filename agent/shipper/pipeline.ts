@@ -8,6 +8,7 @@
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeBatch } from '#protocol/batch.ts';
+import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { DirectoryWatch } from '../changed.ts';
@@ -28,6 +29,7 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   await using connection = await uplink.connect(signal);
   await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
   using watched = new DirectoryWatch(ways.spool, '.batch');
+  await discardWorthless(ways);
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
@@ -43,6 +45,25 @@ async function unproven({ spool, receipts }: Ways): Promise<readonly number[]> {
   for (const sequence of proven)
     if (!waiting.has(sequence)) await rm(join(receipts, receiptName(sequence)), { force: true });
   return [...waiting].filter((sequence) => !proven.has(sequence));
+}
+
+/** A receipt that proves nothing, damaged perhaps, would keep its batch waiting for ever: it is asked for again. */
+async function discardWorthless({ spool, receipts, logKey }: Ways): Promise<void> {
+  const waiting = await sequences(spool, BATCH_NAME);
+  for (const sequence of await sequences(receipts, RECEIPT_NAME)) {
+    const path = join(receipts, receiptName(sequence));
+    const batch = waiting.has(sequence) ? await readFile(join(spool, batchName(sequence))).catch(absent) : undefined;
+    if (batch !== undefined && !isProof(batch, await readFile(path), logKey)) await rm(path, { force: true });
+  }
+}
+
+function isProof(batch: Uint8Array, receipt: Uint8Array, logKey: VerifierKey): boolean {
+  try {
+    return verifyReceipt({ noteBytes: decodeBatch(batch).noteBytes, receipt, logKey }) !== undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
 }
 
 /** Sends in order, several under way at once; returns when each has its receipt. */
@@ -75,8 +96,7 @@ async function keep(
   receipt: Uint8Array,
   { receipts, logKey }: Ways,
 ): Promise<void> {
-  const { noteBytes } = decodeBatch(bytes);
-  if (verifyReceipt({ noteBytes, receipt, logKey }) === undefined) {
+  if (!isProof(bytes, receipt, logKey)) {
     throw new Error(`the receipt for batch ${sequence} proves nothing; is log_key the key of this collector?`);
   }
   const path = join(receipts, receiptName(sequence));
