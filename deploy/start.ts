@@ -19,6 +19,7 @@ import {
   writeFileSync,
   lstatSync,
   readdirSync,
+  renameSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -303,5 +304,7 @@ function writePids(root: string, parts: Readonly<Record<string, Supervised | und
   const pids = Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part?.pid ?? null]));
   const text = `${JSON.stringify({ ...pids, supervisor: process.pid })}\n`;
   const file = join(root, 'pids.json');
-  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text, { mode: 0o644 });
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  writeFileSync(`${file}.tmp`, text, { mode: 0o644 });
+  renameSync(`${file}.tmp`, file);
 }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openFrameSource, type FrameSource } from '../../../agent/sources/ebpf.ts';
 import type { Frame } from '../../../agent/sources/frame.ts';
 
-const golden = readFileSync(new URL('../../vectors/v1/frames.bin', import.meta.url));
+const golden = readFileSync(new URL('frames.bin', import.meta.url));
 const GOLDEN_FRAMES = 23;
 
 let directory = '';

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { FRAME_MAX, FrameDecoder, FrameError } from '../../../agent/sources/frames.ts';
 import type { Frame } from '../../../agent/sources/frame.ts';
 
-const golden = readFileSync(new URL('../../vectors/v1/frames.bin', import.meta.url));
+const golden = readFileSync(new URL('frames.bin', import.meta.url));
 const decode = (bytes: Uint8Array): readonly Frame[] => new FrameDecoder().push(bytes);
 
 /** golden.c numbers its parts; the actor and the head of one frame follow from where its numbers begin. */
