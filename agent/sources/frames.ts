@@ -160,9 +160,9 @@ interface FilePart {
 const FILE_FLAGS = ARGUMENT | OBJECT | WRITE | CREATED | TRUNCATED;
 
 function filePart(r: Reader): FilePart {
+  r.strings(96);
   const flags = r.u32(88);
   if ((flags & ~FILE_FLAGS) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
-  r.strings(96);
   const directory = r.string();
   const name = r.string();
   const path = absolute(directory, name);
