@@ -31,7 +31,7 @@ export async function preview(
   const processes = new ProcessTable();
   processes.scan();
   const enricher = new Enricher(processes, new UserNames(), new SystemClock());
-  const frames = file === undefined ? openFrameSource(config.socket, AbortSignal.timeout(60_000)) : recorded(file);
+  const frames = file === undefined ? live(`${config.socket}.preview`) : recorded(file);
   let shown = 0;
   for await (const chunk of frames) {
     for (const frame of chunk) {
@@ -40,6 +40,12 @@ export async function preview(
       if (++shown >= limit) return;
     }
   }
+}
+
+/** A socket beside the agent's own, which a running agent keeps: a second sensor speaks to it. */
+function live(socket: string): AsyncIterable<readonly Frame[]> {
+  process.stderr.write(`hushwatch agent: waiting for a sensor; start one: hushwatch-sensor --socket ${socket}\n`);
+  return openFrameSource(socket, new AbortController().signal);
 }
 
 async function* recorded(file: string): AsyncGenerator<readonly Frame[]> {

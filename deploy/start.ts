@@ -241,7 +241,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const agent = start('agent', [
     node,
     '--single-threaded-gc',
-    '--max-semi-space-size=8',
+    '--max-semi-space-size=16',
     hushwatch,
     'agent',
     'run',
