@@ -47,7 +47,9 @@ test('every key of a configuration says what it is for', () => {
 });
 
 test('pages speak of the project alone', () => {
-  const pages = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n').filter((file) => /\.(md|ts|yaml|yml|c|h|json)$/.test(file));
+  const pages = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' })
+    .split('\n')
+    .filter((file) => /\.(md|ts|yaml|yml|c|h|json)$/.test(file));
   const foreign = pages.filter((file) => /\/work\/|registry\.npmjs/.test(read(file)) && file !== 'test/docs.test.ts');
   expect(foreign).toEqual([]);
 });
