@@ -66,7 +66,7 @@ function isProof(batch: Uint8Array, receipt: Uint8Array, logKey: VerifierKey): b
   }
 }
 
-/** Sends in order, several under way at once; returns when each has its receipt. */
+/** Sends in order, several under way at once. What it began it has ended, receipts written included, when it returns or throws. */
 async function shipEach(
   unsent: readonly number[],
   ways: Ways,
@@ -74,17 +74,22 @@ async function shipEach(
   succeeded: () => void,
 ): Promise<void> {
   const underWay: Promise<void>[] = [];
-  for (const sequence of unsent) {
-    const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
-    if (bytes === undefined) continue;
-    await connection.room();
-    const kept = connection
-      .send(sequence, bytes)
-      .then((receipt) => keep(sequence, bytes, receipt, ways))
-      .then(succeeded);
-    // Awaited below, in order; until then a failure must not count as unhandled.
-    kept.catch(() => {});
-    underWay.push(kept);
+  try {
+    for (const sequence of unsent) {
+      const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
+      if (bytes === undefined) continue;
+      await connection.room();
+      const kept = connection
+        .send(sequence, bytes)
+        .then((receipt) => keep(sequence, bytes, receipt, ways))
+        .then(succeeded);
+      // What fails for one ends the connection for all: nobody waits for answers that are not wanted any more.
+      kept.catch((error: unknown) => connection.end(error instanceof Error ? error : new Error(String(error))));
+      underWay.push(kept);
+    }
+  } finally {
+    // Two that keep the same receipt would write over one another.
+    await Promise.allSettled(underWay);
   }
   await Promise.all(underWay);
 }

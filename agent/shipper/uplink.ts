@@ -126,7 +126,7 @@ export class Connection implements AsyncDisposable {
     this.#webSocket = webSocket;
     webSocket.on('message', (data, isBinary) => this.#answer(isBinary ? '' : textOf(data)));
     webSocket.on('error', (error) => tell('connection broke', { why: wordsOf(error) }));
-    webSocket.on('close', (code, reason) => this.#end(new Error(`the collector closed: ${code} ${reason.toString()}`)));
+    webSocket.on('close', (code, reason) => this.end(new Error(`the collector closed: ${code} ${reason.toString()}`)));
   }
 
   /** Aborted with the reason when the connection is gone. */
@@ -169,15 +169,15 @@ export class Connection implements AsyncDisposable {
       awaited.settle(Buffer.from(body));
       this.#wake();
     } else if (word === 'refuse') {
-      this.#end(new Refused(sequence, code ?? 'unknown', body.slice(0, 500)));
-    } else this.#end(new Error('the collector said something that is no answer to anything'));
+      this.end(new Refused(sequence, code ?? 'unknown', body.slice(0, 500)));
+    } else this.end(new Error('the collector said something that is no answer to anything'));
   }
 
   #watchSilence(): void {
     clearTimeout(this.#deadline);
     if (this.#awaited.size === 0) return;
     this.#deadline = setTimeout(
-      () => this.#end(new Error(`no answer for ${ANSWER_WITHIN_MS / 1_000} s`)),
+      () => this.end(new Error(`no answer for ${ANSWER_WITHIN_MS / 1_000} s`)),
       ANSWER_WITHIN_MS,
     );
   }
@@ -188,7 +188,8 @@ export class Connection implements AsyncDisposable {
     this.#roomWanted = undefined;
   }
 
-  #end(why: Error): void {
+  /** Over, for this reason: what waits for an answer fails with it. */
+  end(why: Error): void {
     if (this.closed.aborted) return;
     this.#closed.abort(why);
     this.#webSocket.terminate();
@@ -203,7 +204,7 @@ export class Connection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(new Error('done'));
+    this.end(new Error('done'));
   }
 }
 
