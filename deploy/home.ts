@@ -21,6 +21,7 @@ export interface Home {
   readonly root: string;
   readonly fresh: boolean;
   readonly spool: string;
+  readonly receipts: string;
   readonly socket: string;
   readonly agentConfig: string;
   readonly shipperConfig: string;
@@ -78,6 +79,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     root,
     fresh,
     spool: at('agent/spool'),
+    receipts: at('agent/receipts'),
     socket: at('agent/agent.sock'),
     token: collector.token,
     collectorConfig: at('collector/collector.yaml'),

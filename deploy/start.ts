@@ -109,7 +109,11 @@ function logSize(home: Home): number {
   return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[1] ?? 0) : 0;
 }
 
-const pending = (home: Home): number => readdirSync(home.spool).filter((name) => name.endsWith('.batch')).length;
+/** Batches that no receipt has come for. With a receipt they only wait for the agent to look. */
+function pending(home: Home): number {
+  const proven = new Set(readdirSync(home.receipts).map((name) => name.replace('.tlog-proof', '.batch')));
+  return readdirSync(home.spool).filter((name) => name.endsWith('.batch') && !proven.has(name)).length;
+}
 
 /** Which sensor the last signed statement heard of: the number it drew when it loaded its programs. */
 function sensorOf(home: Home): string | undefined {
