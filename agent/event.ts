@@ -11,5 +11,7 @@ export interface RawEvent {
   readonly name: EventName;
   /** Microseconds since 1970, UTC. */
   readonly time: number;
+  /** Decoded from a frame: the sensor counts it too. Absent on what the agent found out by itself. */
+  readonly fromSensor?: true;
   readonly attributes: Attributes;
 }

@@ -73,10 +73,10 @@ export class Ledger {
     return true;
   }
 
-  /** An event reached us. Classes that the sensor does not count never appear in its counters. */
-  received(cls: EventClass): void {
+  /** An event reached us; `fromSensor` when the sensor counts it too. */
+  received(cls: EventClass, fromSensor?: true): void {
     add(this.#seen, cls, 1);
-    if (this.#sensor !== undefined) add(this.#sensor.received, cls, 1);
+    if (fromSensor === true && this.#sensor !== undefined) add(this.#sensor.received, cls, 1);
   }
 
   withheld(cls: EventClass): void {

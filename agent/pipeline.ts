@@ -92,7 +92,7 @@ async function* redactEach(
 /** One event: counted, matched, redacted, or counted as withheld or lost. */
 function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
   const cls = EVENTS[event.name].class;
-  ledger.received(cls);
+  ledger.received(cls, event.fromSensor);
   if (!spool.admits(cls)) {
     ledger.lost('spool', cls);
     return undefined;

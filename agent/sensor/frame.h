@@ -13,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 #define FRAME_MAX 16384
 
 enum frame_kind {
@@ -39,6 +39,32 @@ enum frame_kind {
 	FRAME_LISTEN,
 	FRAME_MODULE_LOAD,
 	FRAME_BPF_LOAD,
+	/* files */
+	FRAME_MODIFY,		/* a written file was closed */
+	FRAME_TRUNCATE,
+	FRAME_XATTR,
+	FRAME_MOUNT,
+	FRAME_UNMOUNT,
+	FRAME_PIVOT_ROOT,
+	/* sockets */
+	FRAME_BIND,
+	FRAME_SEND,		/* first datagram to a peer */
+	FRAME_FLOW,		/* a connection ended */
+	FRAME_SOCKET,		/* raw and packet sockets */
+	FRAME_DNS,
+	/* processes and privilege */
+	FRAME_ACCESS,		/* process_vm_*, pidfd_getfd */
+	FRAME_SIGNAL,
+	FRAME_MEMORY,		/* made executable */
+	FRAME_IMAGE,		/* mapped executable from an unusual place */
+	FRAME_NAMESPACE,
+	FRAME_KEY,
+	/* kernel */
+	FRAME_MODULE_UNLOAD,
+	FRAME_BPF_OBJECT,	/* map, pin, link, attach */
+	FRAME_KEXEC,
+	FRAME_IO_URING,
+	FRAME_PERF,
 };
 
 enum frame_class {

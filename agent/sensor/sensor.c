@@ -200,6 +200,23 @@ static int call_arguments(const struct btf *btf, const char *tracepoint)
 	return type && btf_is_func_proto(type) ? btf_vlen(type) : -1;
 }
 
+/* A tracepoint that this kernel does not have takes its events with it, and nothing else. */
+static void leave_out_unknown(struct hushwatch *sensor, const struct btf *btf)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, sensor->obj) {
+		const char *tracepoint = strchr(bpf_program__section_name(program), '/');
+		char type[96];
+
+		if (!tracepoint)
+			continue;
+		snprintf(type, sizeof(type), "btf_trace_%s", tracepoint + 1);
+		if (call_arguments(btf, type) < 0)
+			bpf_program__set_autoload(program, false);
+	}
+}
+
 /* What differs between kernels, found out before anything is loaded. */
 static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 {
@@ -215,7 +232,7 @@ static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 	says_who_is_last = exit_arguments >= 3 && !o->old_kernel;
 	bpf_program__set_autoload(says_who_is_last ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
 	bpf_map__set_autocreate(sensor->maps.ended, !says_who_is_last);
-	bpf_program__set_autoload(sensor->progs.on_module_load, call_arguments(btf, "btf_trace_module_load") >= 0);
+	leave_out_unknown(sensor, btf);
 	sensor->rodata->can_cast = !o->old_kernel && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
 }
@@ -313,15 +330,13 @@ static struct hushwatch *load(struct options *o)
 	return sensor;
 }
 
-/* Handlers hang behind on_sys_exit and are not attached themselves. */
-static bool is_entry(struct hushwatch *sensor, const struct bpf_program *program)
+/* Handlers hang behind on_sys_exit and are not attached themselves; those that are have names that begin with "on_". */
+static bool is_entry(const struct bpf_program *program)
 {
-	return program == sensor->progs.on_fork || program == sensor->progs.on_exec || program == sensor->progs.on_exit ||
-	       program == sensor->progs.on_exit_before || program == sensor->progs.on_module_load ||
-	       program == sensor->progs.on_sys_exit;
+	return !strncmp(bpf_program__name(program), "on_", 3);
 }
 
-static struct bpf_link *links[8];
+static struct bpf_link *links[32];
 static unsigned link_count;
 
 static void attach(struct hushwatch *sensor)
@@ -329,7 +344,7 @@ static void attach(struct hushwatch *sensor)
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, sensor->obj) {
-		if (!bpf_program__autoload(program) || !is_entry(sensor, program))
+		if (!bpf_program__autoload(program) || !is_entry(program))
 			continue;
 		links[link_count] = bpf_program__attach(program);
 		if (!links[link_count++])
@@ -387,11 +402,24 @@ struct carrier {
 
 static const uint8_t CLASS_OF[] = {
 	[FRAME_FORK] = CLASS_PROCESS, [FRAME_EXEC] = CLASS_PROCESS, [FRAME_EXEC_REFUSED] = CLASS_PROCESS,
-	[FRAME_EXIT] = CLASS_PROCESS, [FRAME_CREDENTIALS] = CLASS_PRIVILEGE, [FRAME_CAPABILITIES] = CLASS_PRIVILEGE,
-	[FRAME_TRACE] = CLASS_PRIVILEGE, [FRAME_OPEN] = CLASS_FILE, [FRAME_DELETE] = CLASS_FILE, [FRAME_RENAME] = CLASS_FILE,
-	[FRAME_LINK] = CLASS_FILE, [FRAME_SYMLINK] = CLASS_FILE, [FRAME_CHMOD] = CLASS_FILE, [FRAME_CHOWN] = CLASS_FILE,
-	[FRAME_MEMFD] = CLASS_FILE, [FRAME_CONNECT] = CLASS_NETWORK, [FRAME_ACCEPT] = CLASS_NETWORK,
-	[FRAME_LISTEN] = CLASS_NETWORK, [FRAME_MODULE_LOAD] = CLASS_KERNEL, [FRAME_BPF_LOAD] = CLASS_KERNEL,
+	[FRAME_EXIT] = CLASS_PROCESS, [FRAME_IMAGE] = CLASS_PROCESS,
+
+	[FRAME_OPEN] = CLASS_FILE, [FRAME_DELETE] = CLASS_FILE, [FRAME_RENAME] = CLASS_FILE, [FRAME_LINK] = CLASS_FILE,
+	[FRAME_SYMLINK] = CLASS_FILE, [FRAME_CHMOD] = CLASS_FILE, [FRAME_CHOWN] = CLASS_FILE, [FRAME_MEMFD] = CLASS_FILE,
+	[FRAME_MODIFY] = CLASS_FILE, [FRAME_TRUNCATE] = CLASS_FILE, [FRAME_XATTR] = CLASS_FILE,
+
+	[FRAME_CONNECT] = CLASS_NETWORK, [FRAME_ACCEPT] = CLASS_NETWORK, [FRAME_LISTEN] = CLASS_NETWORK,
+	[FRAME_BIND] = CLASS_NETWORK, [FRAME_SEND] = CLASS_NETWORK, [FRAME_FLOW] = CLASS_NETWORK,
+	[FRAME_SOCKET] = CLASS_NETWORK, [FRAME_DNS] = CLASS_NETWORK,
+
+	[FRAME_CREDENTIALS] = CLASS_PRIVILEGE, [FRAME_CAPABILITIES] = CLASS_PRIVILEGE, [FRAME_TRACE] = CLASS_PRIVILEGE,
+	[FRAME_ACCESS] = CLASS_PRIVILEGE, [FRAME_SIGNAL] = CLASS_PRIVILEGE, [FRAME_MEMORY] = CLASS_PRIVILEGE,
+	[FRAME_NAMESPACE] = CLASS_PRIVILEGE, [FRAME_KEY] = CLASS_PRIVILEGE,
+
+	[FRAME_MOUNT] = CLASS_KERNEL, [FRAME_UNMOUNT] = CLASS_KERNEL, [FRAME_PIVOT_ROOT] = CLASS_KERNEL,
+	[FRAME_MODULE_LOAD] = CLASS_KERNEL, [FRAME_MODULE_UNLOAD] = CLASS_KERNEL, [FRAME_BPF_LOAD] = CLASS_KERNEL,
+	[FRAME_BPF_OBJECT] = CLASS_KERNEL, [FRAME_KEXEC] = CLASS_KERNEL, [FRAME_IO_URING] = CLASS_KERNEL,
+	[FRAME_PERF] = CLASS_KERNEL,
 };
 
 /* Called for each record of the ring; stops the reading when the next might not fit. */

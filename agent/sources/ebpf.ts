@@ -9,7 +9,8 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type { Frame } from './frame.ts';
-import { FrameDecoder, FrameError } from './frames.ts';
+import { FrameDecoder } from './frames.ts';
+import { FrameError } from './frames/reader.ts';
 
 /** Sensors that may wait for the one that is being heard to go. */
 const WAITING_MAX = 4;

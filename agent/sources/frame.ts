@@ -73,7 +73,9 @@ export type ProcessFrame =
     } & Actor)
   /** An exec that was refused: only what was asked for is known. */
   | ({ readonly kind: 'exec-refused'; readonly executable: string } & Actor)
-  | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor)
+  | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor);
+
+export type PrivilegeFrame =
   | ({ readonly kind: 'credentials'; readonly credentials: Credentials } & Actor)
   | ({ readonly kind: 'capabilities'; readonly credentials: Credentials } & Actor)
   | ({
@@ -146,7 +148,7 @@ export interface HelloFrame {
   readonly sensorVersion: string;
 }
 
-export type ObservedFrame = ProcessFrame | FileFrame | NetworkFrame | KernelFrame;
+export type ObservedFrame = ProcessFrame | PrivilegeFrame | FileFrame | NetworkFrame | KernelFrame;
 export type Frame = ObservedFrame | CountersFrame | HelloFrame;
 export type FrameKind = Frame['kind'];
 
@@ -156,9 +158,11 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
   exec: 'process',
   'exec-refused': 'process',
   exit: 'process',
+
   credentials: 'privilege',
   capabilities: 'privilege',
   trace: 'privilege',
+
   open: 'file',
   delete: 'file',
   rename: 'file',
@@ -167,9 +171,11 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
   chmod: 'file',
   chown: 'file',
   memfd: 'file',
+
   connect: 'network',
   accept: 'network',
   listen: 'network',
+
   'module-load': 'kernel',
   'bpf-load': 'kernel',
 };

@@ -73,7 +73,7 @@ class World {
 
   deliver(n: number, fate: number): void {
     for (const one of this.sensor.pipe.splice(0, n)) {
-      this.ledger.received(one);
+      this.ledger.received(one, true);
       if (fate === 0) this.ledger.withheld(one);
       else if (fate === 1) this.ledger.lost('oversize', one);
       else if (fate === 2) this.ledger.lost('spool', one);
@@ -232,9 +232,9 @@ test('counters before a sensor introduced itself count nothing', () => {
 test('totals and account are copies: what was signed does not change afterwards', () => {
   const ledger = new Ledger();
   ledger.meet('1');
-  ledger.received('file');
+  ledger.received('file', true);
   const [totals, sensor] = [ledger.totals, ledger.sensor];
-  ledger.received('file');
+  ledger.received('file', true);
   expect(totals.seen).toEqual({ file: 1 });
   expect(sensor?.received).toEqual({ file: 1 });
 });

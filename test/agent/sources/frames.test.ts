@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FRAME_MAX, FrameDecoder, FrameError } from '../../../agent/sources/frames.ts';
+import { FRAME_MAX, FrameDecoder } from '../../../agent/sources/frames.ts';
+import { FrameError } from '../../../agent/sources/frames/reader.ts';
 import type { Frame } from '../../../agent/sources/frame.ts';
 
 const golden = readFileSync(new URL('frames.bin', import.meta.url));
@@ -223,9 +224,9 @@ describe('golden frames', () => {
 const REFUSED: readonly { readonly name: string; readonly bytes: Buffer; readonly code: string }[] = [
   { name: 'a size of nothing', bytes: Buffer.alloc(4), code: 'bad-size' },
   { name: 'a size beyond the greatest', bytes: changed(3, (f) => f.writeUInt32LE(FRAME_MAX + 1, 0)), code: 'bad-size' },
-  { name: 'another version', bytes: changed(3, (f) => f.writeUInt16LE(2, 4)), code: 'bad-version' },
+  { name: 'another version', bytes: changed(3, (f) => f.writeUInt16LE(99, 4)), code: 'bad-version' },
   { name: 'kind 0', bytes: changed(3, (f) => f.writeUInt16LE(0, 6)), code: 'bad-kind' },
-  { name: 'an unknown kind', bytes: changed(3, (f) => f.writeUInt16LE(23, 6)), code: 'bad-kind' },
+  { name: 'an unknown kind', bytes: changed(3, (f) => f.writeUInt16LE(999, 6)), code: 'bad-kind' },
   { name: 'a filler that says something', bytes: changed(3, (f) => f.writeUInt32LE(1, 68)), code: 'bad-field' },
   { name: 'an unknown flag', bytes: changed(10, (f) => f.writeUInt32LE(64, 88)), code: 'bad-field' },
   { name: 'a string beyond its frame', bytes: changed(10, (f) => f.writeUInt16LE(60_000, 96)), code: 'truncated' },

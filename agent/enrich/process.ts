@@ -1,0 +1,91 @@
+/** Processes: made, become another program, ended. */
+import { groupOf } from '../cgroup.ts';
+import type { Attributes, RawEvent } from '../event.ts';
+import type { ProcessRecord } from '../process-table.ts';
+import type { ProcessFrame } from '../sources/frame.ts';
+import { actorOf, capabilities, device, eventOf, known as knownId, type Known } from './told.ts';
+
+const SETUID_OR_SETGID = 0o6000;
+
+type ExecFrame = Extract<ProcessFrame, { kind: 'exec' }>;
+
+export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
+  switch (frame.kind) {
+    case 'fork': {
+      const child = known.processes.fork(frame.pid, frame.startNs, frame.parentPid, frame.parentStartNs);
+      return eventOf(known, 'process.fork', frame, {
+        ...actorOf(known, frame, child),
+        'process.parent.entity.id': child.parentEntity,
+        'process.parent_pid': frame.parentPid,
+      });
+    }
+    case 'exec':
+      return eventOf(
+        known,
+        'process.exec',
+        frame,
+        execOf(known, frame, known.processes.find(frame.pid, frame.startNs)),
+      );
+    case 'exec-refused': {
+      const process = known.processes.find(frame.pid, frame.startNs);
+      return eventOf(known, 'process.exec', frame, {
+        ...actorOf(known, frame, process),
+        // The program that was refused, not the one that asked for it.
+        'process.executable.path': frame.executable,
+        'process.parent.executable.path': process.executable,
+      });
+    }
+    case 'exit': {
+      const process = known.processes.find(frame.pid, frame.startNs);
+      known.processes.exit(process, frame.atNs);
+      return eventOf(known, 'process.exit', frame, {
+        ...actorOf(known, frame, process),
+        'process.exit.code': frame.code,
+        'process.exit.signal': frame.signal,
+        'process.lifetime': Math.max(0, frame.atNs - frame.startNs) / 1e9,
+      });
+    }
+  }
+}
+
+function execOf(known: Known, frame: ExecFrame, process: ProcessRecord): Attributes {
+  const { credentials, file, namespaces } = frame;
+  const parent = known.processes.find(frame.parentPid, frame.parentStartNs);
+  const deleted = file.links === 0;
+  process.executable = frame.executable;
+  process.args = frame.args;
+  process.auditSession = knownId(credentials.auditSession);
+  // The parent may have become another program since it forked.
+  process.parentExecutable = parent.executable ?? process.parentExecutable;
+  process.parentArgs = parent.args ?? process.parentArgs;
+  const group = groupOf(frame.cgroup);
+  return {
+    ...actorOf(known, frame, process),
+    'process.parent.entity.id': parent.entity,
+    'process.parent_pid': frame.parentPid,
+    'process.parent.executable.path': process.parentExecutable,
+    'process.ancestors': process.ancestors,
+    'process.executable.inode': file.inode,
+    'process.executable.device': device(file),
+    'process.executable.deleted': deleted,
+    'process.executable.memfd': deleted && /^(?:\/)?memfd:/.test(frame.executable),
+    'process.executable.setuid': (file.mode & SETUID_OR_SETGID) !== 0,
+    'process.executable.owner.id': file.uid,
+    'process.command_args': frame.args,
+    'process.parent.command_args': process.parentArgs,
+    'process.args_count': frame.argsCount,
+    'process.working_directory': frame.workingDirectory,
+    'process.real_user.id': credentials.realUid,
+    'process.saved_user.id': credentials.savedUid,
+    'process.group.id': credentials.effectiveGid,
+    'process.capabilities.effective': capabilities(credentials),
+    'process.linux.cgroup': frame.cgroup,
+    'systemd.unit': group.unit,
+    'container.id': group.container,
+    'process.namespace.mnt': namespaces.mnt,
+    'process.namespace.pid': namespaces.pid,
+    'process.namespace.net': namespaces.net,
+    'process.namespace.user': namespaces.user,
+    'process.audit.user.id': knownId(credentials.loginUid),
+  };
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * A system call that has ended: which it was, what it was given, and the files that it names.
+ */
+#ifndef HUSHWATCH_CALL_H
+#define HUSHWATCH_CALL_H
+
+#include <asm-generic/errno.h>
+#include <bpf/bpf_tracing.h>
+#include "arch.h"
+#include "calls.h"
+#include "told.h"
+
+#define AT_FDCWD -100
+
+const volatile struct call calls[CALL_LIMIT] = CALLS;
+const volatile struct call compat_calls[CALL_LIMIT] = COMPAT_CALLS;
+
+struct made_call {
+	struct pt_regs *regs;
+	struct event event;
+	struct call what;
+	bool compat;
+	__u32 error;
+	long result;
+};
+
+static __always_inline __u64 argument(struct made_call *c, __u32 n)
+{
+	return call_argument(c->regs, c->compat, n);
+}
+
+/* False: the event is not for us. Everything before this is what each system call of the machine costs. */
+static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs, long result)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 number = call_number(regs);
+
+	if (number >= CALL_LIMIT)
+		return false;
+	c->regs = regs;
+	c->result = result;
+	c->error = result < 0 && result != -EINPROGRESS ? -result : 0;
+	c->compat = call_is_compat(task);
+	__builtin_memcpy(&c->what, (const void *)(c->compat ? &compat_calls[number] : &calls[number]), sizeof(c->what));
+	if (c->what.class >= CLASS_COUNT || !class_watched(c->what.class))
+		return false;
+	if (c->what.class <= CLASS_NETWORK && is_excluded(task->tgid))
+		return false;
+	return event_begin(&c->event, c->what.class);
+}
+
+static __always_inline struct file *file_of(struct task_struct *task, __u32 descriptor)
+{
+	struct fdtable *table = task->files->fdt;
+
+	return descriptor < table->max_fds ? (void *)load64(table->fd + descriptor) : 0;
+}
+
+#define HANDLER(name) SEC("tp_btf/sys_exit") int BPF_PROG(name, struct pt_regs *regs, long result)
+
+/* A path as the caller said it: the argument, before it the directory that a relative one starts from. */
+static __always_inline void push_argument_path(struct made_call *c, struct record *r, __u32 base, __u32 path)
+{
+	struct task_struct *task = c->event.task;
+	struct dentry *dentry = task->fs->pwd.dentry;
+	struct vfsmount *mnt = task->fs->pwd.mnt;
+	char *text = c->event.processor->text;
+	struct file *file;
+	__u32 length;
+
+	if (path == NONE) {
+		push_empty(r);
+		push_empty(r);
+		return;
+	}
+	length = push_user_string(r, text, (void *)argument(c, path));
+	if (length && text[0] == '/') {
+		push_empty(r);
+		return;
+	}
+	if (base != NONE && (__s32)argument(c, base) != AT_FDCWD) {
+		file = file_of(task, argument(c, base));
+		if (!file) {
+			push_empty(r);
+			return;
+		}
+		dentry = GET(file, f_path.dentry);
+		mnt = GET(file, f_path.mnt);
+	}
+	push_path(r, c->event.processor, task->fs, dentry, mnt);
+}
+
+static __always_inline void emit_file(struct made_call *c, struct record *r, struct inode *inode, __u32 flags, __u32 value)
+{
+	struct frame_file *f = PUSH_FIXED(r, struct frame_file);
+
+	if (inode) {
+		fill_object(&f->object, inode);
+		flags |= FRAME_OBJECT;
+	} else {
+		__builtin_memset(&f->object, 0, sizeof(f->object));
+	}
+	fill_actor(&f->actor, c->event.task, c->error, c->event.repeats);
+	f->flags = flags;
+	f->value = value;
+	emit(&c->event, r, c->what.kind);
+}
+
+#endif

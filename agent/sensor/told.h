@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * What is told about a process, a file, or a thing that only has a name.
+ */
+#ifndef HUSHWATCH_TOLD_H
+#define HUSHWATCH_TOLD_H
+
+#include "economy.h"
+
+static __always_inline void fill_object(struct frame_object *object, struct inode *inode)
+{
+	struct super_block *super = GET(inode, i_sb);
+
+	object->inode = GET(inode, i_ino);
+	object->device = GET(super, s_dev);
+	object->mode = GET(inode, i_mode);
+	object->uid = GET(inode, i_uid.val);
+	object->gid = GET(inode, i_gid.val);
+	object->links = GET(inode, i_nlink);
+	object->zero = 0;
+}
+
+static __always_inline void fill_credentials(struct frame_credentials *to, struct task_struct *task)
+{
+	const struct cred *cred = task->cred;
+	__u64 capabilities = 0;
+
+	bpf_core_read(&capabilities, sizeof(capabilities), &cred->cap_effective);
+	to->real_uid = cred->uid.val;
+	to->effective_uid = cred->euid.val;
+	to->saved_uid = cred->suid.val;
+	to->effective_gid = cred->egid.val;
+	to->effective_capabilities = capabilities;
+	to->login_uid = bpf_core_field_exists(task->loginuid) ? task->loginuid.val : ~0u;
+	to->audit_session = bpf_core_field_exists(task->sessionid) ? task->sessionid : ~0u;
+}
+
+static __always_inline __u32 pid_namespace_of(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	struct pid_namespace *namespace = 0;
+	__u32 level = pid->level;
+
+	bpf_core_read(&namespace, sizeof(namespace), (void *)&pid->numbers[0].ns + level * bpf_core_type_size(struct upid));
+	return namespace ? GET(namespace, ns.inum) : 0;
+}
+
+static __always_inline int named(struct event *e, const char *name, __u32 limit, __u32 kind, __u32 type, __u32 error)
+{
+	struct frame_named *f;
+	struct record r;
+
+	if (!record_begin(&r, e->processor)) {
+		give_up(e);
+		return 0;
+	}
+	if (name)
+		push_kernel_string(&r, e->processor->text, name, limit);
+	else
+		push_empty(&r);
+	f = PUSH_FIXED(&r, struct frame_named);
+	fill_actor(&f->actor, e->task, error, e->repeats);
+	f->type = type;
+	f->zero = 0;
+	emit(e, &r, kind);
+	return 0;
+}
+
+#endif

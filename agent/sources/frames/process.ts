@@ -1,0 +1,64 @@
+/** Frames about processes: made, become another program, ended. */
+import type { Frame } from '../frame.ts';
+import {
+  actorOf,
+  ARGS_CUT,
+  credentialsOf,
+  filePart,
+  FrameError,
+  inodeOf,
+  OBJECT,
+  type Decoders,
+  type Reader,
+} from './reader.ts';
+
+function forkFrame(r: Reader): Frame {
+  r.strings(72);
+  r.done();
+  r.zero(68);
+  return { kind: 'fork', parentPid: r.u32(64), parentStartNs: r.u64(56), ...actorOf(r) };
+}
+
+function execFrame(r: Reader): Frame {
+  r.strings(160);
+  const executable = r.string();
+  const workingDirectory = r.string();
+  const cgroup = r.string();
+  const args = r.string();
+  r.done();
+  r.zero(156);
+  const flags = r.u32(152);
+  if ((flags & ~ARGS_CUT) !== OBJECT) throw new FrameError('bad-field', 'a flag that has no meaning');
+  return {
+    kind: 'exec',
+    parentPid: r.u32(64),
+    parentStartNs: r.u64(56),
+    executable,
+    file: inodeOf(r, 120),
+    args: args === '' ? [] : (args.endsWith('\0') ? args.slice(0, -1) : args).split('\0'),
+    argsCount: r.u32(68),
+    argsTruncated: (flags & ARGS_CUT) !== 0,
+    workingDirectory,
+    cgroup,
+    namespaces: { mnt: r.u32(72), pid: r.u32(76), net: r.u32(80), user: r.u32(84) },
+    credentials: credentialsOf(r, 88),
+    ...actorOf(r),
+  };
+}
+
+function execRefusedFrame(r: Reader): Frame {
+  return { kind: 'exec-refused', executable: filePart(r).path, ...actorOf(r) };
+}
+
+function exitFrame(r: Reader): Frame {
+  r.strings(64);
+  r.done();
+  return { kind: 'exit', code: r.u32(56), signal: r.u32(60), ...actorOf(r) };
+}
+
+export const PROCESS_FRAMES: Decoders = [
+  [3, forkFrame],
+  [4, execFrame],
+  [5, execRefusedFrame],
+  [6, exitFrame],
+];

@@ -1,0 +1,157 @@
+/**
+ * What each event rests on: which hook sees it, since which kernel, what that costs, and what it does not see.
+ *
+ * One row an event; the compiler asks for every row. `VOCABULARY.md` is made of this and of the vocabulary, and is what a
+ * reader should open.
+ */
+import { ATTRIBUTES, EVENTS, isEventName, type EventName } from './vocabulary.ts';
+
+export interface Sense {
+  /** Tracepoint, system calls, journal field or file that the event comes from. */
+  readonly hook: string;
+  /** First kernel that has the hook, or `any`. */
+  readonly kernel: string;
+  /** What it costs, and whom. */
+  readonly cost: string;
+  /** What an attacker can do without being seen here, said plainly. */
+  readonly blind: string;
+}
+
+const CALL = 'one table look-up on every system call, about 1 µs on those that are told';
+const TOLD = 'about 1 µs, on those alone that are told';
+const ARGUMENT =
+  'The path is the caller’s string, read at the exit of the call: another thread can change it in between. `file.path.origin` says `argument`.';
+const RING = 'The same done through io_uring is not a system call and is not seen.';
+const NOTHING = 'Nothing that we know of, short of root.';
+
+export const SENSES: Readonly<Record<EventName, Sense>> = {
+  // Processes.
+  'process.fork': { hook: 'tp_btf/sched_process_fork', kernel: '5.5', cost: TOLD, blind: NOTHING },
+  'process.exec': {
+    hook: 'tp_btf/sched_process_exec; refused: exit of execve, execveat',
+    kernel: '5.5',
+    cost: '3 to 5 µs: arguments, three walked paths',
+    blind: 'Arguments beyond 8 KiB. A program that loads another into its own memory starts none.',
+  },
+  'process.exit': { hook: 'tp_btf/sched_process_exit', kernel: '5.5', cost: TOLD, blind: NOTHING },
+
+  // Privilege.
+  'process.trace': {
+    hook: 'exit of ptrace',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'Reading by PEEKTEXT is not told; taking hold is.',
+  },
+  'process.credentials.change': {
+    hook: 'exit of setuid, setgid, setreuid, setregid, setresuid, setresgid',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'setfsuid and setgroups are not told. A setuid program shows in process.exec.',
+  },
+  'process.capabilities.change': { hook: 'exit of capset', kernel: '5.5', cost: CALL, blind: NOTHING },
+
+  // Files.
+  'file.open': {
+    hook: 'exit of open, openat, openat2, creat, open_by_handle_at',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `Reads of what is not watched; descriptors that were inherited or passed. ${RING}`,
+  },
+  'file.delete': { hook: 'exit of unlink, unlinkat, rmdir', kernel: '5.5', cost: CALL, blind: `${ARGUMENT} ${RING}` },
+  'file.rename': {
+    hook: 'exit of rename, renameat, renameat2',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} ${RING}`,
+  },
+  'file.link': {
+    hook: 'exit of link, linkat, symlink, symlinkat',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} ${RING}`,
+  },
+  'file.mode.change': {
+    hook: 'exit of chmod, fchmod, fchmodat, fchmodat2',
+    kernel: '5.5',
+    cost: CALL,
+    blind: ARGUMENT,
+  },
+  'file.owner.change': { hook: 'exit of chown, fchown, lchown, fchownat', kernel: '5.5', cost: CALL, blind: ARGUMENT },
+  'file.memory.create': { hook: 'exit of memfd_create', kernel: '5.5', cost: CALL, blind: NOTHING },
+
+  // Network.
+  'network.connect': {
+    hook: 'exit of connect',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `A call that never returns is seen when it does. ${RING}`,
+  },
+  'network.accept': { hook: 'exit of accept, accept4', kernel: '5.5', cost: CALL, blind: RING },
+  'network.listen': { hook: 'exit of listen', kernel: '5.5', cost: CALL, blind: RING },
+
+  // Kernel.
+  'kernel.module.load': {
+    hook: 'tp_btf/module_load; refused: exit of init_module, finit_module',
+    kernel: '5.5',
+    cost: TOLD,
+    blind: 'A module can hide from everything from then on.',
+  },
+  'kernel.bpf.load': { hook: 'exit of bpf', kernel: '5.5', cost: CALL, blind: 'Programs that were there before us.' },
+
+  // The machine.
+  'host.inventory': {
+    hook: '/proc, /etc/os-release',
+    kernel: 'any',
+    cost: 'every six hours',
+    blind: 'What the machine says of itself.',
+  },
+  'host.load': { hook: '/proc', kernel: 'any', cost: 'every 30 s', blind: 'What the machine says of itself.' },
+
+  // Hushwatch itself.
+  'hushwatch.start': {
+    hook: 'the agent',
+    kernel: 'any',
+    cost: 'none',
+    blind: 'Between two lives nothing is seen; it says for how long at most.',
+  },
+  'hushwatch.stop': {
+    hook: 'the agent',
+    kernel: 'any',
+    cost: 'none',
+    blind: 'A killed agent says nothing; silence and the next start do.',
+  },
+};
+
+/** `protocol/VOCABULARY.md`. */
+export function vocabularyPage(): string {
+  const rows = Object.keys(EVENTS).filter(isEventName).map(eventSection);
+  return `# Vocabulary
+
+Every event, its attributes, and what it rests on. Made from \`vocabulary.ts\` and \`senses.ts\`; a test holds it to them.
+Names follow the OpenTelemetry semantic conventions where these have one. What leaves a node of all this is decided by a ruleset.
+
+${rows.join('\n')}`;
+}
+
+function eventSection(name: EventName): string {
+  const { class: cls, brief, attributes } = EVENTS[name];
+  const { hook, kernel, cost, blind } = SENSES[name];
+  const table = attributes.map((attribute) => {
+    const { type, sensitivity, brief: what } = ATTRIBUTES[attribute];
+    return `| \`${attribute}\` | ${type} | ${sensitivity} | ${what} |`;
+  });
+  return `## \`${name}\`
+
+${brief}
+
+- class: ${cls}
+- seen at: ${hook}
+- kernel: ${kernel}
+- costs: ${cost}
+- does not see: ${blind}
+
+| attribute | type | sensitivity | what it is |
+|---|---|---|---|
+${table.join('\n')}
+`;
+}
