@@ -2,24 +2,19 @@
  * The real sensor on the real kernel: what is done is what is said, and every event that was seen is accounted for.
  * `actions.c` does the deeds. Needs root, BTF and clang.
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openFrameSource } from '../../agent/sources/ebpf.ts';
 import type { CountersFrame, Frame, FrameKind } from '../../agent/sources/frame.ts';
-import { CLASS_OF_FRAME } from '../../agent/sources/frame.ts';
 import { FrameDecoder } from '../../agent/sources/frames.ts';
-import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
-import { isRoot, until, WHY_SKIPPED } from './stack.ts';
+import { CHECKOUT, isRoot, until, WHY_SKIPPED } from './stack.ts';
+import { balanced, buildSensor, SENSOR, Watched, type Seen } from './watched.ts';
 
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const SENSOR = join(CHECKOUT, 'agent/sensor/build/hushwatch-sensor');
 const NOBODY = 65_534;
 
 let work = '';
@@ -27,7 +22,7 @@ let actions = '';
 
 beforeAll(() => {
   if (!isRoot) return;
-  execFileSync('make', ['-s', '-C', join(CHECKOUT, 'agent/sensor')]);
+  buildSensor();
   work = mkdtempSync(join(tmpdir(), 'hushwatch-sensor-'));
   chmodSync(work, 0o755);
   actions = join(work, 'actions');
@@ -37,92 +32,12 @@ afterAll(() => {
   if (work !== '') rmSync(work, { recursive: true });
 });
 
-/** A frame of one kind, its other fields by name. */
-type Seen = Frame & Readonly<Record<string, unknown>>;
-
 let directories = 0;
 function directory(): string {
   const path = join(work, `d${++directories}`);
   mkdirSync(path, { mode: 0o777 });
   chmodSync(path, 0o777);
   return path;
-}
-
-/** The sensor, and everything it has said to us. */
-class Watched implements AsyncDisposable {
-  readonly frames: Frame[] = [];
-  readonly child: ChildProcess;
-  stderr = '';
-  readonly #over = new AbortController();
-  readonly #listening: Promise<void>;
-
-  constructor(options: readonly string[], command: readonly string[] = [SENSOR]) {
-    const path = join(directory(), 'agent.sock');
-    this.#listening = this.#listen(path);
-    chmodSync(join(path, '..'), 0o777);
-    const [program = SENSOR, ...before] = command;
-    this.child = spawn(program, [...before, '--socket', path, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    setTimeout(() => spawnSync('chmod', ['666', path]), 100);
-  }
-
-  async #listen(path: string): Promise<void> {
-    for await (const frames of openFrameSource(path, this.#over.signal)) this.frames.push(...frames);
-  }
-
-  async ready(): Promise<this> {
-    await until(
-      () => this.frames.some((frame) => frame.kind === 'counters') || this.child.exitCode !== null,
-      20_000,
-      'the sensor',
-    );
-    if (this.child.exitCode !== null) throw new Error(`the sensor ended: ${this.stderr}`);
-    return this;
-  }
-
-  /** Ends the sensor; what it said at last are the counters of all that it did. */
-  async stop(): Promise<CountersFrame> {
-    const gone = once(this.child, 'close');
-    this.child.kill('SIGTERM');
-    const [code] = await gone;
-    expect(this.stderr).toBe('');
-    expect(code).toBe(0);
-    await sleep(200);
-    this.#over.abort();
-    await this.#listening;
-    const last = this.frames.at(-1);
-    if (last?.kind !== 'counters') throw new Error('the sensor did not end with its counters');
-    return last;
-  }
-
-  of(kind: FrameKind, pid?: number): Seen[] {
-    // oxlint-disable-next-line no-unsafe-type-assertion -- a test looks at fields by name
-    return this.frames.filter(
-      (frame) => frame.kind === kind && (pid === undefined || ('pid' in frame && frame.pid === pid)),
-    ) as Seen[];
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode === null) this.child.kill('SIGKILL');
-    this.#over.abort();
-    await this.#listening;
-  }
-}
-
-/** Nothing is unaccounted for, and what was emitted is what we have. */
-function balanced(counters: CountersFrame, frames: readonly Frame[]): void {
-  const received: Partial<Record<EventClass, number>> = {};
-  for (const frame of frames) {
-    if (frame.kind === 'hello' || frame.kind === 'counters') continue;
-    const name = CLASS_OF_FRAME[frame.kind];
-    received[name] = (received[name] ?? 0) + 1;
-  }
-  for (const name of CLASSES) {
-    const of = counters.classes[name];
-    if (of === undefined) continue;
-    expect({ name, seen: of.seen }).toEqual({ name, seen: of.emitted + of.merged + of.sampled + of.lost });
-    expect({ name, emitted: of.emitted }).toEqual({ name, emitted: received[name] ?? 0 });
-  }
 }
 
 interface Done {
