@@ -23,7 +23,7 @@ on a node
   agent run | check | preview   turn frames into redacted, signed batches
   shipper run                   carry batches to the collector
 for reviewers
-  rules check | explain         what leaves, why, and who uses it
+  rules check | explain | diff  what leaves, why, and who uses it
 for collector operators
   collector run | check         receive, verify, keep, log, detect
   detect test | plan            try detection rules

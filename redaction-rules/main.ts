@@ -6,16 +6,19 @@ import { parseArgs } from 'node:util';
 import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
 import { compileRuleset } from './compile.ts';
 import { EXAMPLE_KEYS, failingExamples, releasedOf } from './examples.ts';
+import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
 import { exposure, type ExposureRow } from './exposure.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
 
 const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--json]
+       hushwatch rules diff BEFORE AFTER [--json]
        hushwatch rules schema
 
 check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it
+diff     what newly leaves, what no longer does, what is told or can be joined otherwise
 schema   JSON Schema of rulesets, for editors
 
 example: hushwatch rules explain redaction-rules/rulesets/generic-linux.yaml --event process.exec
@@ -34,6 +37,8 @@ export async function main(args: string[]): Promise<number> {
         return check(rest);
       case 'explain':
         return explain(rest);
+      case 'diff':
+        return diff(rest);
       case 'schema':
         process.stdout.write(`${JSON.stringify(rulesetSchema(), undefined, 2)}\n`);
         return DONE;
@@ -127,6 +132,33 @@ function explain(args: string[]): number {
   if (values.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
   else process.stdout.write(describe(ruleset, rows));
   return DONE;
+}
+
+function diff(args: string[]): number {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  });
+  const [before, after, more] = positionals;
+  if (before === undefined || after === undefined || more !== undefined) return usage('diff needs two files');
+  const rows = diffRulesets(load(before), load(after));
+  if (values.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  else process.stdout.write(rows.length === 0 ? 'no difference in what leaves\n' : differences(rows));
+  return DONE;
+}
+
+function differences(rows: readonly DiffRow[]): string {
+  return CHANGES.flatMap((change) => {
+    const own = rows.filter((row) => row.change === change);
+    return own.length === 0 ? [] : [`${change}\n${own.map(difference).join('')}`];
+  }).join('\n');
+}
+
+function difference({ attribute, events, what, example }: DiffRow): string {
+  const where = events.length > 3 ? `${events.length} events` : events.join(', ');
+  const becomes = (value: unknown): string => (value === undefined ? 'nothing' : shown(value));
+  return `  ${attribute}  (${where})\n    ${what}\n    ${shown(example.in)}: ${becomes(example.before)} -> ${becomes(example.after)}\n`;
 }
 
 function describe(ruleset: Ruleset, rows: readonly ExplainedRow[]): string {
