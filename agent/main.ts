@@ -9,9 +9,11 @@ import { openAgent, openRules, VERSION, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
+import { derive, Deriver } from './derive.ts';
 import { Enricher } from './enrich.ts';
 import type { RawEvent } from './event.ts';
 import { merge } from './merge.ts';
+import { nodeFiles } from './node-files.ts';
 import { observe, record } from './pipeline.ts';
 import { preview } from './preview.ts';
 import { ProcessTable } from './process-table.ts';
@@ -117,14 +119,18 @@ async function run(config: AgentConfig): Promise<number> {
   });
   const kernel =
     config.source === 'ebpf'
-      ? observe(
-          noting(openFrameSource(config.socket, stop.signal)),
-          new Enricher(processes, users, clock),
-          line.ledger,
-          (version) => {
-            log.info({ version }, 'sensor connected');
-            return [started('sensor', version)];
-          },
+      ? derive(
+          observe(
+            noting(openFrameSource(config.socket, stop.signal)),
+            new Enricher(processes, users, clock),
+            line.ledger,
+            (version) => {
+              log.info({ version }, 'sensor connected');
+              return [started('sensor', version)];
+            },
+          ),
+          new Deriver(nodeFiles(), (pid) => processes.peek(pid)?.args),
+          Date.now,
         )
       : noting(procEvents(processes, users, stop.signal));
   const events = withEnds(merge(kernel, hostEvents(stop.signal)), [started('agent', VERSION)], () => [stopped(config)]);

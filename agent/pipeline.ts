@@ -1,8 +1,8 @@
 /**
  * The agent, end to end. Read this file first.
  *
- *     sensor -> enrich -> match -> redact -> batch -> sign -> spool     record()
- *                                                    spool -> send      shipper/pipeline.ts
+ *     sensor -> enrich -> derive -> match -> redact -> batch -> sign -> spool     record()
+ *                                                              spool -> send      shipper/pipeline.ts
  *
  * The spool is the joint. record() promises that what it returned from is on disk; the shipper, another process with
  * other rights, promises nothing but to bring back receipts. Arrays of events move along the line, not single events.

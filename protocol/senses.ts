@@ -24,6 +24,24 @@ const ARGUMENT =
 const RING = 'The same done through io_uring is not a system call and is not seen.';
 const NOTHING = 'Nothing that we know of, short of root.';
 
+const UNITS = 'systemd’s unit directories (units, drop-ins, links that enable), /etc/init.d, /etc/rc*.d';
+const SCHEDULES = '/etc/crontab, /etc/anacrontab, /etc/cron.*, /var/spool/cron, /var/spool/at, systemd’s timers';
+const SYSTEMD =
+  ' What is asked of systemd over D-Bus names systemd as the actor. Transient units are not told; their processes are, with `systemd.unit`.';
+
+const accounts = (how: string, more = ''): Sense => ({
+  hook: `${how}, when a file event names an account file and once a second`,
+  kernel: '5.5',
+  cost: 'four stat calls a second; 0.1 ms when something changed',
+  blind: `Accounts of containers and chroots. Accounts that are kept elsewhere (LDAP). What happens while the agent is not running. Without a file event (io_uring, a descriptor that was passed on) the change is told and who did it is not.${more}`,
+});
+const things = (places: string, more: string): Sense => ({
+  hook: `file events on ${places}`,
+  kernel: '5.5',
+  cost: 'one look at each path of a file event; one stat call for each that is told',
+  blind: `What no file event tells: io_uring, paths through links (for renames and deletions), descriptors that were passed on. Where the agent may not look, a container’s file cannot be told from the node’s: \`file.path.verified\` is false.${more}`,
+});
+
 export const SENSES: Readonly<Record<EventName, Sense>> = {
   // Processes.
   'process.fork': { hook: 'tp_btf/sched_process_fork', kernel: '5.5', cost: TOLD, blind: NOTHING },
@@ -78,6 +96,29 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
   'file.owner.change': { hook: 'exit of chown, fchown, lchown, fchownat', kernel: '5.5', cost: CALL, blind: ARGUMENT },
   'file.memory.create': { hook: 'exit of memfd_create', kernel: '5.5', cost: CALL, blind: NOTHING },
+
+  // What files mean.
+  'user.account.create': accounts('The agent compares /etc/passwd'),
+  'user.account.change': accounts(
+    'The agent compares /etc/passwd; /etc/shadow it cannot read: that it changed alone is a change of password or expiry',
+    ' Whose password it was is known only where a command line names one account.',
+  ),
+  'user.account.delete': accounts('The agent compares /etc/passwd'),
+  'user.group.create': accounts('The agent compares /etc/group'),
+  'user.group.change': accounts(
+    'The agent compares /etc/group; that /etc/gshadow changed alone is a change of password',
+  ),
+  'user.group.delete': accounts('The agent compares /etc/group'),
+  'user.credential.change': things(
+    '.ssh/authorized_keys in any home',
+    ' Which key came or went. Keys in other places that sshd’s configuration names.',
+  ),
+  'service.create': things(UNITS, SYSTEMD),
+  'service.change': things(UNITS, SYSTEMD),
+  'service.delete': things(UNITS, SYSTEMD),
+  'task.schedule.create': things(SCHEDULES, SYSTEMD),
+  'task.schedule.change': things(SCHEDULES, SYSTEMD),
+  'task.schedule.delete': things(SCHEDULES, SYSTEMD),
 
   // Network.
   'network.connect': {

@@ -135,6 +135,34 @@ export const ATTRIBUTES = define({
   'file.link.type': a('string', 'system', '`hard` or `symbolic`.', 'symbolic'),
   'file.name': a('string', 'end-user', 'Name without directory, for objects that have no path.', 'payload'),
 
+  // What files mean: accounts, services, scheduled tasks.
+  'file.path.verified': a(
+    'boolean',
+    'system',
+    'The agent saw that the node’s own file of this path changed; false where it may not look: it may be a container’s.',
+    true,
+  ),
+  'user.id': a('int', 'operator-identity', 'User id of the account that the event is about.', 1001),
+  'user.name': a('string', 'operator-identity', 'Account that the event is about.', 'robin'),
+  'user.changes': a('string[]', 'system', 'What changed of the account: password, id, group, comment, home, shell.', [
+    'shell',
+  ]),
+  'user.group.id': a('int', 'operator-identity', 'Group id of the group that the event is about.', 1001),
+  'user.group.name': a('string', 'operator-identity', 'Group that the event is about.', 'sudo'),
+  'user.group.changes': a('string[]', 'system', 'What changed of the group: password, id, members.', ['members']),
+  'user.group.members.added': a('string[]', 'operator-identity', 'Accounts that became members.', ['robin']),
+  'user.group.members.removed': a('string[]', 'operator-identity', 'Accounts that are no longer members.', ['robin']),
+  'service.name': a('string', 'end-user', 'Service, as its unit or script is called.', 'backup.service'),
+  'service.changes': a(
+    'string[]',
+    'system',
+    'What changed of the service: definition, drop-in, enabled, disabled, permissions.',
+    ['definition', 'enabled'],
+  ),
+  'task.name': a('string', 'end-user', 'Scheduled task: its file, its timer.', 'backup.timer'),
+  'task.scheduler': a('string', 'system', '`cron`, `anacron`, `at` or `systemd`.', 'cron'),
+  'task.changes': a('string[]', 'system', 'What changed of the task, as `service.changes`.', ['definition']),
+
   // Network.
   'network.transport': a('string', 'system', '`tcp`, `udp` or `unix`.', 'tcp'),
   'network.type': a('string', 'system', '`ipv4` or `ipv6`.', 'ipv4'),
@@ -211,6 +239,10 @@ const ACTOR = [
 ] as const satisfies readonly AttributeName[];
 
 const OBJECT = ['file.inode', 'file.device', 'file.mode', 'file.owner.id', 'file.owner.name', 'file.group.id'] as const;
+const ACCOUNT = ['user.id', 'user.name'] as const;
+const GROUP = ['user.group.id', 'user.group.name', 'user.group.members.added', 'user.group.members.removed'] as const;
+const SERVICE = ['service.name', 'service.changes', 'file.path', 'file.path.verified'] as const;
+const TASK = ['task.name', 'task.scheduler', 'task.changes', 'user.name', 'file.path', 'file.path.verified'] as const;
 const SOCKET = [
   'network.transport',
   'network.type',
@@ -314,6 +346,33 @@ export const EVENTS = events({
   'file.mode.change': e('file', 'Permissions were changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
   'file.owner.change': e('file', 'Ownership was changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
   'file.memory.create': e('file', 'An anonymous memory file was made (memfd_create).', ...ACTOR, 'file.name'),
+
+  // Persistence is rare and matters: these are shed after files and processes.
+  'user.account.create': e('integrity', 'An account was made.', ...ACTOR, ...ACCOUNT),
+  'user.account.change': e('integrity', 'An account was changed.', ...ACTOR, ...ACCOUNT, 'user.changes'),
+  'user.account.delete': e('integrity', 'An account was removed.', ...ACTOR, ...ACCOUNT),
+  'user.group.create': e('integrity', 'A group was made.', ...ACTOR, ...GROUP),
+  'user.group.change': e('integrity', 'A group was changed.', ...ACTOR, ...GROUP, 'user.group.changes'),
+  'user.group.delete': e('integrity', 'A group was removed.', ...ACTOR, ...GROUP),
+  'user.credential.change': e(
+    'integrity',
+    'The keys with which one may log in to an account were changed.',
+    ...ACTOR,
+    ...ACCOUNT,
+    'file.path',
+    'file.path.verified',
+  ),
+  'service.create': e('integrity', 'A service was made.', ...ACTOR, ...SERVICE),
+  'service.change': e('integrity', 'A service was changed, enabled or disabled.', ...ACTOR, ...SERVICE),
+  'service.delete': e('integrity', 'A service was removed.', ...ACTOR, ...SERVICE),
+  'task.schedule.create': e('integrity', 'A task was scheduled.', ...ACTOR, ...TASK),
+  'task.schedule.change': e('integrity', 'A scheduled task was changed.', ...ACTOR, ...TASK),
+  'task.schedule.delete': e(
+    'integrity',
+    'A scheduled task was removed, or has run once and for all.',
+    ...ACTOR,
+    ...TASK,
+  ),
 
   'network.connect': e('network', 'A socket was connected.', ...ACTOR, ...SOCKET),
   'network.accept': e('network', 'A connection was accepted.', ...ACTOR, ...SOCKET),

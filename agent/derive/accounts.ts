@@ -1,0 +1,136 @@
+/**
+ * What the node's account files say, and what changed in them since they were last asked.
+ *
+ * The state is the fact, whoever changed it and however: an event without a change tells nothing, and a change without
+ * an event (io_uring, a descriptor that was passed on, a second mount) is still found. `/etc/shadow` cannot be read by
+ * the agent, and need not be: that it changed is enough. Bounded: files beyond a limit are not read and change nothing.
+ */
+import type { NodeFiles } from '../node-files.ts';
+import type { AccountFile } from './places.ts';
+
+/** Fields of one line, the name first. */
+export type Entry = readonly string[];
+type Table = ReadonlyMap<string, Entry>;
+
+export interface Difference {
+  readonly of: 'account' | 'group';
+  readonly name: string;
+  /** Undefined where it was not there. */
+  readonly before: Entry | undefined;
+  readonly after: Entry | undefined;
+}
+
+export interface Found {
+  readonly differences: readonly Difference[];
+  /** Files whose state is another than when they were last asked. */
+  readonly changed: ReadonlySet<AccountFile>;
+}
+
+const LIMIT = 4 << 20;
+const FILES = ['passwd', 'shadow', 'group', 'gshadow'] as const;
+const FIELDS = { passwd: 7, group: 4 } as const;
+
+export class AccountState {
+  readonly #files: NodeFiles;
+  #states: Record<AccountFile, string>;
+  #accounts: Table;
+  #groups: Table;
+
+  constructor(files: NodeFiles) {
+    this.#files = files;
+    this.#states = this.#ask();
+    this.#accounts = this.#table('passwd') ?? new Map();
+    this.#groups = this.#table('group') ?? new Map();
+  }
+
+  /** Which files differ from when they were last read; reads nothing but their state. */
+  stale(): string {
+    const now = this.#ask();
+    return FILES.filter((file) => now[file] !== this.#states[file])
+      .map((file) => now[file])
+      .join();
+  }
+
+  look(): Found {
+    const now = this.#ask();
+    const changed = new Set(FILES.filter((file) => now[file] !== this.#states[file]));
+    this.#states = now;
+    const differences: Difference[] = [];
+    const accounts = changed.has('passwd') ? this.#table('passwd') : undefined;
+    if (accounts !== undefined) {
+      differences.push(...differencesOf('account', this.#accounts, accounts));
+      this.#accounts = accounts;
+    }
+    const groups = changed.has('group') ? this.#table('group') : undefined;
+    if (groups !== undefined) {
+      differences.push(...differencesOf('group', this.#groups, groups));
+      this.#groups = groups;
+    }
+    return { differences, changed };
+  }
+
+  account(name: string): Entry | undefined {
+    return this.#accounts.get(name);
+  }
+
+  /** The account that lives in a directory: that which stands first, as for the system. */
+  livingIn(home: string): Entry | undefined {
+    for (const entry of this.#accounts.values()) if (entry[5] === home) return entry;
+    return undefined;
+  }
+
+  #ask(): Record<AccountFile, string> {
+    const state = (file: AccountFile): string => {
+      const look = this.#files.look(`/etc/${file}`);
+      return typeof look === 'string' ? look : `${file} ${look.inode} ${look.size} ${look.changedMs}`;
+    };
+    return { passwd: state('passwd'), shadow: state('shadow'), group: state('group'), gshadow: state('gshadow') };
+  }
+
+  #table(file: 'passwd' | 'group'): Table | undefined {
+    const text = this.#files.read(`/etc/${file}`, LIMIT);
+    return text === undefined ? undefined : parse(text, FIELDS[file]);
+  }
+}
+
+/** Of two lines with one name the first counts, as it does for the system. Lines that are none are passed over. */
+function parse(text: string, fields: number): Table {
+  const table = new Map<string, Entry>();
+  for (const line of text.split('\n')) {
+    const entry = line.split(':');
+    const [name = ''] = entry;
+    if (entry.length >= fields && name !== '' && !name.startsWith('#') && !table.has(name)) table.set(name, entry);
+  }
+  return table;
+}
+
+function* differencesOf(of: Difference['of'], before: Table, after: Table): Generator<Difference> {
+  for (const [name, entry] of after) {
+    const old = before.get(name);
+    if (old === undefined || !isSame(old, entry)) yield { of, name, before: old, after: entry };
+  }
+  for (const [name, entry] of before) if (!after.has(name)) yield { of, name, before: entry, after: undefined };
+}
+
+const isSame = (a: Entry, b: Entry): boolean => a.length === b.length && a.every((field, i) => field === b[i]);
+
+const WORDS = {
+  account: ['name', 'password', 'id', 'group', 'comment', 'home', 'shell'],
+  group: ['name', 'password', 'id', 'members'],
+} as const;
+
+/** Which fields differ, in words. */
+export function changesOf({ of, before = [], after = [] }: Difference): readonly string[] {
+  return WORDS[of].filter((_, i) => before[i] !== after[i]);
+}
+
+export interface Members {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export function membersOf({ before, after }: Difference): Members {
+  const [old, now] = [before, after].map((entry) => (entry?.[3] ?? '').split(',').filter((name) => name !== ''));
+  const [was, is] = [new Set(old), new Set(now)];
+  return { added: [...is.difference(was)], removed: [...was.difference(is)] };
+}
