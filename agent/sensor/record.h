@@ -88,7 +88,15 @@ struct processor {
 	char key[256];
 };
 
-#define AT(record) ((record)->bytes + ((record)->at & (FRAME_MAX - 1)))
+/*
+ * barrier_var: the compiler often knows a bound from afar and would drop the mask; the verifier of Linux 6.1 forgets the
+ * bound on the way and wants to see the mask.
+ */
+#define AT(record) ({ \
+	__u32 at_ = (record)->at; \
+	barrier_var(at_); \
+	(record)->bytes + (at_ & (FRAME_MAX - 1)); \
+})
 
 /* False where the processor's room is taken: a kernel that lets one program interrupt another on it. */
 static __always_inline bool record_begin(struct record *r, struct processor *p)
@@ -127,6 +135,7 @@ static __always_inline void push_empty(struct record *r)
 static __always_inline void push_bytes(struct record *r, const void *from, __u32 length)
 {
 	r->at -= length;
+	barrier_var(length);
 	bpf_probe_read_kernel(AT(r), length & (TEXT_BYTES - 1), from);
 }
 

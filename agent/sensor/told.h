@@ -39,9 +39,9 @@ static __always_inline __u32 pid_namespace_of(struct task_struct *task)
 {
 	struct pid *pid = task->thread_pid;
 	struct pid_namespace *namespace = 0;
-	__u32 level = pid->level;
+	__u32 offset = pid->level * bpf_core_type_size(struct upid) & 1023;	/* 32 levels; Linux 6.1 wants to see a bound */
 
-	bpf_core_read(&namespace, sizeof(namespace), (void *)&pid->numbers[0].ns + level * bpf_core_type_size(struct upid));
+	bpf_core_read(&namespace, sizeof(namespace), (void *)&pid->numbers[0].ns + offset);
 	return namespace ? GET(namespace, ns.inum) : 0;
 }
 
