@@ -217,12 +217,21 @@ static void leave_out_unknown(struct hushwatch *sensor, const struct btf *btf)
 	}
 }
 
+/*
+ * A weak function that the kernel lacks is also looked for in the types of its modules. Listing these takes CAP_SYS_ADMIN, and
+ * without it libbpf 1.1 fails the whole load. It lists them once only, so a first search, for nothing, gets that behind us.
+ */
+static void stop_looking_in_modules(struct hushwatch *sensor)
+{
+	bpf_program__set_attach_target(sensor->progs.on_sys_exit, 0, "nothing_of_this_name");
+}
+
 /* What differs between kernels, found out before anything is loaded. */
 static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	int exit_arguments;
-	bool says_who_is_last;
+	bool says_who_is_last, has_cast;
 
 	if (!btf)
 		die(EXIT_UNSUPPORTED, "this kernel does not describe its types (no /sys/kernel/btf/vmlinux; CONFIG_DEBUG_INFO_BTF)");
@@ -233,7 +242,10 @@ static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 	bpf_program__set_autoload(says_who_is_last ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
 	bpf_map__set_autocreate(sensor->maps.ended, !says_who_is_last);
 	leave_out_unknown(sensor, btf);
-	sensor->rodata->can_cast = !o->old_kernel && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	has_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	sensor->rodata->can_cast = has_cast && !o->old_kernel;
+	if (!has_cast)
+		stop_looking_in_modules(sensor);
 	btf__free(btf);
 }
 
