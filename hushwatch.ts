@@ -24,6 +24,7 @@ on a node
   shipper run                   carry batches to the collector
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it
+  rules key | approve | publish sign what may be used, and make it known
 for collector operators
   collector run | check         receive, verify, keep, log, detect
   detect test | plan            try detection rules

@@ -7,15 +7,18 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
+import { NO_RULES } from '#protocol/statement.ts';
 import { vocabularyDigest } from '#protocol/vocabulary.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
 import { compileBound, type Matcher } from '../collector/detectors/sigma/compile.ts';
+import { SigmaError } from '../collector/detectors/sigma/error.ts';
 import { clearOf, planRules } from '../collector/detectors/sigma/plan.ts';
 import { compileRuleset, type Redactor } from '../redaction-rules/compile.ts';
 import { exposure } from '../redaction-rules/exposure.ts';
-import { parseRuleset, type Ruleset } from '../redaction-rules/ruleset.ts';
+import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/ruleset.ts';
 import type { BatchLimits } from './batches.ts';
-import { ConfigError, type Parsed } from './config-file.ts';
+import { NotApproved, requireApproval } from './approval.ts';
+import type { Parsed } from './config-file.ts';
 import type { KEYS } from './config.ts';
 import { realDisk } from './disk.ts';
 import { openIdentity, openPseudonymKey } from './identity.ts';
@@ -39,7 +42,7 @@ export interface Rules {
 export function openRules(config: AgentConfig): Rules {
   const ruleset = parseRuleset(readFileSync(config.ruleset, 'utf8'), config.ruleset);
   if (ruleset.role !== config.role) {
-    throw new ConfigError(
+    throw new NotApproved(
       `${config.ruleset}: is for role ${ruleset.role}, this node is ${config.role}; name the ruleset of its role`,
     );
   }
@@ -53,16 +56,57 @@ export function openRules(config: AgentConfig): Rules {
   };
 }
 
+/** No rules that may be used: everything is counted, nothing leaves. */
+const NOTHING: Pick<Rules, 'redactor' | 'matcher'> = {
+  redactor: { redact: () => undefined, unknown: 0, unknownNames: new Map() },
+  matcher: compileBound([]),
+};
+
+interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack'> {
+  readonly ruleset: string;
+  readonly problem: Error | undefined;
+}
+
+/** Rules that may be used here, or why there are none. Only a problem of the rules is answered so; others are thrown. */
+function rulesInForce(config: AgentConfig, logKey: VerifierKey): InForce {
+  try {
+    const { ruleset, ...rules } = openApproved(config, logKey);
+    return { ...rules, ruleset: ruleset.digest, problem: undefined };
+  } catch (error) {
+    if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
+    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, problem: error };
+  }
+}
+
+export const isProblemOfRules = (error: unknown): boolean =>
+  error instanceof NotApproved ||
+  error instanceof RulesetError ||
+  error instanceof SigmaError ||
+  (error instanceof Error && 'code' in error && error.code === 'ENOENT');
+
+/** Rules as {@link openRules} reads them, if enough reviewers said yes to them and the log knows. */
+export function openApproved(config: AgentConfig, logKey: VerifierKey): Rules {
+  const rules = openRules(config);
+  const { approvals, reviewers, role } = config;
+  const places = { approvals, reviewers, role, versions: join(config.spool, 'approved-versions'), logKey };
+  requireApproval({ kind: 'ruleset', digest: rules.ruleset.digest }, places);
+  requireApproval({ kind: 'rulepack', digest: rules.rulepack }, places);
+  return rules;
+}
+
 export interface Agent {
   readonly line: Line;
   readonly herald: Herald;
   readonly limits: BatchLimits;
   readonly logKey: VerifierKey;
+  /** Why nothing is released; undefined while rules are in force. */
+  readonly withheldBecause: Error | undefined;
 }
 
 export async function openAgent(config: AgentConfig): Promise<Agent> {
   await mkdir(config.spool, { recursive: true, mode: 0o750 });
-  const rules = openRules(config);
+  const logKey = parseVerifierKey(config.log_key);
+  const rules = rulesInForce(config, logKey);
   const identity = openIdentity(config.identity, config.node);
   const spool = await FileSpool.open(config.spool, identity, config.spool_bytes, realDisk);
   return {
@@ -72,7 +116,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       role: config.role,
       cohort: config.cohort,
-      ruleset: rules.ruleset.digest,
+      ruleset: rules.ruleset,
       rulepack: rules.rulepack,
       vocabulary: vocabularyDigest(),
       agent: { version: VERSION, build: buildDigest() },
@@ -84,7 +128,8 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       ageMs: config.batch_age_ms,
       heartbeatMs: config.heartbeat_ms,
     },
-    logKey: parseVerifierKey(config.log_key),
+    logKey,
+    withheldBecause: rules.problem,
   };
 }
 

@@ -20,6 +20,12 @@ export const KEYS = {
   ),
   ruleset: key('Redaction rules in force.', path),
   rule_pack: key('Directory of the approved detection rules.', path),
+  approvals: key(
+    'Directory of approvals and of the proofs that they are in the log.',
+    path,
+    '/var/lib/hushwatch/approvals',
+  ),
+  reviewers: key("Who approves rules: the quorum and the reviewers' keys.", path, '/etc/hushwatch/reviewers'),
   spool: key('Batches wait here. Losing it loses what was not yet receipted.', path, '/var/lib/hushwatch/spool'),
   receipts: key('The shipper puts receipts here.', path, '/var/lib/hushwatch/receipts'),
   log_key: key("Verifier key of the collector's log; a receipt counts only when this key signed it.", text),

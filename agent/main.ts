@@ -3,9 +3,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { SigmaError } from '../collector/detectors/sigma/error.ts';
-import { RulesetError } from '../redaction-rules/ruleset.ts';
-import { openAgent, openRules, VERSION, type AgentConfig } from './agent.ts';
+import { parseVerifierKey } from '#protocol/note.ts';
+import { isProblemOfRules, openAgent, openApproved, openRules, VERSION, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
@@ -60,6 +59,7 @@ export async function main(args: string[]): Promise<number> {
   try {
     const config = readConfig(file, KEYS);
     if (verb === 'run') return await run(config);
+    if (verb === 'check') openApproved(config, parseVerifierKey(config.log_key));
     const rules = openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
@@ -72,7 +72,7 @@ export async function main(args: string[]): Promise<number> {
       );
     return 0;
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof RulesetError || error instanceof SigmaError)) throw error;
+    if (!(error instanceof ConfigError || isProblemOfRules(error)) || !(error instanceof Error)) throw error;
     process.stderr.write(`hushwatch agent: the configuration cannot be used\n${error.message}\n`);
     return 3;
   }
@@ -86,7 +86,13 @@ async function run(config: AgentConfig): Promise<number> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
 
-  const { line, herald, limits, logKey } = await openAgent(config);
+  const { line, herald, limits, logKey, withheldBecause } = await openAgent(config);
+  if (withheldBecause !== undefined) {
+    log.error(
+      { problem: withheldBecause.message },
+      'no rules are in force: everything is counted and nothing is released',
+    );
+  }
   log.info({ sequence: line.spool.last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
 
   const clock = new SystemClock();

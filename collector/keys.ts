@@ -61,7 +61,7 @@ export interface CollectorIdentity {
 
 export async function initCollector({ home, origin, listen, dashboard }: NewCollector): Promise<CollectorIdentity> {
   mkdirSync(home, { recursive: true, mode: 0o750 });
-  for (const name of ['rulesets', 'packs']) mkdirSync(join(home, name), { recursive: true });
+  for (const name of ['rulesets', 'packs', 'approvals']) mkdirSync(join(home, name), { recursive: true });
   const keep = (name: string, mode: number, make: () => string): string => {
     const file = join(home, name);
     if (!existsSync(file)) writeFileSync(file, make(), { mode, flag: 'wx' });

@@ -8,6 +8,7 @@ import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
+import { readReviewers } from './approvals.ts';
 import { describeConfig, readConfig } from './config.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { initCollector } from './keys.ts';
@@ -68,6 +69,7 @@ function readSettings(file: string): Settings {
     registry: Registry.open(join(home, 'nodes.yaml')),
     rulesets: Rulesets.open(join(home, 'rulesets')),
     rulepacks: loadRulepacks(join(home, 'packs')),
+    reviewers: readReviewers(home),
   };
 }
 
@@ -170,7 +172,9 @@ export async function verify(args: string[]): Promise<number> {
     if (directory === '') throw new UsageError('name one directory, such as .hushwatch/collector');
     const nodesFile = join(directory, 'nodes.yaml');
     const nodes = [...parseRegistry(readFileSync(nodesFile, 'utf8'), nodesFile).values()];
+    const reviewers = readReviewers(directory);
     const report = await verifyArchive({
+      ...(reviewers === undefined ? {} : { reviewers }),
       reader: { readFile: (path) => Promise.resolve(fileIn(directory, path)) },
       logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
       nodes: nodes.map(({ name, batchKey, role, cohort }) => ({ name, key: batchKey, role, cohort })),

@@ -13,12 +13,14 @@
 import { decodeBatch, verifyBatch, type VerifiedBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { Rejection } from '#protocol/error.ts';
+import { NO_RULES } from '#protocol/statement.ts';
+import type { Approved } from './approvals.ts';
 import type { Chains, Queued } from './chains.ts';
 import type { Detector } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { RegisteredNode } from './registry.ts';
-import { checkReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
+import { checkReleased, nothingIsReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
 import type { State } from './state.ts';
 import { findAlerts, type Follower } from './watch.ts';
 
@@ -27,6 +29,7 @@ export interface Collector {
   readonly registry: { node(name: string): RegisteredNode | undefined };
   readonly rulesets: { validatorOf(digest: string): ReleasedValidator | undefined };
   readonly rulepacks: { readonly digests: ReadonlySet<string> };
+  readonly approvals: Approved;
   readonly chains: Chains;
   readonly evidence: EvidenceStore;
   readonly log: TransparencyLog;
@@ -41,7 +44,7 @@ export interface Accepted {
 
 export async function accept(collector: Collector, bytes: Uint8Array): Promise<Accepted> {
   const claimed = decodeBatch(bytes);
-  const { node, sequence, role, cohort, ruleset, rulepack } = claimed.statement;
+  const { node, sequence, role, cohort } = claimed.statement;
 
   const registered = collector.registry.node(node);
   if (registered === undefined) throw new Rejection('unknown-node', `${node} is not registered for this sender`);
@@ -59,18 +62,38 @@ export async function accept(collector: Collector, bytes: Uint8Array): Promise<A
     return { sequence, receipt: await collector.log.receipt(await known.logged) };
   }
 
-  const validate = collector.rulesets.validatorOf(ruleset);
-  if (validate === undefined) {
-    throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
-  }
-  if (!collector.rulepacks.digests.has(rulepack)) {
-    throw new Rejection('unknown-rulepack', `${node} ran rules ${rulepack.slice(0, 12)}, which are not in packs/`);
-  }
-  const released = checkReleased(validate, batch);
+  const released = releasedBy(collector, batch);
 
   // From decodeBatch() to here nothing waited: two copies of one batch cannot both come this far.
   const logged = collector.chains.add(batch.statement, digest, (before) => keepAndLog(collector, released, before));
   return { sequence, receipt: await collector.log.receipt(await logged) };
+}
+
+/** Approved rules made it, and it holds what they release and nothing else. */
+function releasedBy({ rulesets, rulepacks, approvals }: Collector, batch: VerifiedBatch): ReleasedBatch {
+  const { node, role, ruleset, rulepack, vocabulary } = batch.statement;
+  // A node without rules that it may use releases nothing; what it counts and says is welcome.
+  if (ruleset === NO_RULES && rulepack === NO_RULES) return checkReleased(nothingIsReleased, batch);
+  const validate = rulesets.validatorOf(ruleset);
+  if (validate === undefined) {
+    throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
+  }
+  if (!rulepacks.digests.has(rulepack)) {
+    throw new Rejection('unknown-rulepack', `${node} ran rules ${rulepack.slice(0, 12)}, which are not in packs/`);
+  }
+  if (!approvals.has('ruleset', ruleset, vocabulary, role)) {
+    throw new Rejection(
+      'unknown-ruleset',
+      `${node} used rules ${ruleset.slice(0, 12)}, whose approval is not in the log`,
+    );
+  }
+  if (!approvals.has('rulepack', rulepack, vocabulary, role)) {
+    throw new Rejection(
+      'unknown-rulepack',
+      `${node} ran rules ${rulepack.slice(0, 12)}, whose approval is not in the log`,
+    );
+  }
+  return checkReleased(validate, batch);
 }
 
 /** Evidence first; then its place in the log, behind the node's batch before it; then the index that finds it again. */

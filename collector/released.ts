@@ -25,6 +25,9 @@ export type ReleasedBatch = VerifiedBatch & { readonly [released]: true };
 /** What is wrong with a parsed line; `undefined` when it is a released event. */
 export type ReleasedValidator = (line: unknown) => undefined | { readonly attribute: string; readonly problem: string };
 
+/** What is released where no rules are in force. */
+export const nothingIsReleased: ReleasedValidator = () => ({ attribute: 'event', problem: 'no rules are in force' });
+
 const VOCABULARY = vocabularyDigest();
 
 export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch): ReleasedBatch {

@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { Reviewers } from '#protocol/approval.ts';
+import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
 import type { Config } from './config.ts';
 import { startDashboard } from './dashboard/server.ts';
@@ -14,7 +16,7 @@ import { clearOf } from './detectors/sigma/plan.ts';
 import { EvidenceStore } from './evidence.ts';
 import { readLogKey } from './keys.ts';
 import { TransparencyLog } from './log.ts';
-import { watch } from './pipeline.ts';
+import { nowUs, watch } from './pipeline.ts';
 import { startReceiver } from './receive.ts';
 import { Registry } from './registry.ts';
 import type { Rulepacks } from './rulepacks.ts';
@@ -33,6 +35,7 @@ export interface Settings {
   readonly registry: Registry;
   readonly rulesets: Rulesets;
   readonly rulepacks: Rulepacks;
+  readonly reviewers: Reviewers | undefined;
 }
 
 /** Resolves when asked to stop; rejects when the log broke. */
@@ -46,9 +49,15 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   using state = State.open(join(home, 'state.sqlite'));
   await state.follow(log, async ({ body, time }) => (await evidence.keptAt(body.sha256)) ?? time.last);
   const detectors = detectorsOf(settings, state);
-  const collector = { registry, rulesets, rulepacks, chains: new Chains(state), evidence, log, state };
+  const follow = (): Promise<void> => state.follow(log, nowUs);
+  const approvals = await Approvals.open({ home, reviewers: settings.reviewers, log, state, follow, logger });
+  const collector = { registry, rulesets, rulepacks, approvals, chains: new Chains(state), evidence, log, state };
 
-  const refreshing = setInterval(() => refresh(registry, logger), LOOK_AT_REGISTRY_MS);
+  const publishing = Promise.withResolvers<Error>();
+  const refreshing = setInterval(() => {
+    refresh(registry, logger);
+    failureOf(approvals.publish()).then((failure) => failure && publishing.resolve(failure), publishing.reject);
+  }, LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
 
   const ending = new AbortController();
@@ -82,7 +91,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     if (stop.aborted) settle(undefined);
     stop.addEventListener('abort', () => settle(undefined));
   });
-  const failure = await Promise.race([stopped, log.broken, state.broken, ...following]);
+  const failure = await Promise.race([stopped, log.broken, state.broken, publishing.promise, ...following]);
   if (failure !== undefined) throw failure;
 }
 

@@ -4,8 +4,9 @@
  * after a crash, so nothing is lost with it. Alerts are inserted once by their id, however often they are found.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { decodeStatementNote } from '#protocol/batch.ts';
+import { APPROVED_ROLES, type Approval } from '#protocol/approval.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
+import { decodeEntry } from '#protocol/entry.ts';
 import { lostIn, sumOf, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Alert, Severity } from './detectors/detector.ts';
@@ -18,6 +19,9 @@ CREATE TABLE IF NOT EXISTS batches (
   time_first INTEGER NOT NULL, time_last INTEGER NOT NULL, events INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_by_sequence ON batches (node, sequence);
 CREATE INDEX IF NOT EXISTS batches_by_time ON batches (time_last);
+CREATE TABLE IF NOT EXISTS approvals (
+  log_index INTEGER PRIMARY KEY, digest TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  role TEXT NOT NULL, vocabulary TEXT NOT NULL, signers TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS nodes (
   name TEXT PRIMARY KEY, role TEXT NOT NULL, cohort TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
   received INTEGER NOT NULL, ruleset TEXT NOT NULL, agent TEXT NOT NULL, sources TEXT NOT NULL, seen INTEGER NOT NULL,
@@ -38,6 +42,8 @@ CREATE TABLE IF NOT EXISTS detectors (id TEXT PRIMARY KEY, state TEXT NOT NULL) 
 `;
 /** Of the schema; another number means that the file is not for us. */
 const VERSION = 1;
+const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
+  coalesce((SELECT max(log_index) FROM approvals), -1)) + 1 AS next`;
 /** Log entries indexed in one transaction. */
 const STEP = 1024;
 
@@ -55,6 +61,12 @@ export interface BatchRow {
   readonly timeFirst: number;
   readonly timeLast: number;
   readonly events: number;
+}
+
+/** An approval that stands in the log; who signed it was checked before it came there. */
+export interface ApprovalRow extends Approval {
+  readonly logIndex: number;
+  readonly signers: readonly string[];
 }
 
 export interface NodeRow {
@@ -124,7 +136,7 @@ export class State implements Disposable {
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#next = number(this.#row('SELECT coalesce(max(log_index), -1) + 1 AS next FROM batches')?.['next']);
+    this.#next = number(this.#row(NEXT_INDEX)?.['next']);
   }
 
   static open(file: string): State {
@@ -172,17 +184,24 @@ export class State implements Disposable {
   }
 
   async #index(log: TransparencyLog, receivedAt: (statement: Statement) => Promise<number> | number): Promise<void> {
-    const found: { readonly index: number; readonly statement: Statement; digest: string; received: number }[] = [];
+    const found: (() => void)[] = [];
     for await (const { index, entry } of log.entries(this.#next)) {
-      const { note, statement } = decodeStatementNote(entry);
-      const received = receivedAt(statement);
-      const digest = sha256Hex(note.textBytes);
-      found.push({ index, statement, digest, received: typeof received === 'number' ? received : await received });
+      const decoded = decodeEntry(entry);
+      if (decoded.kind === 'approval') {
+        const signers = decoded.note.signatures.map(({ name }) => name);
+        found.push(() => this.#insertApproval({ ...decoded.approval, logIndex: index, signers }));
+      } else {
+        const { note, statement } = decoded;
+        const received = receivedAt(statement);
+        const at = typeof received === 'number' ? received : await received;
+        const digest = sha256Hex(note.textBytes);
+        found.push(() => this.#insert(index, statement, digest, at));
+      }
       if (found.length === STEP) break;
     }
     try {
       this.#transaction(() => {
-        for (const { index, statement, digest, received } of found) this.#insert(index, statement, digest, received);
+        for (const insert of found) insert();
       });
     } catch (error) {
       this.#failure = error instanceof Error ? error : new Error(String(error));
@@ -191,6 +210,18 @@ export class State implements Disposable {
     }
     this.#next += found.length;
     this.#tell('batch');
+  }
+
+  #insertApproval({ logIndex, digest, kind, name, version, role, vocabulary, signers }: ApprovalRow): void {
+    this.#run(
+      'INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[logIndex, digest, kind, name, version, role, vocabulary, signers.join('\n')],
+    );
+  }
+
+  /** Every approval in the log, oldest first. */
+  approvals(): readonly ApprovalRow[] {
+    return this.#rows('SELECT * FROM approvals ORDER BY log_index').map(approvalOf);
   }
 
   #insert(index: number, statement: Statement, digest: string, received: number): void {
@@ -250,7 +281,9 @@ export class State implements Disposable {
   /** Days (UTC) on which batches came, each with its part of the log. */
   days(): readonly { readonly day: string; readonly first: number; readonly last: number }[] {
     const sql = `SELECT date(received / 1000000, 'unixepoch') AS day, min(log_index) AS first, max(log_index) AS last
-      FROM batches GROUP BY day HAVING count(*) = max(log_index) - min(log_index) + 1 ORDER BY first`;
+      FROM batches GROUP BY day HAVING count(*) + (SELECT count(*) FROM approvals
+        WHERE approvals.log_index BETWEEN min(batches.log_index) AND max(batches.log_index))
+        = max(batches.log_index) - min(batches.log_index) + 1 ORDER BY first`;
     return this.#rows(sql).map((row) => ({
       day: text(row['day']),
       first: number(row['first']),
@@ -433,6 +466,19 @@ function nodeOf(row: Row): NodeRow {
     sampled: number(row['sampled']),
     withheld: number(row['withheld']),
     lost: number(row['lost']),
+  };
+}
+
+function approvalOf(row: Row): ApprovalRow {
+  return {
+    logIndex: number(row['log_index']),
+    kind: row['kind'] === 'ruleset' ? 'ruleset' : 'rulepack',
+    name: text(row['name']),
+    version: number(row['version']),
+    role: APPROVED_ROLES.find((role) => role === row['role']) ?? 'any',
+    digest: text(row['digest']),
+    vocabulary: text(row['vocabulary']),
+    signers: text(row['signers']).split('\n'),
   };
 }
 

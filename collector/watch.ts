@@ -6,7 +6,9 @@
  * identifiers and are therefore there once.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeStatementNote, unpackLines } from '#protocol/batch.ts';
+import { unpackLines } from '#protocol/batch.ts';
+import { decodeEntry } from '#protocol/entry.ts';
+import type { Statement } from '#protocol/statement.ts';
 import { alertId, type Alert, type Detector, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
@@ -81,24 +83,28 @@ export class Follower {
     const batches: EvidenceBatch[] = [];
     const alerts: Alert[] = [];
     for await (const { index, entry } of this.#watched.log.entries(this.#position)) {
+      const decoded = decodeEntry(entry);
+      if (decoded.kind !== 'batch') {
+        this.#position++;
+        continue;
+      }
       const received = this.#watched.state.batch(index)?.received;
       // The index is behind the log for a moment; what it has not seen is for the next step.
       if (received === undefined) break;
-      const batch = await this.#load(index, entry, received);
+      const batch = await this.#load(index, decoded.statement, received);
+      this.#position++;
       batches.push(batch.evidence);
       if (batch.missing !== undefined) alerts.push(batch.missing);
       if (batches.length === STEP_BATCHES) break;
     }
-    this.#position += batches.length;
     return { batches, alerts, tick: undefined };
   }
 
   async #load(
     logIndex: number,
-    entry: Uint8Array,
+    statement: Statement,
     receivedAt: number,
   ): Promise<{ readonly evidence: EvidenceBatch; readonly missing: Alert | undefined }> {
-    const { statement } = decodeStatementNote(entry);
     const { node, role, cohort, sequence } = statement;
     const about = { node, role, cohort, sequence, logIndex, receivedAt, statement };
     try {

@@ -1,7 +1,8 @@
 /**
  * The data directory of `npm start`: keys and configurations of one node and its collector on one machine.
  *
- *     agent/       identity.key pseudonym.key agent.yaml agent.sock spool/ receipts/
+ *     agent/       identity.key pseudonym.key agent.yaml agent.sock spool/ receipts/ reviewers approvals/
+ *     reviewer/    reviewer.key, which says yes to the rules of this checkout
  *     shipper/     tls.key tls.crt shipper.yaml
  *     collector/   see collector/README
  *     log/         what each process says
@@ -9,12 +10,14 @@
  * What is there is kept: keys, and what a person changed in collector.yaml. Only the addresses are written anew.
  */
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { openIdentity, openPseudonymKey } from '../agent/identity.ts';
-import { formatVerifierKey } from '#protocol/note.ts';
+import { formatApproval } from '#protocol/approval.ts';
+import { formatSigningKey, formatVerifierKey, generateSigningKey, parseSigningKey, signNote } from '#protocol/note.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
+import { approvalOfPack, approvalOfRuleset } from '../redaction-rules/approve.ts';
 import { initCollector, makeTlsIdentity } from '../collector/keys.ts';
 
 export interface Home {
@@ -38,6 +41,7 @@ export interface HomeOptions {
 }
 
 const NODE = 'this-machine';
+const REVIEWER = 'this-machine-reviewer';
 const ORIGIN = 'localhost/hushwatch';
 
 export async function writeHome({ root, checkout, port, source }: HomeOptions): Promise<Home> {
@@ -58,6 +62,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
   const pack = at(`collector/packs/${loadPack(rulePack).digest.slice(0, 16)}`);
   cpSync(rulePack, pack, { recursive: true, filter: (file) => !file.endsWith('/tests') });
   copyFileSync(join(rulePack, '../mapping.yaml'), join(pack, 'mapping.yaml'));
+  approveHere(root, ruleset, rulePack);
   const write = (file: string, content: unknown): string => {
     writeFileSync(at(file), stringify(content), { mode: 0o640 });
     return at(file);
@@ -93,6 +98,8 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
       pseudonym_key: at('agent/pseudonym.key'),
       ruleset,
       rule_pack: rulePack,
+      approvals: at('agent/approvals'),
+      reviewers: at('agent/reviewers'),
     }),
     shipperConfig: write('shipper/shipper.yaml', {
       ...common,
@@ -102,6 +109,38 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
       tls_cert: at('shipper/tls.crt'),
     }),
   };
+}
+
+/**
+ * On one machine there is one reviewer, whose key lies in `reviewer/`: `npm start` says yes to what the checkout holds. Where
+ * it matters, reviewers are other people with keys elsewhere.
+ */
+function approveHere(root: string, ruleset: string, rulePack: string): void {
+  const at = (name: string): string => join(root, name);
+  for (const directory of ['reviewer', 'agent/approvals']) mkdirSync(at(directory), { recursive: true, mode: 0o750 });
+  const keyFile = at('reviewer/reviewer.key');
+  if (!existsSync(keyFile))
+    writeFileSync(keyFile, formatSigningKey(generateSigningKey(REVIEWER)), { mode: 0o600, flag: 'wx' });
+  const key = parseSigningKey(REVIEWER, readFileSync(keyFile, 'utf8'));
+  const list = `quorum 1\n${formatVerifierKey(key.verifier)}\n`;
+  for (const side of ['agent', 'collector']) writeFileSync(at(`${side}/reviewers`), list);
+  for (const approval of [approvalOfRuleset(ruleset), approvalOfPack(rulePack, 'rules', 1)]) {
+    const note = signNote(formatApproval(approval), key);
+    for (const side of ['agent', 'collector']) {
+      const file = at(`${side}/approvals/${approval.digest}.approval`);
+      if (!existsSync(file)) writeFileSync(file, note);
+    }
+  }
+}
+
+/** Brings the collector's proofs to the node; true when there is one for every approval. */
+export function fetchProofs({ root }: Pick<Home, 'root'>): boolean {
+  const [from, to] = [join(root, 'collector/approvals'), join(root, 'agent/approvals')];
+  const wanted = readdirSync(to)
+    .filter((name) => name.endsWith('.approval'))
+    .map((name) => name.replace('.approval', '.tlog-proof'));
+  for (const name of wanted) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  return wanted.every((name) => existsSync(join(to, name)));
 }
 
 const digestOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);

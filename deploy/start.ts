@@ -25,7 +25,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { writeHome, type Home } from './home.ts';
+import { fetchProofs, writeHome, type Home } from './home.ts';
 import { Supervised } from './supervise.ts';
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
@@ -254,6 +254,8 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const collector = start('collector', [node, hushwatch, 'collector', 'run', '--config', home.collectorConfig]);
   if (!(await until(() => existsSync(join(root, 'collector/log/checkpoint')), 20_000)))
     say('collector: not up after 20 s; see its log');
+  if (!(await until(() => fetchProofs(home), 20_000))) say('the rules are not approved; see the log of the collector');
+  if (isRoot) own(join(root, 'agent/approvals'), 'agent');
   say('agent: starting');
   const agentProgram = [
     node,

@@ -21,6 +21,7 @@ export const PROTOCOL_ERROR_CODES = {
   'bad-checkpoint': 'Not a checkpoint of three lines.',
   'bad-tile': 'A tile or entry bundle that does not hold what its path says, or a path that is none.',
   'bad-receipt': 'Not a tlog-proof as this protocol writes it.',
+  'bad-approval': 'Not an approval, or not a list of reviewers, as this protocol writes them.',
 } as const;
 export type ProtocolErrorCode = keyof typeof PROTOCOL_ERROR_CODES;
 
@@ -40,8 +41,10 @@ export const REJECTION_CODES = {
   'unknown-node': 'No node of that name is registered.',
   'bad-signature': "The signature is not by the node's registered key.",
   'wrong-role': 'The node is registered with another role or cohort.',
-  'unknown-ruleset': 'The batch was redacted by rules that the collector does not hold.',
-  'unknown-rulepack': 'The batch was matched by a rule pack that the collector does not hold.',
+  'unknown-ruleset':
+    'The batch was redacted by rules that the collector does not hold, or whose approval is not in the log.',
+  'unknown-rulepack':
+    'The batch was matched by a rule pack that the collector does not hold, or whose approval is not in the log.',
   'unknown-vocabulary': 'The events speak a vocabulary that the collector does not know.',
   'not-released': 'An event carries what its ruleset does not release.',
   'wrong-events': 'The events of the body are not those that the statement counts.',

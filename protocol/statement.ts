@@ -56,6 +56,8 @@ export interface Statement {
 }
 
 export const NO_PREVIOUS = '0'.repeat(64);
+/** Named as `ruleset` and `rulepack` by a node that has no rules that it may use: it releases nothing, counts, and says so. */
+export const NO_RULES = '0'.repeat(64);
 const CUMULATIVE = ['seen', 'released', 'merged', 'sampled', 'withheld'] as const;
 
 /** The statement as text. Throws what {@link parseStatement} would: nothing is signed that nobody will read. */

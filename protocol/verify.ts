@@ -6,15 +6,26 @@
  * What it cannot see: entries that were never logged, and a log cut off at its end — unless
  * someone brings a receipt or an older checkpoint. Then it sees those too.
  */
-import { decodeStatementNote, unpackLines } from './batch.ts';
+import { openApproval, type Reviewers } from './approval.ts';
+import { unpackLines } from './batch.ts';
 import { openCheckpoint, type VerifiedCheckpoint } from './checkpoint.ts';
 import type { CosignerKey } from './cosignature.ts';
 import { equalBytes, sha256Hex } from './encoding.ts';
+import { decodeEntry } from './entry.ts';
 import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './error.ts';
 import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
-import { verifyNote, type VerifierKey } from './note.ts';
+import { verifyNote, type Note, type VerifierKey } from './note.ts';
 import { parseReceipt, verifyReceipt } from './receipt.ts';
-import { checkSuccession, lostIn, sumOf, type Counts, type Lost, type Role, type Statement } from './statement.ts';
+import {
+  checkSuccession,
+  lostIn,
+  NO_RULES,
+  sumOf,
+  type Counts,
+  type Lost,
+  type Role,
+  type Statement,
+} from './statement.ts';
 import { decodeEntries, entriesPath, readHashes, readNodesFrom, TILE_WIDTH, tilePath, tileWidth } from './tiles.ts';
 import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from './vocabulary.ts';
 
@@ -37,6 +48,8 @@ export interface Archive {
   readonly witnesses?: readonly CosignerKey[];
   /** How many of the witnesses must have cosigned; all of them unless said otherwise. */
   readonly quorum?: number;
+  /** Who approves rules. Without them nobody can say whether the rules that batches name were approved, and nobody asks. */
+  readonly reviewers?: Reviewers;
   /** Receipts that nodes or auditors kept: proof against a log rewritten or cut off since. */
   readonly receipts?: readonly { readonly where: string; readonly bytes: Uint8Array }[];
   /** Bodies that end before this time (µs since 1970) may have been removed by retention. */
@@ -49,6 +62,8 @@ export const ARCHIVE_PROBLEM_CODES = {
   'unsigned-checkpoint': "The checkpoint is not signed by the log's key, or by too few witnesses.",
   'tile-mismatch': 'A tile does not hold the hashes of what lies below it.',
   'root-mismatch': 'The tiles do not add up to the root that the log signed.',
+  unapproved:
+    'An approval that too few reviewers signed, or a batch whose rules were not approved in the log before it.',
   'missing-body': 'A body is not there, and not old enough to have expired.',
   'wrong-receipt': 'A receipt that does not prove what it says.',
   rewritten: 'A receipt shows a log that this log is not the continuation of.',
@@ -101,6 +116,8 @@ interface Findings {
   readonly problems: ArchiveProblem[];
   readonly chains: Map<string, Chain>;
   readonly bodies: { present: number; expired: number; missing: number };
+  /** Digests of the rules that were approved so far. */
+  readonly approved: Set<string>;
 }
 
 export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
@@ -108,6 +125,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     problems: [],
     chains: new Map(),
     bodies: { present: 0, expired: 0, missing: 0 },
+    approved: new Set([NO_RULES]),
   };
   const checkpoint = await verifyLogCheckpoint(archive, findings);
   if (checkpoint !== undefined) {
@@ -244,10 +262,23 @@ async function verifyEntry(
   archive: Archive,
   nodes: ReadonlyMap<string, RegisteredNode>,
   entry: Uint8Array,
+  where: string,
+  findings: Findings,
+): Promise<void> {
+  const decoded = decodeEntry(entry);
+  if (decoded.kind === 'batch') return await verifyStatement(archive, nodes, decoded, where, findings);
+  const isGood = archive.reviewers === undefined || openApproval(entry, archive.reviewers) !== undefined;
+  if (isGood) findings.approved.add(decoded.approval.digest);
+  else findings.problems.push({ code: 'unapproved', where, message: 'too few reviewers signed this approval' });
+}
+
+async function verifyStatement(
+  archive: Archive,
+  nodes: ReadonlyMap<string, RegisteredNode>,
+  { note, statement }: { readonly note: Note; readonly statement: Statement },
   index: string,
   findings: Findings,
 ): Promise<void> {
-  const { note, statement } = decodeStatementNote(entry);
   const where = `${index} (${statement.node} #${statement.sequence})`;
   const problem = (code: ArchiveProblem['code'], message: string): void => {
     findings.problems.push({ code, where, message });
@@ -259,6 +290,10 @@ async function verifyEntry(
   }
   if (statement.role !== (node.role ?? statement.role) || statement.cohort !== (node.cohort ?? statement.cohort)) {
     problem('wrong-role', 'registered with another role or cohort');
+  }
+  if (archive.reviewers !== undefined) {
+    const unapproved = [statement.ruleset, statement.rulepack].find((digest) => !findings.approved.has(digest));
+    if (unapproved !== undefined) problem('unapproved', `rules ${unapproved.slice(0, 12)} were not approved before`);
   }
   const chain = findings.chains.get(statement.node);
   for (const { code, message } of checkSuccession(chain?.last, statement)) problem(code, message);

@@ -4,6 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
+import { ProtocolError } from '#protocol/error.ts';
+import { SigmaError } from '../collector/detectors/sigma/error.ts';
+import { approve, ApproveUsage, makeKey, publish } from './approve.ts';
 import { compileRuleset } from './compile.ts';
 import { EXAMPLE_KEYS, failingExamples, releasedOf } from './examples.ts';
 import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
@@ -15,11 +18,18 @@ const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--json]
        hushwatch rules diff BEFORE AFTER [--json]
        hushwatch rules schema
+       hushwatch rules key NAME --out FILE
+       hushwatch rules approve FILE --key KEY --name REVIEWER --out APPROVAL
+       hushwatch rules approve --pack DIRECTORY --version N --key KEY --name REVIEWER --out APPROVAL
+       hushwatch rules publish APPROVAL --collector DIRECTORY [--ruleset FILE] [--out DIRECTORY]
 
 check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it
 diff     what newly leaves, what no longer does, what is told or can be joined otherwise
 schema   JSON Schema of rulesets, for editors
+key      a reviewer's key; prints the line for the list of reviewers
+approve  sign a ruleset, or a pack of rules that run on nodes; a note that others signed gets one signature more
+publish  hand an approval to a collector and wait until it is in the log; --out takes it, with its proof, for nodes
 
 example: hushwatch rules explain redaction-rules/rulesets/generic-linux.yaml --event process.exec
 `;
@@ -41,6 +51,15 @@ export async function main(args: string[]): Promise<number> {
         return diff(rest);
       case 'schema':
         process.stdout.write(`${JSON.stringify(rulesetSchema(), undefined, 2)}\n`);
+        return DONE;
+      case 'key':
+        makeKey(rest);
+        return DONE;
+      case 'approve':
+        approve(rest);
+        return DONE;
+      case 'publish':
+        await publish(rest);
         return DONE;
       case '--help':
       case 'help':
@@ -67,6 +86,11 @@ function failed(error: unknown): number {
       `hushwatch rules: ${count === 1 ? 'one problem' : `${count} problems`}; nothing would be released\n`,
     );
     return WRONG_CONFIGURATION;
+  }
+  if (error instanceof ApproveUsage) return usage(error.message);
+  if (error instanceof ProtocolError || error instanceof SigmaError) {
+    process.stderr.write(`hushwatch rules: ${error.message}\n`);
+    return FAILED;
   }
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
     return usage(error.message.charAt(0).toLowerCase() + error.message.slice(1));

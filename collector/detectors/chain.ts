@@ -5,6 +5,7 @@
 import {
   checkSuccession,
   formatStatement,
+  NO_RULES,
   parseStatement,
   PLACES,
   sumOf,
@@ -52,6 +53,7 @@ export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Dete
     last.set(batch.node, statement);
     yield* lossFindings(batch, before, lossWindowUs, lossWindows);
     yield* weaknessFindings(before, statement);
+    yield* withholdingFindings(before, statement);
     yield* blindFindings(batch, blindUs);
   };
   return {
@@ -146,6 +148,18 @@ function* weaknessFindings(before: Statement | undefined, after: Statement): Ite
     severity: 'low',
     says: 'events come from scanning /proc, which misses what is short, instead of from the kernel',
     silencedBy: 'a sensor that may load BPF programs',
+  };
+}
+
+function* withholdingFindings(before: Statement | undefined, after: Statement): Iterable<Finding> {
+  if (after.ruleset !== NO_RULES || before?.ruleset === NO_RULES) return;
+  yield {
+    rule: 'nothing-released',
+    key: `${after.boot} ${after.sequence}`,
+    title: 'A node has no rules that it may use, and releases nothing',
+    severity: 'high',
+    says: 'events are counted and withheld: its ruleset or rule pack is missing, broken, not approved, or older than one before',
+    silencedBy: 'rules that `hushwatch agent check` on the node is content with',
   };
 }
 

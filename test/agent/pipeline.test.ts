@@ -22,8 +22,10 @@ import { CLASS_OF_FRAME, type ClassCounters, type Frame, type ObservedFrame } fr
 import { FileSpool, HalfWritten } from '../../agent/spool.ts';
 import { UserNames } from '../../agent/users.ts';
 import { STARTER_PACK } from '../../collector/detectors/pack.ts';
+import { approvalOfPack, approvalOfRuleset } from '../../redaction-rules/approve.ts';
 import { compileReleasedValidator } from '../../redaction-rules/released-schema.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
+import { writeApproved } from '../protocol/approved.ts';
 import { logKey } from '../protocol/sample.ts';
 import { actor, credentials, execFrame, openFrame, released, stillClock } from './sample.ts';
 
@@ -32,8 +34,9 @@ const REVERSE_SHELL = '3a13306d-5553-4c59-a6f7-9567398b32ec';
 const SECRETS = ['hunter2', 'acme-merger', 'alex', '203.0.113.77', 'payroll', 'zanzibar'];
 
 let home: string;
-beforeEach(() => {
+beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'hushwatch-line-'));
+  await writeApproved(home, [approvalOfRuleset(RULESET), approvalOfPack(STARTER_PACK, 'rules', 1)]);
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
@@ -48,6 +51,8 @@ const openLine = (): Promise<Agent> =>
         'identity: identity.key',
         'pseudonym_key: pseudonym.key',
         'spool: spool',
+        'approvals: approvals',
+        'reviewers: reviewers',
         'receipts: receipts',
         'batch_events: 50',
       ].join('\n'),

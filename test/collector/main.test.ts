@@ -12,8 +12,10 @@ import { bodyPath } from '#protocol/verify.ts';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { initCollector, makeTlsIdentity } from '../../collector/keys.ts';
 import { State } from '../../collector/state.ts';
+import { approvalOfPack, approvalOfRuleset } from '../../redaction-rules/approve.ts';
 import { compileRuleset, type Redactor } from '../../redaction-rules/compile.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
+import { approvalNote, REVIEWER_LIST } from '../protocol/approved.ts';
 import { SampleNode } from './sample.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,6 +36,9 @@ let port = 0;
 beforeAll(async () => {
   await initCollector({ home, origin: 'localhost/test', listen: '127.0.0.1:0', dashboard: '127.0.0.1:0' });
   copyFileSync(RULESET, join(home, 'rulesets/generic-linux.yaml'));
+  writeFileSync(join(home, 'reviewers'), REVIEWER_LIST);
+  for (const approval of [approvalOfRuleset(RULESET), approvalOfPack(STARTER_PACK, 'rules', 1)])
+    writeFileSync(join(home, `approvals/${approval.digest}.approval`), approvalNote(approval));
   const { name, role, cohort } = node.registered;
   const registered = {
     ...{ name, role, cohort, batch_key: formatVerifierKey(node.key.verifier) },
@@ -173,7 +178,7 @@ test('batches survive kill -9 in their midst; nothing is lost, nothing twice', {
   const found = rows(hushwatch('events', '--since', '1h', '--limit', '100000', '--json').stdout);
   expect(found).toHaveLength(300);
   expect(new Set(found.map(({ sequence }) => sequence)).size).toBe(60);
-  expect(hushwatch('verify', home)).toMatchObject({ status: 0, stdout: expect.stringContaining('60 entries') });
+  expect(hushwatch('verify', home)).toMatchObject({ status: 0, stdout: expect.stringContaining('62 entries') });
 });
 
 describe('questions', () => {
@@ -228,7 +233,7 @@ describe('questions', () => {
 
 test('verify says no, and where, when a bit of the evidence changes', () => {
   using state = State.open(join(home, 'state.sqlite'));
-  const file = join(home, bodyPath(state.batch(3)?.body ?? ''));
+  const file = join(home, bodyPath(state.batch(5)?.body ?? ''));
   const bytes = readFileSync(file);
   const flipped = Buffer.from(bytes);
   flipped[20] = (flipped[20] ?? 0) ^ 1;
@@ -236,7 +241,7 @@ test('verify says no, and where, when a bit of the evidence changes', () => {
   const { status, stdout } = hushwatch('verify', home);
   writeFileSync(file, bytes);
   expect(status).toBe(4);
-  expect(stdout).toMatch(/^WRONG body-mismatch: entry 3 \(node-1 #4\): /m);
+  expect(stdout).toMatch(/^WRONG body-mismatch: entry 5 \(node-1 #4\): /m);
   expect(hushwatch('verify', home)).toMatchObject({ status: 0 });
 });
 

@@ -1,10 +1,11 @@
 /** `hushwatch rules` as a reviewer runs it. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
+import { openApproval, parseReviewers } from '#protocol/approval.ts';
 import { smallRulesetText } from './small-ruleset.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -102,4 +103,60 @@ test('wrong usage says how', () => {
     expect(status, args.join(' ')).toBe(2);
     expect(stderr).toContain('usage: hushwatch rules check FILE...');
   }
+});
+
+test('two reviewers approve one ruleset; a third file, or another version, is not what they signed', () => {
+  const [first, second] = ['one', 'two'].map((name) => {
+    const { stdout, status } = rules('key', `reviewer-${name}`, '--out', join(directory, `${name}.key`));
+    expect(status).toBe(0);
+    return stdout.trim();
+  });
+  const out = join(directory, 'generic.approval');
+  const approve = (name: string, file = GENERIC): ReturnType<typeof rules> =>
+    rules('approve', file, '--key', join(directory, `${name}.key`), '--name', `reviewer-${name}`, '--out', out);
+  expect(approve('one')).toMatchObject({ status: 0, stdout: expect.stringContaining('1 signed') });
+  expect(approve('two')).toMatchObject({ status: 0, stdout: expect.stringContaining('2 signed') });
+  expect(approve('two')).toMatchObject({ status: 0, stdout: expect.stringContaining('2 signed') });
+  const reviewers = parseReviewers(Buffer.from(`quorum 2\n${first}\n${second}\n`));
+  expect(openApproval(readFileSync(out), reviewers)).toMatchObject({ kind: 'ruleset', name: 'generic-linux' });
+  expect(approve('one', write('other.yaml', smallRulesetText({})))).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('approves something else'),
+  });
+  const pack = ['--pack', 'collector/detectors/rules', '--version', '2', '--out', join(directory, 'pack.approval')];
+  expect(rules('approve', ...pack, '--key', join(directory, 'one.key'), '--name', 'reviewer-one').stdout).toMatch(
+    /kind rulepack, name rules, version 2, role any; 1 signed/,
+  );
+});
+
+test('whoever approves has seen the examples hold', () => {
+  rules('key', 'reviewer-three', '--out', join(directory, 'three.key'));
+  const file = write(
+    'wishful.yaml',
+    smallRulesetText({
+      attributes: { 'process.pid': { do: 'keep' } },
+      events: { 'process.exit': { examples: [{ name: 'a wish', in: { 'process.pid': 1 }, out: {} }] } },
+    }),
+  );
+  const as = [
+    '--key',
+    join(directory, 'three.key'),
+    '--name',
+    'reviewer-three',
+    '--out',
+    join(directory, 'no.approval'),
+  ];
+  expect(rules('approve', file, ...as)).toMatchObject({ status: 3, stderr: expect.stringContaining('a wish') });
+  expect(existsSync(join(directory, 'no.approval'))).toBe(false);
+});
+
+test('diff: in words, and as lines of JSON', () => {
+  const before = write('before.yaml', smallRulesetText({ attributes: { 'process.pid': { do: 'drop' } } }));
+  const after = write('after.yaml', smallRulesetText({ attributes: { 'process.pid': { do: 'keep' } } }));
+  expect(rules('diff', before, after).stdout).toMatch(
+    /^newly leaves\n {2}process\.pid {2}\(\d+ events\)\n {4}as it is\n {4}4711: nothing -> 4711\n$/,
+  );
+  expect(JSON.parse(rules('diff', before, after, '--json').stdout)).toMatchObject({ change: 'newly leaves' });
+  expect(rules('diff', before, before).stdout).toBe('no difference in what leaves\n');
+  expect(rules('diff', before).status).toBe(2);
 });
