@@ -93,11 +93,12 @@ async function* redactEach(
 function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
   const cls = EVENTS[event.name].class;
   ledger.received(cls, event.fromSensor);
-  if (!spool.admits(cls)) {
+  const rules = matcher.match(event);
+  // What a rule matched is shed last, whatever its class: a spool filled up with files must not hide the one that counts.
+  if (!spool.admits(rules.length === 0 ? cls : 'self')) {
     ledger.lost('spool', cls);
     return undefined;
   }
-  const rules = matcher.match(event);
   const matched =
     rules.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': rules } };
   const released = redactor.redact(matched);

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * What an event may cost: identical ones merge, a process that floods is sampled, bulk yields to what is rare when the ring
- * fills up, and every outcome is counted. Each event that is admitted here is seen once and ends in exactly one of
+ * What an event may cost: identical ones merge, a process that floods is sampled (account.h), bulk yields to what is rare when
+ * the ring fills up, and every outcome is counted. Each event that is admitted here is seen once and ends in exactly one of
  * emitted, merged, sampled, lost.
  */
 #ifndef HUSHWATCH_ECONOMY_H
 #define HUSHWATCH_ECONOMY_H
 
-#include "record.h"
+#include "account.h"
 
 #define EXCLUDED_COUNT 16
 #define MERGE_SLOTS (1 << 13)		/* 128 KiB: what stays in a processor's cache */
-#define BUCKET_COUNT (1 << 14)
 #define WAKE_BYTES (64 << 10)
 
 /* Set before the programs are loaded. */
 const volatile __u32 classes_watched = ~0u;
 const volatile __u32 merge_ms = 1000;
-const volatile __u64 rate_interval_ns = 20000;
-const volatile __u64 rate_burst_ns = 1000000000;
 const volatile __u64 ring_bytes = 8 << 20;
-const volatile __u64 merge_seed = 1;
 
 /* Changed while they run. */
 __u32 excluded[EXCLUDED_COUNT];
@@ -52,14 +48,6 @@ struct {
 	__type(value, struct merge_slot);
 } merge_slots SEC(".maps");
 
-/* When the tokens of a (process, class) will have been paid for. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, BUCKET_COUNT);
-	__type(key, __u64);
-	__type(value, __u64);
-} buckets SEC(".maps");
-
 struct event {
 	struct task_struct *task;
 	struct processor *processor;
@@ -85,17 +73,9 @@ static __always_inline bool is_excluded(__u32 pid)
 	return false;
 }
 
-static __always_inline __u64 mix(__u64 a, __u64 b)
-{
-	a = (a ^ b) * 0x9e3779b97f4a7c15;
-	return a ^ a >> 29;
-}
-
 static __always_inline __u64 process_identity(struct task_struct *task, __u32 kind, __u32 error)
 {
-	__u64 what = (__u64)task->tgid << 32 | error << 8 | kind;
-
-	return mix(mix(merge_seed, what), task->group_leader->start_boottime);
+	return mix(process_name(task), error << 8 | kind);
 }
 
 static __always_inline void count_lost(struct class_counters *counters)
@@ -141,29 +121,22 @@ static __always_inline bool is_repeat(struct event *e)
 	return false;
 }
 
-static __always_inline bool is_flood(struct event *e)
+/* Of the ring, in eighths: how far events of a class, and those that are rare, may fill it. */
+static __always_inline __u32 ceiling(__u32 class, bool common)
 {
-	__u64 key = (__u64)(__u32)e->task->tgid << 8 | e->class, fresh = e->at_ns + rate_interval_ns;
-	__u64 *paid = bpf_map_lookup_elem(&buckets, &key);
-
-	if (!paid) {
-		bpf_map_update_elem(&buckets, &key, &fresh, BPF_ANY);
-		return false;
-	}
-	if ((__s64)(*paid - e->at_ns) <= 0) {
-		*paid = fresh;
-		return false;
-	}
-	if (*paid - e->at_ns > rate_burst_ns)
-		return true;
-	*paid += rate_interval_ns;
-	return false;
+	if (!common)
+		return 8;
+	return class <= CLASS_NETWORK ? 6 : 7;
 }
 
-/* The event is seen. False: it ends here, merged, sampled or lost. `identity` 0 is an event like no other. */
-static __always_inline bool admit(struct event *e, __u64 identity, bool limited)
+/*
+ * The event is seen. False: it ends here, merged, sampled or lost. `identity` 0 is an event like no other. What is not
+ * `common` has a purse and room in the ring of its own: no flood of the same process, or class, stands in its way.
+ */
+static __always_inline bool admit(struct event *e, __u64 identity, bool common)
 {
 	struct class_counters *counters = COUNTERS(e);
+	__u32 eighths;
 
 	counters->seen++;
 	e->at_ns = bpf_ktime_get_boot_ns();
@@ -172,12 +145,13 @@ static __always_inline bool admit(struct event *e, __u64 identity, bool limited)
 		counters->merged++;
 		return false;
 	}
-	if (limited && is_flood(e)) {
+	e->waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	eighths = e->waiting * 8 / ring_bytes;
+	if (!pays(e->task, common ? e->class : PURSE_RARE, e->at_ns, eighths)) {
 		counters->sampled++;
 		return false;
 	}
-	e->waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	if (e->class <= CLASS_NETWORK && e->waiting > ring_bytes / 4 * 3) {
+	if (eighths >= ceiling(e->class, common)) {
 		count_lost(counters);
 		return false;
 	}

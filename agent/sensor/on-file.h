@@ -64,7 +64,7 @@ static __always_inline int open_for_write(struct made_call *c, struct file *file
 		flags |= FRAME_CREATED;
 	else
 		identity = file_identity(c, dentry, inode, flags);
-	if (!admit(&c->event, identity, true))
+	if (!admit(&c->event, identity, !may_be_watched(dentry)))
 		return 0;
 	if (!record_begin(&r, c->event.processor)) {
 		give_up(&c->event);

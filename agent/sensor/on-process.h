@@ -15,7 +15,10 @@ int BPF_PROG(on_fork, struct task_struct *forker, struct task_struct *child)
 	struct record r;
 	struct event e;
 
-	if (child->pid != child->tgid || !class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS))
+	if (child->pid != child->tgid)
+		return 0;
+	account_shared(forker, child);
+	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS))
 		return 0;
 	if (!admit(&e, 0, true))
 		return 0;
@@ -58,6 +61,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old, struct linux_binprm *
 	struct event e;
 	bool whole;
 
+	account_founded(task, bpf_ktime_get_boot_ns());
 	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS) || !admit(&e, 0, false))
 		return 0;
 	if (!record_begin(&r, e.processor)) {
@@ -94,7 +98,7 @@ static __always_inline int process_ended(struct task_struct *task)
 	struct event e;
 	int code;
 
-	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS) || !admit(&e, 0, false))
+	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS) || !admit(&e, 0, true))
 		return 0;
 	if (!record_begin(&r, e.processor)) {
 		give_up(&e);

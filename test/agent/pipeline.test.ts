@@ -255,16 +255,21 @@ test('a batch that may be promised ends the line; opened again it goes on', asyn
   expect(statements.at(-1)).toMatchObject({ seen: { file: 7 }, released: { file: 4 }, lost: { queue: { file: 3 } } });
 });
 
-test('a spool that is nearly full sheds files first and says so', async () => {
+test('a spool that is nearly full sheds files first, but not what a rule matched, and says so', async () => {
   const agent = await openLine();
   await run(agent, [hello(1n), ...Array.from({ length: 100 }, () => openFrame({}))]);
   const { bytes } = agent.line.spool;
   const spool = await FileSpool.open(join(home, 'spool'), identity(), bytes / 0.85, realDisk);
   const ledger = new Ledger(spool.last, spool.sensor);
-  await run(agent, [hello(1n), openFrame({}), execFrame({})], { spool, ledger });
+  const matcher: Line['matcher'] = {
+    match: (event) =>
+      event.attributes['file.path'] === '/etc/sudoers' ? ['28832215-5990-4dee-886c-42ead3f58cbf'] : [],
+  };
+  const frames = [openFrame({}), openFrame({ path: '/etc/sudoers' }), execFrame({})];
+  await run(agent, [hello(1n), ...frames], { spool, ledger, matcher });
   expect(readSpool().statements.at(-1)).toMatchObject({
-    events: { process: 1 },
-    seen: { file: 101, process: 1 },
+    events: { file: 1, process: 1 },
+    seen: { file: 102, process: 1 },
     lost: { spool: { file: 1 } },
   });
 });

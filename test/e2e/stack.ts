@@ -136,3 +136,20 @@ export async function until(what: () => boolean, timeoutMs: number, name: string
   for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(50)) if (what()) return;
   if (!what()) throw new Error(`waited ${timeoutMs / 1000} s in vain for ${name}`);
 }
+
+/** `file=3,process=1` as numbers. */
+export function counts(text: string | undefined): Map<string, number> {
+  if (text === undefined || text === '-') return new Map();
+  return new Map(text.split(',').map((pair) => [pair.split('=')[0] ?? '', Number(pair.split('=')[1])]));
+}
+
+/** Classes in whose ledger seen is not what became of it; empty when conservation holds. */
+export function unaccounted(statement: ReadonlyMap<string, string>): string[] {
+  const lost = counts(statement.get('lost'));
+  return [...counts(statement.get('seen'))].flatMap(([name, seen]) => {
+    const ends = ['released', 'merged', 'sampled', 'withheld'].map((key) => counts(statement.get(key)).get(name) ?? 0);
+    const losses = ['ring', 'queue', 'spool', 'oversize'].map((place) => lost.get(`${place}.${name}`) ?? 0);
+    const sum = [...ends, ...losses].reduce((a, b) => a + b, 0);
+    return sum === seen ? [] : [`${name}: ${seen} seen, ${sum} accounted for`];
+  });
+}

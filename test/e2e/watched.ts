@@ -26,10 +26,13 @@ export class Watched implements AsyncDisposable {
   readonly child: ChildProcess;
   stderr = '';
   readonly #home = mkdtempSync(join(tmpdir(), 'hushwatch-watched-'));
+  #pauseMs: number;
   readonly #over = new AbortController();
   readonly #listening: Promise<void>;
 
-  constructor(options: readonly string[], command: readonly string[] = [SENSOR]) {
+  /** `pauseMs`: how long we think about each chunk; an agent that does not keep up. */
+  constructor(options: readonly string[], command: readonly string[] = [SENSOR], pauseMs = 0) {
+    this.#pauseMs = pauseMs;
     const path = join(this.#home, 'agent.sock');
     this.#listening = this.#listen(path);
     chmodSync(this.#home, 0o777);
@@ -40,7 +43,10 @@ export class Watched implements AsyncDisposable {
   }
 
   async #listen(path: string): Promise<void> {
-    for await (const frames of openFrameSource(path, this.#over.signal)) this.frames.push(...frames);
+    for await (const frames of openFrameSource(path, this.#over.signal)) {
+      this.frames.push(...frames);
+      if (this.#pauseMs > 0) await sleep(this.#pauseMs);
+    }
   }
 
   async ready(): Promise<this> {
@@ -56,10 +62,12 @@ export class Watched implements AsyncDisposable {
   /** Ends the sensor; what it said at last are the counters of all that it did. */
   async stop(): Promise<CountersFrame> {
     const gone = once(this.child, 'close');
+    this.#pauseMs = 0;
     this.child.kill('SIGTERM');
     const [code] = await gone;
     expect(this.stderr).toBe('');
     expect(code).toBe(0);
+    await until(() => this.frames.at(-1)?.kind === 'counters', 20_000, 'the last words');
     await sleep(200);
     this.#over.abort();
     await this.#listening;
