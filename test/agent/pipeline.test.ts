@@ -262,6 +262,7 @@ test('a spool that is nearly full sheds files first, but not what a rule matched
   const spool = await FileSpool.open(join(home, 'spool'), identity(), bytes / 0.85, realDisk);
   const ledger = new Ledger(spool.last, spool.sensor);
   const matcher: Line['matcher'] = {
+    events: new Set(['file.open']),
     match: (event) =>
       event.attributes['file.path'] === '/etc/sudoers' ? ['28832215-5990-4dee-886c-42ead3f58cbf'] : [],
   };
