@@ -4,18 +4,17 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CountersFrame, Frame, FrameKind } from '../../agent/sources/frame.ts';
+import type { Frame } from '../../agent/sources/frame.ts';
 import { FrameDecoder } from '../../agent/sources/frames.ts';
+import { deedsAreSaid, NOBODY, numbersSaid, type Done, type Scene } from './deeds.ts';
 import { CHECKOUT, isRoot, until, WHY_SKIPPED } from './stack.ts';
 import { balanced, buildSensor, SENSOR, Watched, type Seen } from './watched.ts';
-
-const NOBODY = 65_534;
 
 let work = '';
 let actions = '';
@@ -40,20 +39,19 @@ function directory(): string {
   return path;
 }
 
-interface Done {
-  readonly pid: number;
-  /** Numbers that the deeds print by name: pids, ports. */
-  readonly said: Readonly<Record<string, number>>;
-}
-
 function act(args: readonly string[], uid = 0, environment: NodeJS.ProcessEnv = {}): Done {
   const run = spawnSync(actions, args, { uid, gid: uid, encoding: 'utf8', cwd: work, env: environment });
   if (run.status !== 0) throw new Error(`actions ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
-  const said = run.stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line): [string, number] => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]);
-  return { pid: run.pid, said: Object.fromEntries(said) };
+  return { pid: run.pid, said: numbersSaid(run.stdout) };
+}
+
+function factsHere(): Scene['facts'] {
+  const namespace = (name: string): number => Number(/\d+/.exec(readlinkSync(`/proc/self/ns/${name}`))?.[0]);
+  return {
+    namespaces: { mnt: namespace('mnt'), pid: namespace('pid'), net: namespace('net'), user: namespace('user') },
+    cgroup: /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '',
+    shadow: statSync('/etc/shadow').ino,
+  };
 }
 
 const paths = (frames: readonly Seen[], key = 'path'): unknown[] => frames.map((frame) => frame[key]);
@@ -61,187 +59,23 @@ const paths = (frames: readonly Seen[], key = 'path'): unknown[] => frames.map((
 for (const reads of [[], ['--old-kernel']]) {
   describe.skipIf(!isRoot)(`what is done is what is said ${reads.join('')}${WHY_SKIPPED}`, () => {
     let seen: Watched;
-    let counters: CountersFrame;
-    let did: Done;
-    let refused: Done;
-    let thirtyTwo: Done;
-    let at = '';
-    let at32 = '';
-    const said = (name: string): number => did.said[name] ?? -1;
+    let scene: Scene | undefined;
 
     beforeAll(async () => {
-      at = directory();
-      at32 = directory();
+      const at = directory();
+      const at32 = directory();
       seen = await new Watched(['--merge-ms', '0', ...reads]).ready();
-      did = act(['all', at]);
-      refused = act(['denied'], NOBODY, { SOCKET: '/run/hushwatch-test-nowhere' });
-      thirtyTwo = act(['compat', at32]);
-      counters = await seen.stop();
+      const did = act(['all', at]);
+      const refused = act(['denied'], NOBODY, { SOCKET: '/run/hushwatch-test-nowhere' });
+      const thirtyTwo = act(['compat', at32]);
+      const counters = await seen.stop();
+      scene = { frames: seen.frames, counters, did, refused, thirtyTwo, at, at32, actions, facts: factsHere() };
     });
     afterAll(() => seen[Symbol.asyncDispose]());
 
-    test('hello, counters, and in the end everything adds up', () => {
-      expect(seen.frames.slice(0, 2).map((frame) => frame.kind)).toEqual(['hello', 'counters']);
-      balanced(counters, seen.frames);
-      expect(Object.values(counters.classes).every((one) => one.lost === 0)).toBe(true);
-    });
-
-    test('opens: written, made, emptied, and read only where watched', () => {
-      const opens = seen
-        .of('open', did.pid)
-        .map(({ path, origin, write, created, truncated }) => ({ path, origin, write, created, truncated }));
-      const kernel = { origin: 'kernel', write: true, created: false, truncated: false };
-      expect(opens).toEqual([
-        { ...kernel, path: `${at}/made`, created: true },
-        { ...kernel, path: `${at}/made`, truncated: true },
-        { ...kernel, path: `${at}/sub/beneath`, created: true },
-        { ...kernel, path: '/etc/shadow', write: false },
-      ]);
-      const inode = Number(execFileSync('stat', ['-c', '%i', '/etc/shadow'], { encoding: 'utf8' }));
-      expect(seen.of('open', did.pid)[3]?.['file']).toMatchObject({ inode, uid: 0 });
-    });
-
-    test('names: removed, renamed, linked, made absolute', () => {
-      expect(paths(seen.of('delete', did.pid))).toEqual([
-        `${at}/renamed`,
-        `${at}/sub/symbolic`,
-        `${at}/sub`,
-        `${at}/above`,
-      ]);
-      expect(seen.of('rename', did.pid).map((frame) => [frame['path'], frame['target']])).toEqual([
-        [`${at}/linked`, `${at}/renamed`],
-        [`${at}/sub/beneath`, `${at}/above`],
-      ]);
-      expect(seen.of('link', did.pid).map((frame) => [frame['path'], frame['target']])).toEqual([
-        [`${at}/made`, `${at}/linked`],
-      ]);
-      expect(seen.of('symlink', did.pid).map((frame) => [frame['path'], frame['target']])).toEqual([
-        [`${at}/made`, `${at}/symbolic`],
-        [`${at}/made`, `${at}/sub/symbolic`],
-      ]);
-    });
-
-    test('modes and owners', () => {
-      expect(
-        seen.of('chmod', did.pid).map((frame) => [frame['path'], frame['origin'], Number(frame['mode']) & 0o7777]),
-      ).toEqual([
-        [`${at}/made`, 'kernel', 0o640],
-        [`${at}/made`, 'argument', 0o600],
-        [`${at}/sub/beneath`, 'argument', 0o700],
-      ]);
-      expect(seen.of('chown', did.pid).map((frame) => [frame['path'], frame['origin'], frame['owner']])).toEqual([
-        [`${at}/made`, 'kernel', 1],
-        [`${at}/made`, 'argument', 0],
-      ]);
-    });
-
-    test('sockets: IPv4, IPv6, Unix by path and by abstract name', () => {
-      const four = { family: 'ipv4', transport: 'tcp', peerAddress: '127.0.0.1', localAddress: '127.0.0.1' };
-      const six = { family: 'ipv6', transport: 'tcp', peerAddress: '::1', localAddress: '::1' };
-      const path = { family: 'unix', transport: 'unix', unixPath: `${at}/a.sock` };
-      const abstract = { family: 'unix', unixPath: '@hushwatch-abstract' };
-      const sockets = (kind: FrameKind): unknown[] => seen.of(kind, did.pid).map((frame) => frame['socket']);
-      expect(sockets('listen')).toMatchObject([
-        { ...four, peerAddress: '', localPort: said('tcp4'), peerPort: 0 },
-        { ...six, peerAddress: '', localPort: said('tcp6') },
-        path,
-        abstract,
-      ]);
-      expect(sockets('connect')).toMatchObject([
-        { ...four, peerPort: said('tcp4') },
-        { ...six, peerPort: said('tcp6') },
-        { ...four, transport: 'udp', peerPort: 53 },
-        path,
-        abstract,
-      ]);
-      expect(sockets('accept')).toMatchObject([
-        { ...four, localPort: said('tcp4') },
-        { ...six, localPort: said('tcp6') },
-        path,
-      ]);
-    });
-
-    test('processes: arguments from the heap, too many, killed, threads', () => {
-      const [heap] = seen.of('exec', said('heap'));
-      expect(heap).toMatchObject({
-        executable: actions,
-        args: ['actions', 'nothing', 'from the heap', ''],
-        argsCount: 4,
-        argsTruncated: false,
-        workingDirectory: at,
-        parentPid: did.pid,
-        credentials: { realUid: 0, effectiveUid: 0, savedUid: 0 },
-      });
-      const namespace = (name: string): number =>
-        Number(/\d+/.exec(execFileSync('readlink', [`/proc/self/ns/${name}`], { encoding: 'utf8' }))?.[0]);
-      expect(heap?.['namespaces']).toEqual({
-        mnt: namespace('mnt'),
-        pid: namespace('pid'),
-        net: namespace('net'),
-        user: namespace('user'),
-      });
-      expect(heap?.['cgroup']).toBe(/^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]);
-      const [many] = seen.of('exec', said('many'));
-      expect(many).toMatchObject({ argsCount: 1000, argsTruncated: true });
-      expect(many?.['args']).toHaveLength(250);
-      expect(seen.of('fork', said('heap'))).toMatchObject([{ parentPid: did.pid }]);
-      expect(seen.of('exit', said('killed'))).toMatchObject([{ code: 0, signal: 9 }]);
-      expect(seen.of('fork', said('threads'))).toHaveLength(1);
-      expect(seen.of('exit', said('threads'))).toMatchObject([{ code: 7, signal: 0 }]);
-      expect(seen.of('exec', did.pid)).toMatchObject([{ args: [actions, 'all', at] }]);
-      expect(seen.of('exit', did.pid)).toMatchObject([{ code: 0, signal: 0 }]);
-      const [fork] = seen.of('fork', said('heap'));
-      expect(fork).toMatchObject({
-        startNs: heap?.['startNs'],
-        parentStartNs: seen.of('exec', did.pid)[0]?.['startNs'],
-      });
-    });
-
-    test('a program that is only memory', () => {
-      expect(seen.of('memfd', did.pid)).toMatchObject([{ name: 'payload' }]);
-      expect(seen.of('exec', said('memfd'))).toMatchObject([
-        { executable: '/memfd:payload', file: { links: 0 }, args: ['kworker', 'nothing'] },
-      ]);
-    });
-
-    test('privilege: traced, dropped, BPF', () => {
-      expect(seen.of('trace', did.pid)).toMatchObject([
-        { request: 16, targetPid: said('traced') },
-        { request: 5, targetPid: said('traced') },
-      ]);
-      expect(seen.of('trace', did.pid)[0]?.['targetStartNs']).toBe(seen.of('fork', said('traced'))[0]?.['startNs']);
-      expect(seen.of('credentials', said('dropped'))).toMatchObject([
-        { credentials: { effectiveGid: NOBODY, effectiveUid: 0 } },
-        { credentials: { realUid: NOBODY, effectiveUid: NOBODY, savedUid: 0 } },
-        { credentials: { realUid: NOBODY, effectiveUid: NOBODY, savedUid: 0 } },
-      ]);
-      expect(seen.of('capabilities', said('capset'))).toMatchObject([{ credentials: { effectiveCapabilities: 0n } }]);
-      expect(seen.of('bpf-load', did.pid)).toMatchObject([{ name: 'planted', programType: 1 }]);
-    });
-
-    test('what was refused is said, with its error', () => {
-      const of = (kind: FrameKind): Seen[] => seen.of(kind, refused.pid);
-      expect(of('open')).toMatchObject([
-        { path: '/etc/shadow', errno: 13, write: false, origin: 'argument', uid: NOBODY },
-        { path: '/etc/passwd', errno: 13, write: true, truncated: true },
-      ]);
-      expect(of('delete')).toMatchObject([{ path: '/etc/passwd', errno: 13 }]);
-      expect(of('rename')).toMatchObject([{ path: '/etc/passwd', target: '/etc/other', errno: 13 }]);
-      expect(of('chmod')).toMatchObject([{ path: '/etc/passwd', mode: 0o777, errno: 1 }]);
-      expect(of('chown')).toMatchObject([{ path: '/etc/passwd', owner: NOBODY, errno: 1 }]);
-      expect(of('link')).toMatchObject([{ path: '/etc/shadow', target: '/tmp/hushwatch-link', errno: 1 }]);
-      expect(of('symlink')).toMatchObject([{ path: '/etc/shadow', target: '/etc/hushwatch-link', errno: 13 }]);
-      expect(of('credentials').at(-1)).toMatchObject({ errno: 1, credentials: { effectiveUid: NOBODY } });
-      expect(of('exec-refused')).toMatchObject([{ executable: '/etc/passwd', errno: 13 }]);
-      expect(of('trace')).toMatchObject([{ request: 16, targetPid: 1, errno: 1 }]);
-    });
-
-    test('the 32-bit way is no way around', () => {
-      expect(seen.of('open', thirtyTwo.pid)).toMatchObject([
-        { path: `${at32}/thirty-two`, created: true, origin: 'kernel' },
-      ]);
-      expect(seen.of('delete', thirtyTwo.pid)).toMatchObject([{ path: `${at32}/thirty-two` }]);
-      expect(counters.unread).toBe(1);
+    deedsAreSaid(() => {
+      if (scene === undefined) throw new Error('nothing was done');
+      return scene;
     });
   });
 }

@@ -20,6 +20,14 @@ export function buildSensor(): void {
 /** A frame of one kind, its other fields by name. */
 export type Seen = Frame & Readonly<Record<string, unknown>>;
 
+/** Of one kind, and of one process when it is named. */
+export function framesOf(frames: readonly Frame[], kind: FrameKind, pid?: number): Seen[] {
+  // oxlint-disable-next-line no-unsafe-type-assertion -- a test looks at fields by name
+  return frames.filter(
+    (frame) => frame.kind === kind && (pid === undefined || ('pid' in frame && frame.pid === pid)),
+  ) as Seen[];
+}
+
 /** The sensor, and everything it has said to us. */
 export class Watched implements AsyncDisposable {
   readonly frames: Frame[] = [];
@@ -77,10 +85,7 @@ export class Watched implements AsyncDisposable {
   }
 
   of(kind: FrameKind, pid?: number): Seen[] {
-    // oxlint-disable-next-line no-unsafe-type-assertion -- a test looks at fields by name
-    return this.frames.filter(
-      (frame) => frame.kind === kind && (pid === undefined || ('pid' in frame && frame.pid === pid)),
-    ) as Seen[];
+    return framesOf(this.frames, kind, pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
