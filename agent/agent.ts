@@ -37,6 +37,8 @@ export interface Rules {
   readonly redactor: Redactor;
   readonly matcher: Matcher;
   readonly rulepack: string;
+  /** A rule of the pack reads digests, of which MD5 is made for nobody else. */
+  readonly withMd5: boolean;
 }
 
 export function openRules(config: AgentConfig): Rules {
@@ -53,16 +55,18 @@ export function openRules(config: AgentConfig): Rules {
     redactor: compileRuleset(ruleset, { node: openPseudonymKey(config.pseudonym_key) }),
     matcher: compileBound(plan.filter((planned) => planned.runs === 'node').flatMap((planned) => planned.bound)),
     rulepack: pack.digest,
+    withMd5: plan.some(({ bound }) => bound.some(({ needs }) => needs.includes('file.hashes'))),
   };
 }
 
 /** No rules that may be used: everything is counted, nothing leaves. */
-const NOTHING: Pick<Rules, 'redactor' | 'matcher'> = {
+const NOTHING: Pick<Rules, 'redactor' | 'matcher' | 'withMd5'> = {
+  withMd5: false,
   redactor: { redact: () => undefined, unknown: 0, unknownNames: new Map() },
   matcher: compileBound([]),
 };
 
-interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack'> {
+interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'withMd5'> {
   readonly ruleset: string;
   readonly problem: Error | undefined;
 }
@@ -101,6 +105,7 @@ export interface Agent {
   readonly logKey: VerifierKey;
   /** Why nothing is released; undefined while rules are in force. */
   readonly withheldBecause: Error | undefined;
+  readonly withMd5: boolean;
 }
 
 export async function openAgent(config: AgentConfig): Promise<Agent> {
@@ -130,6 +135,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     },
     logKey,
     withheldBecause: rules.problem,
+    withMd5: rules.withMd5,
   };
 }
 

@@ -40,7 +40,7 @@ export class Deriver {
   note(event: RawEvent, nowMs: number): void {
     if (event.name === 'process.exit') {
       const key = String(event.attributes['process.entity.id']);
-      this.#accounts.ended(key);
+      this.#accounts.ended(key, nowMs);
       this.#things.ended(key);
       return;
     }

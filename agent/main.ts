@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
+import { EVENTS } from '#protocol/vocabulary.ts';
 import { isProblemOfRules, openAgent, openApproved, openRules, VERSION, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
@@ -11,6 +12,8 @@ import { KEYS } from './config.ts';
 import { derive, Deriver } from './derive.ts';
 import { Enricher } from './enrich.ts';
 import type { RawEvent } from './event.ts';
+import { Inspector, notice } from './inspect.ts';
+import { Digester } from './inspect/digest.ts';
 import { merge } from './merge.ts';
 import { nodeFiles } from './node-files.ts';
 import { observe, record } from './pipeline.ts';
@@ -86,7 +89,7 @@ async function run(config: AgentConfig): Promise<number> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
 
-  const { line, herald, limits, logKey, withheldBecause } = await openAgent(config);
+  const { line, herald, limits, logKey, withMd5, withheldBecause } = await openAgent(config);
   if (withheldBecause !== undefined) {
     log.error(
       { problem: withheldBecause.message },
@@ -123,23 +126,34 @@ async function run(config: AgentConfig): Promise<number> {
       'hushwatch.blind.duration': seenUntil === undefined ? undefined : Math.max(0, Date.now() - seenUntil) / 1_000,
     },
   });
+  const inspector = new Inspector(new Digester(withMd5), () => {
+    line.ledger.received(EVENTS['file.inspect'].class);
+    line.ledger.lost('queue', EVENTS['file.inspect'].class);
+  });
   const kernel =
     config.source === 'ebpf'
       ? derive(
-          observe(
-            noting(openFrameSource(config.socket, stop.signal)),
-            new Enricher(processes, users, clock),
-            line.ledger,
-            (version) => {
-              log.info({ version }, 'sensor connected');
-              return [started('sensor', version)];
-            },
+          notice(
+            observe(
+              noting(openFrameSource(config.socket, stop.signal)),
+              new Enricher(processes, users, clock),
+              line.ledger,
+              (version) => {
+                log.info({ version }, 'sensor connected');
+                return [started('sensor', version)];
+              },
+            ),
+            inspector,
           ),
           new Deriver(nodeFiles(), (pid) => processes.peek(pid)?.args),
           Date.now,
         )
       : noting(procEvents(processes, users, stop.signal));
-  const events = withEnds(merge(kernel, hostEvents(stop.signal)), [started('agent', VERSION)], () => [stopped(config)]);
+  const sources = merge(kernel, hostEvents(stop.signal), inspector.events(stop.signal));
+  const events = withEnds(sources, [started('agent', VERSION)], () => {
+    inspector.close();
+    return [stopped(config)];
+  });
 
   const receipts = { accepted: 0, refused: 0 };
   const taking = takeReceipts(config.receipts, line.spool, logKey, receipts, stop.signal);

@@ -135,6 +135,37 @@ export const ATTRIBUTES = define({
   'file.link.type': a('string', 'system', '`hard` or `symbolic`.', 'symbolic'),
   'file.name': a('string', 'end-user', 'Name without directory, for objects that have no path.', 'payload'),
 
+  // Content of files that were written and then run.
+  'file.inspect.result': a(
+    'string',
+    'system',
+    '`ok`; or `unreadable`, `changed` (since it ran, or another object by now), `too-large`.',
+    'ok',
+  ),
+  'file.size': a('int', 'system', 'Size, bytes.', 48_128),
+  'file.content.type': a(
+    'string',
+    'system',
+    'What the first bytes say: elf, script, archive, pe, macho, wasm, text, data, empty.',
+    'elf',
+  ),
+  'file.entropy': a('double', 'system', 'Bits a byte of the first mebibyte, 0 to 8; packed content is near 8.', 6.2),
+  'file.hash.sha256': a(
+    'string',
+    'system',
+    'SHA-256 of machine code.',
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  ),
+  'file.script.hash.sha256': a(
+    'string',
+    'end-user',
+    'SHA-256 of anything else that ran. Who guesses a short script, and the password in it, can check the guess.',
+    '2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae',
+  ),
+  'file.hashes': a('string[]', 'secret', 'Digests as rules write them: SHA256=…, and MD5=… where a rule asks for it.', [
+    'SHA256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  ]),
+
   // What files mean: accounts, services, scheduled tasks.
   'file.path.verified': a(
     'boolean',
@@ -346,6 +377,21 @@ export const EVENTS = events({
   'file.mode.change': e('file', 'Permissions were changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
   'file.owner.change': e('file', 'Ownership was changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
   'file.memory.create': e('file', 'An anonymous memory file was made (memfd_create).', ...ACTOR, 'file.name'),
+
+  // As many as programs that are new here: shed with the executions that they explain.
+  'file.inspect': e(
+    'process',
+    'A file that was written while we looked, or has no name, was run: what it is.',
+    ...ACTOR,
+    'file.path',
+    'file.inspect.result',
+    'file.size',
+    'file.content.type',
+    'file.entropy',
+    'file.hash.sha256',
+    'file.script.hash.sha256',
+    'file.hashes',
+  ),
 
   // Persistence is rare and matters: these are shed after files and processes.
   'user.account.create': e('integrity', 'An account was made.', ...ACTOR, ...ACCOUNT),

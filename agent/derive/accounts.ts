@@ -20,13 +20,8 @@ export interface Difference {
   readonly after: Entry | undefined;
 }
 
-export interface Found {
-  readonly differences: readonly Difference[];
-  /** Files whose state is another than when they were last asked. */
-  readonly changed: ReadonlySet<AccountFile>;
-}
-
 const LIMIT = 4 << 20;
+const MOST_GONE = 256;
 const FILES = ['passwd', 'shadow', 'group', 'gshadow'] as const;
 const FIELDS = { passwd: 7, group: 4 } as const;
 
@@ -35,6 +30,7 @@ export class AccountState {
   #states: Record<AccountFile, string>;
   #accounts: Table;
   #groups: Table;
+  readonly #gone = new Map<string, Entry>();
 
   constructor(files: NodeFiles) {
     this.#files = files;
@@ -51,7 +47,7 @@ export class AccountState {
       .join();
   }
 
-  look(): Found {
+  look(): readonly Difference[] {
     const now = this.#ask();
     const changed = new Set(FILES.filter((file) => now[file] !== this.#states[file]));
     this.#states = now;
@@ -60,23 +56,38 @@ export class AccountState {
     if (accounts !== undefined) {
       differences.push(...differencesOf('account', this.#accounts, accounts));
       this.#accounts = accounts;
+      for (const { name, before, after } of differences)
+        if (before !== undefined && after === undefined) this.#forget(name, before);
     }
     const groups = changed.has('group') ? this.#table('group') : undefined;
     if (groups !== undefined) {
       differences.push(...differencesOf('group', this.#groups, groups));
       this.#groups = groups;
     }
-    return { differences, changed };
+    return differences;
   }
 
+  /** When a file last changed, µs; never, where there is none. */
+  changedUs(file: AccountFile): number {
+    const look = this.#files.look(`/etc/${file}`);
+    return typeof look === 'string' ? -Infinity : look.changedMs * 1_000;
+  }
+
+  /** One that is there, or was until lately. */
   account(name: string): Entry | undefined {
-    return this.#accounts.get(name);
+    return this.#accounts.get(name) ?? this.#gone.get(name);
   }
 
   /** The account that lives in a directory: that which stands first, as for the system. */
   livingIn(home: string): Entry | undefined {
     for (const entry of this.#accounts.values()) if (entry[5] === home) return entry;
     return undefined;
+  }
+
+  #forget(name: string, entry: Entry): void {
+    const [oldest] = this.#gone.keys();
+    if (oldest !== undefined && this.#gone.size >= MOST_GONE) this.#gone.delete(oldest);
+    this.#gone.set(name, entry);
   }
 
   #ask(): Record<AccountFile, string> {

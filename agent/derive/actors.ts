@@ -1,45 +1,61 @@
 /**
  * Changes of accounts and who made them: one process, one story. `useradd` writes four files and makes one account.
  *
- * A process that touched an account file is a candidate. What then differs in the files is its doing: that of the one
- * candidate, else of the one whose arguments name the account, else of the last. What it did is told when it ended or
- * has been quiet for a moment. A candidate whose touch changed nothing on the node (a chroot, a container with files of
- * the same names) tells nothing. Bounded: beyond the limit the oldest tells at once.
+ * What differs in the files and who touched them arrive apart, and where tools follow each other within milliseconds the
+ * files run ahead of the events. So both are kept for a moment and then brought together: a difference is the doing of
+ * one of those who put the file in place between two looks at it, of whose arguments name the account if any do.
+ * Whoever put a file in place and is left without a difference (the next one overtook it) still changed something, and
+ * that is told. A process whose touch changed nothing on the node (a chroot, a container with files of the same names)
+ * tells nothing. Bounded: beyond the limit the oldest tells at once.
  */
 import type { Attributes, RawEvent } from '../event.ts';
-import { changesOf, membersOf, type AccountState, type Difference, type Found } from './accounts.ts';
+import { changesOf, membersOf, type AccountState, type Difference } from './accounts.ts';
 import type { AccountFile } from './places.ts';
+
+type Args = readonly string[];
 
 interface Actor {
   readonly attributes: Attributes;
   readonly args: ReadonlySet<string>;
-  readonly touched: Set<AccountFile>;
-  /** Of what it touched, what is seen to have changed. */
+  /** When it opened a file where it stands, and when it put another in its place: event times, µs. */
+  readonly opened: Map<AccountFile, number>;
+  readonly placed: Map<AccountFile, number>;
+  /** Of what it placed, what is seen to have changed on the node. */
   readonly confirmed: Set<AccountFile>;
-  readonly differences: Map<string, Difference>;
-  /** It opened a file where it stands, and may be in the middle of writing it. */
-  isWriting: boolean;
+  readonly differences: Difference[];
   hasEnded: boolean;
-  /** Time of its last event, µs. */
+  /** Of its last event, µs. */
   time: number;
   firstMs: number;
   lastMs: number;
 }
 
-type Args = readonly string[];
+interface Seen {
+  readonly difference: Difference;
+  /** It came about after the look before and before this one. */
+  readonly fromMs: number;
+  readonly atMs: number;
+}
 
+/** Events are this much later than what they tell of, at most. */
+const LATE_MS = 500;
 const QUIET_MS = 1_000;
 const LONGEST_MS = 5_000;
 const WRITING_LONGEST_MS = 60_000;
+/** File systems keep times a little behind the clock. */
+const BEHIND_US = 1_000_000;
+/** Between the clock of events and ours. */
+const SLACK_MS = 20;
 const MOST_ACTORS = 256;
-const NOBODY = '';
 
 export class AccountActors {
   readonly #state: AccountState;
   readonly #actors = new Map<string, Actor>();
+  readonly #seen: Seen[] = [];
   readonly #overdue: RawEvent[] = [];
   #isDirty = false;
   #askedMs = 0;
+  #lookedMs = 0;
   #unexplained = '';
 
   constructor(state: AccountState) {
@@ -47,19 +63,22 @@ export class AccountActors {
   }
 
   touch(key: string, event: RawEvent, attributes: Attributes, file: AccountFile, args: Args, nowMs: number): void {
-    const actor = this.#actors.get(key) ?? this.#admit(key, attributes, args, event.time, nowMs);
-    actor.touched.add(file);
-    // Those who open a file to lock it and then put another in its place do not write in place.
-    actor.isWriting = event.name === 'file.open';
-    if (!actor.isWriting) this.#isDirty = true;
+    const actor = this.#actors.get(key) ?? this.#admit(key, attributes, args, nowMs);
+    if (event.name === 'file.open') actor.opened.set(file, event.time);
+    else {
+      actor.placed.set(file, event.time);
+      if (this.#state.changedUs(file) >= event.time - BEHIND_US) actor.confirmed.add(file);
+      this.#isDirty = true;
+    }
     actor.time = event.time;
     actor.lastMs = nowMs;
   }
 
-  ended(key: string): void {
+  ended(key: string, nowMs: number): void {
     const actor = this.#actors.get(key);
     if (actor === undefined) return;
     actor.hasEnded = true;
+    actor.lastMs = nowMs;
     this.#isDirty = true;
   }
 
@@ -67,15 +86,21 @@ export class AccountActors {
   ready(nowMs: number): RawEvent[] {
     if (this.#isDirty || nowMs - this.#askedMs >= QUIET_MS) this.#ask(nowMs);
     const told = this.#overdue.splice(0);
+    while (this.#seen[0] !== undefined && nowMs - this.#seen[0].atMs >= LATE_MS) {
+      const seen = this.#seen.shift() ?? this.#seen[0];
+      const author = this.#authorOf(seen);
+      if (author !== undefined) author.differences.push(seen.difference);
+      else told.push({ ...differenceTold(seen.difference, {}), time: Math.round(seen.atMs * 1_000) });
+    }
     for (const [key, actor] of this.#actors) {
-      if (!isReady(actor, nowMs)) continue;
+      if (!this.#isReady(actor, nowMs)) continue;
       this.#actors.delete(key);
       told.push(...this.#story(actor));
     }
     return told;
   }
 
-  #admit(key: string, attributes: Attributes, args: Args, time: number, nowMs: number): Actor {
+  #admit(key: string, attributes: Attributes, args: Args, nowMs: number): Actor {
     const [oldest] = this.#actors;
     if (oldest !== undefined && this.#actors.size >= MOST_ACTORS) {
       this.#actors.delete(oldest[0]);
@@ -84,12 +109,12 @@ export class AccountActors {
     const actor: Actor = {
       attributes,
       args: new Set(args.slice(1)),
-      touched: new Set(),
+      opened: new Map(),
+      placed: new Map(),
       confirmed: new Set(),
-      differences: new Map(),
-      isWriting: false,
+      differences: [],
       hasEnded: false,
-      time,
+      time: 0,
       firstMs: nowMs,
       lastMs: nowMs,
     };
@@ -98,79 +123,90 @@ export class AccountActors {
   }
 
   #ask(nowMs: number): void {
-    const wasPlaced = this.#isDirty;
+    const wasTouched = this.#isDirty || this.#actors.size > 0;
     this.#isDirty = false;
     this.#askedMs = nowMs;
     const stale = this.#state.stale();
     // Whoever writes in place has perhaps written half: what looks deleted now is back in a moment. The same where
     // nobody is known to write, until two looks agree.
-    const isHalf = wasPlaced
-      ? this.#isBeingWritten(nowMs)
-      : this.#isBeingWritten(nowMs) || (this.#actors.size === 0 && stale !== this.#unexplained);
+    const isHalf = this.#isBeingWritten(nowMs) || (!wasTouched && stale !== this.#unexplained);
     this.#unexplained = stale;
-    if (stale !== '' && !isHalf) this.#assign(this.#state.look(), nowMs);
+    if (isHalf) return;
+    if (stale === '') {
+      this.#lookedMs = nowMs;
+      return;
+    }
+    for (const difference of this.#state.look()) this.#seen.push({ difference, fromMs: this.#lookedMs, atMs: nowMs });
+    this.#lookedMs = nowMs;
   }
 
   #isBeingWritten(nowMs: number): boolean {
-    for (const actor of this.#actors.values())
-      if (actor.isWriting && !actor.hasEnded && nowMs - actor.lastMs < QUIET_MS) return true;
+    for (const actor of this.#actors.values()) if (isWriting(actor) && nowMs - actor.lastMs < QUIET_MS) return true;
     return false;
   }
 
-  #assign({ differences, changed }: Found, nowMs: number): void {
-    for (const file of changed)
-      for (const actor of this.#actors.values()) if (actor.touched.has(file)) actor.confirmed.add(file);
-    for (const difference of differences) {
-      const { differences: known } = this.#authorOf(difference, nowMs);
-      const key = `${difference.of} ${difference.name}`;
-      known.set(key, { ...difference, before: known.has(key) ? known.get(key)?.before : difference.before });
-    }
+  #authorOf({ difference, fromMs, atMs }: Seen): Actor | undefined {
+    const file = difference.of === 'account' ? 'passwd' : 'group';
+    const when = (actor: Actor): number => (actor.placed.get(file) ?? Infinity) / 1_000;
+    const all = [...this.#actors.values()];
+    const placed = all.filter((actor) => actor.confirmed.has(file) && when(actor) <= atMs + SLACK_MS);
+    const between = placed.filter((actor) => when(actor) > fromMs - SLACK_MS);
+    const candidates = [between, placed, all.filter((actor) => actor.opened.has(file))].find(isFilled) ?? [];
+    const named = candidates.filter((actor) => actor.args.has(difference.name));
+    const likely = (isFilled(named) ? named : candidates).toSorted((a, b) => when(a) - when(b));
+    // What is gone went last.
+    if (difference.after === undefined) return likely.at(-1);
+    return likely.find((actor) => !actor.differences.some(({ of }) => of === difference.of)) ?? likely.at(-1);
   }
 
-  #authorOf({ of, name }: Difference, nowMs: number): Actor {
-    const candidates = [...this.#actors.values()].filter((actor) =>
-      actor.touched.has(of === 'account' ? 'passwd' : 'group'),
-    );
-    const named = candidates.filter((actor) => actor.args.has(name));
-    return (
-      (named.length === 1 ? named[0] : candidates.toSorted((a, b) => a.lastMs - b.lastMs).at(-1)) ??
-      this.#actors.get(NOBODY) ??
-      this.#admit(NOBODY, {}, [], Math.round(nowMs * 1_000), nowMs)
-    );
+  #isReady(actor: Actor, nowMs: number): boolean {
+    const isQuiet = nowMs - actor.lastMs >= QUIET_MS || nowMs - actor.firstMs >= LONGEST_MS;
+    // Opened for writing, and nothing written yet: it may still come.
+    if (!isWriting(actor) || actor.differences.length > 0) return isQuiet;
+    return nowMs - actor.firstMs >= WRITING_LONGEST_MS || (isQuiet && this.#wroteInPlace(actor, 'shadow'));
+  }
+
+  /** It opened the file where it stands, which has changed since, and nobody put another in its place. */
+  #wroteInPlace(actor: Actor, file: AccountFile): boolean {
+    const opened = actor.opened.get(file);
+    if (opened === undefined || actor.placed.size > 0 || this.#state.changedUs(file) < opened) return false;
+    return ![...this.#actors.values()].some(({ placed }) => (placed.get(file) ?? 0) >= opened);
   }
 
   #story(actor: Actor): RawEvent[] {
-    const { time, confirmed, attributes } = actor;
-    const differences = [...actor.differences.values()].filter(({ before, after }) => before !== after);
+    const { time, confirmed, attributes, differences } = actor;
     const told = differences.map((difference): RawEvent => ({ ...differenceTold(difference, attributes), time }));
-    // The password alone, or when it ends: the file that says so is not ours to read.
-    if (confirmed.has('shadow') && !differences.some(({ of }) => of === 'account'))
-      told.push({ name: 'user.account.change', time, attributes: { ...attributes, ...this.#named(actor) } });
-    if (confirmed.has('gshadow') && !confirmed.has('shadow') && differences.length === 0)
+    const hasAccount = differences.some(({ of }) => of === 'account');
+    const hasGroup = differences.some(({ of }) => of === 'group');
+    // The file that says what changed is not ours to read, or the next process overtook this one.
+    const hasPassword = confirmed.has('shadow') || this.#wroteInPlace(actor, 'shadow');
+    if (!hasAccount && (hasPassword || confirmed.has('passwd'))) {
+      const changes = hasPassword ? { 'user.changes': ['password'] } : {};
       told.push({
-        name: 'user.group.change',
+        name: 'user.account.change',
         time,
-        attributes: { ...attributes, 'user.group.changes': ['password'] },
+        attributes: { ...attributes, ...this.#named(actor), ...changes },
       });
+    }
+    if (!hasGroup && (confirmed.has('group') || (told.length === 0 && confirmed.has('gshadow')))) {
+      const changes = confirmed.has('group') ? {} : { 'user.group.changes': ['password'] };
+      told.push({ name: 'user.group.change', time, attributes: { ...attributes, ...changes } });
+    }
     return told;
   }
 
-  /** Whose password it was: known where the command line names one account. */
+  /** Whose account it was: known where the command line names one. */
   #named({ args }: Actor): Attributes {
     const entries = [...args].map((arg) => this.#state.account(arg)).filter((entry) => entry !== undefined);
     const [entry] = entries;
-    const isKnown = entries.length === 1 && entry !== undefined;
-    return { ...(isKnown ? accountOf(entry) : {}), 'user.changes': ['password'] };
+    return entries.length === 1 && entry !== undefined ? accountOf(entry) : {};
   }
 }
 
-function isReady(actor: Actor, nowMs: number): boolean {
-  if (actor.hasEnded) return true;
-  const found = actor.differences.size > 0 || actor.confirmed.size > 0;
-  // Nothing written yet: it may still come.
-  if (actor.isWriting && !found) return nowMs - actor.firstMs >= WRITING_LONGEST_MS;
-  return nowMs - actor.lastMs >= QUIET_MS || nowMs - actor.firstMs >= LONGEST_MS;
-}
+const isFilled = (list: readonly Actor[]): boolean => list.length > 0;
+
+/** It opened a file where it stands, has put none in its place, and lives. */
+const isWriting = ({ opened, placed, hasEnded }: Actor): boolean => !hasEnded && opened.size > 0 && placed.size === 0;
 
 const verb = ({ before, after }: Difference): 'create' | 'change' | 'delete' =>
   before === undefined ? 'create' : after === undefined ? 'delete' : 'change';

@@ -5,8 +5,9 @@
  * where the node's own file of that path changed then; where the agent may not look, the event says so, because the file
  * could be a container's. Bounded: beyond the limit the oldest is told at once, and the oldest name forgotten.
  */
+import { posix } from 'node:path';
 import type { Attributes, RawEvent } from '../event.ts';
-import type { NodeFiles } from '../node-files.ts';
+import type { Look, NodeFiles } from '../node-files.ts';
 import { LISTED, placeOf, type Place } from './places.ts';
 import type { Touch } from './touch.ts';
 
@@ -17,8 +18,8 @@ interface Story {
   readonly actor: string;
   readonly attributes: Attributes;
   readonly changes: Set<string>;
-  /** Whether the thing was there before; undefined where nobody could know. */
-  readonly was: boolean | undefined;
+  /** What it began with. */
+  readonly first: Touch;
   /** A path each, and whether it stands now. */
   readonly paths: Map<string, boolean>;
   owner: number | undefined;
@@ -103,7 +104,7 @@ export class Things {
       actor,
       attributes,
       changes: new Set(),
-      was: this.#was(thing, touch),
+      first: touch,
       paths: new Map(),
       owner: undefined,
       isWriting: false,
@@ -116,7 +117,8 @@ export class Things {
     return story;
   }
 
-  #was(thing: Thing, { deed, path }: Touch): boolean | undefined {
+  /** Whether the thing was there before; undefined where nobody could know. Asked in the order in which stories are told. */
+  #was({ thing, first: { deed, path } }: Story): boolean | undefined {
     if (this.#standing.has(keyOf(thing))) return true;
     if ('part' in thing && thing.part !== 'unit') return true;
     if (deed === 'made') return false;
@@ -127,6 +129,7 @@ export class Things {
   /** Undefined where nothing of the node changed, or what came is gone again. */
   #tell(story: Story): RawEvent | undefined {
     const { thing, attributes, time } = story;
+    const was = this.#was(story);
     let path: string | undefined;
     let isVerified = true;
     for (const [touched, isThere] of story.paths) {
@@ -138,7 +141,7 @@ export class Things {
       if (isThere) this.#stands(thing, touched);
       else this.#fell(thing, touched);
     }
-    const how = path === undefined ? undefined : this.#verb(story, path);
+    const how = path === undefined ? undefined : this.#verb(thing, was, path);
     if (how === undefined) return undefined;
     return {
       name: nameOf(thing, how),
@@ -152,11 +155,11 @@ export class Things {
     };
   }
 
-  #verb(story: Story, path: string): 'create' | 'change' | 'delete' | undefined {
-    const is = this.#standing.has(keyOf(story.thing));
-    if (story.thing.kind === 'credential') return 'change';
-    if (!is && isUnit(path)) return story.was === false ? undefined : 'delete';
-    return story.was === false ? 'create' : 'change';
+  #verb(thing: Thing, was: boolean | undefined, path: string): 'create' | 'change' | 'delete' | undefined {
+    const is = this.#standing.has(keyOf(thing));
+    if (thing.kind === 'credential') return 'change';
+    if (!is && isUnit(path)) return was === false ? undefined : 'delete';
+    return was === false ? 'create' : 'change';
   }
 
   #said(thing: Thing, story: Story): Attributes {
@@ -179,8 +182,19 @@ export class Things {
   #isTrue(path: string, isThere: boolean, time: number): boolean | undefined {
     const look = this.#files.look(path);
     if (look === 'hidden') return undefined;
-    if (look === 'absent') return !isThere;
-    return isThere && look.changedMs >= time / 1_000 - SLACK_MS;
+    if (look !== 'absent' && !isThere) return false;
+    // What came may be gone by now: then too the directory has changed.
+    const witness = look === 'absent' ? this.#standingAbove(path) : look;
+    return witness === undefined ? undefined : witness.changedMs >= time / 1_000 - SLACK_MS;
+  }
+
+  /** What is gone cannot be asked; the directory from which it went can. */
+  #standingAbove(path: string): Look | undefined {
+    for (let above = posix.dirname(path); ; above = posix.dirname(above)) {
+      const look = this.#files.look(above);
+      if (look !== 'absent') return look === 'hidden' ? undefined : look;
+      if (above === '/') return undefined;
+    }
   }
 
   #stands(thing: Thing, path: string): void {

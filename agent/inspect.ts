@@ -1,0 +1,170 @@
+/**
+ * Written, then run: facts about the content of programs and scripts that came to this machine while we looked.
+ *
+ * Remembers which files were written, bounded, and when one of them runs (itself, as a script, or without a name) says
+ * what it is: size, kind, entropy, SHA-256. It delays no event: what runs is put into a queue of bounded length, and read
+ * aside, one after the other; a full queue is counted as loss. Each content is told once, until it is written again.
+ */
+import { posix } from 'node:path';
+import type { Attributes, RawEvent } from './event.ts';
+import { Digester, type Answer, type Wanted } from './inspect/digest.ts';
+import { actorOf } from './derive/touch.ts';
+
+interface Written {
+  readonly inode: number;
+  readonly device: string;
+  wasTold: boolean;
+}
+
+interface Job {
+  readonly event: RawEvent;
+  readonly path: string;
+  /** Undefined where it has no name to open it by. */
+  readonly wanted: Wanted | undefined;
+}
+
+const MOST_WRITTEN = 8_192;
+const MOST_WAITING = 256;
+
+export class Inspector {
+  readonly #digester: Digester;
+  /** Counts an event that could not be made. */
+  readonly #lost: () => void;
+  readonly #byInode = new Map<string, Written>();
+  readonly #byPath = new Map<string, Written>();
+  readonly #waiting: Job[] = [];
+  #wake: () => void = () => {};
+
+  constructor(digester: Digester, lost: () => void) {
+    this.#digester = digester;
+    this.#lost = lost;
+  }
+
+  note(event: RawEvent): void {
+    const { name, attributes } = event;
+    if (attributes['error.type'] !== undefined) return;
+    if (name === 'file.open' && attributes['file.open.access'] === 'write') this.#written(attributes);
+    else if (name === 'file.rename') this.#renamed(attributes);
+    else if (name === 'process.exec') this.#ran(event);
+  }
+
+  #written(attributes: Attributes): void {
+    const path = attributes['file.path'];
+    const inode = attributes['file.inode'];
+    const device = attributes['file.device'];
+    if (typeof path !== 'string' || typeof inode !== 'number' || typeof device !== 'string') return;
+    const written: Written = { inode, device, wasTold: false };
+    remember(this.#byInode, `${device} ${inode}`, written);
+    remember(this.#byPath, path, written);
+  }
+
+  #renamed(attributes: Attributes): void {
+    const from = String(attributes['file.path']);
+    const written = this.#byPath.get(from);
+    if (written === undefined) return;
+    this.#byPath.delete(from);
+    remember(this.#byPath, String(attributes['file.target.path']), written);
+  }
+
+  #ran(event: RawEvent): void {
+    const { attributes } = event;
+    const path = String(attributes['process.executable.path']);
+    const inode = `${String(attributes['process.executable.device'])} ${String(attributes['process.executable.inode'])}`;
+    if (attributes['process.executable.deleted'] === true) this.#ask({ event, path, wanted: undefined });
+    else this.#askOnce(event, path, this.#byInode.get(inode));
+    const script = scriptOf(attributes);
+    if (script !== undefined) this.#askOnce(event, script, this.#byPath.get(script));
+  }
+
+  #askOnce(event: RawEvent, path: string, written: Written | undefined): void {
+    if (written === undefined || written.wasTold) return;
+    written.wasTold = true;
+    const { inode, device } = written;
+    this.#ask({ event, path, wanted: { path, inode, device, ranUs: event.time } });
+  }
+
+  #ask(job: Job): void {
+    if (this.#waiting.length >= MOST_WAITING) return this.#lost();
+    this.#waiting.push(job);
+    this.#wake();
+  }
+
+  /** What was found out, as it is found out. What still waits at the end is counted. */
+  async *events(signal: AbortSignal): AsyncGenerator<readonly RawEvent[]> {
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    while (!signal.aborted) {
+      const job = this.#waiting.shift();
+      if (job === undefined) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#wake = resolve;
+        await promise;
+      } else yield [told(job, job.wanted === undefined ? NAMELESS : await this.#digester.ask(job.wanted))];
+    }
+  }
+
+  /** Nobody asks any more: what still waits is lost, and counted. */
+  close(): void {
+    for (const _ of this.#waiting.splice(0)) this.#lost();
+  }
+}
+
+/** Shows every event to the inspector and passes it on. */
+export async function* notice(
+  chunks: AsyncIterable<readonly RawEvent[]>,
+  inspector: Inspector,
+): AsyncGenerator<readonly RawEvent[]> {
+  for await (const chunk of chunks) {
+    for (const event of chunk) inspector.note(event);
+    yield chunk;
+  }
+}
+
+const NAMELESS: Answer = { result: 'unreadable' };
+
+function told({ event, path }: Job, answer: Answer): RawEvent {
+  const isCode = answer.result === 'ok' && answer.kind === 'elf';
+  return {
+    name: 'file.inspect',
+    time: event.time,
+    attributes: {
+      ...actorOf(event.attributes),
+      'file.path': path,
+      'file.inspect.result': answer.result,
+      'file.size': answer.size,
+      ...(answer.result === 'ok'
+        ? {
+            'file.content.type': answer.kind,
+            'file.entropy': answer.entropy,
+            // A digest of a short script can be guessed, content and all: another attribute, so that rules can differ.
+            [isCode ? 'file.hash.sha256' : 'file.script.hash.sha256']: answer.sha256,
+            'file.hashes': [`SHA256=${answer.sha256}`, ...(answer.md5 === undefined ? [] : [`MD5=${answer.md5}`])],
+          }
+        : {}),
+    },
+  };
+}
+
+function remember(map: Map<string, Written>, key: string, written: Written): void {
+  map.delete(key);
+  if (map.size >= MOST_WRITTEN) {
+    const [oldest] = map.keys();
+    if (oldest !== undefined) map.delete(oldest);
+  }
+  map.set(key, written);
+}
+
+const INTERPRETER = /^(?:a|ba|da|z|k|mk|fi)?sh$|^(?:python|perl|ruby|php|lua|node|nodejs|tclsh|guile)[\d.]*$/;
+/** Options whose argument is the program itself, or a module's name. */
+const INLINE = /^-(?:[a-zA-Z]*[ceEmr])$|^--(?:eval|command)/;
+
+/** The script that an interpreter was given: its first argument that is no option. */
+export function scriptOf(attributes: Attributes): string | undefined {
+  const args = attributes['process.command_args'];
+  const path = attributes['process.executable.path'];
+  if (!Array.isArray(args) || typeof path !== 'string' || !INTERPRETER.test(posix.basename(path))) return undefined;
+  const rest: readonly unknown[] = args.slice(1);
+  const at = rest.findIndex((arg) => typeof arg === 'string' && !arg.startsWith('-'));
+  const script = rest[at];
+  if (typeof script !== 'string' || rest.slice(0, at).some((arg) => INLINE.test(String(arg)))) return undefined;
+  return posix.resolve(String(attributes['process.working_directory'] ?? '/'), script);
+}
