@@ -20,6 +20,7 @@ import { observe, record } from './pipeline.ts';
 import { preview } from './preview.ts';
 import { ProcessTable } from './process-table.ts';
 import { takeReceipts } from './receipts.ts';
+import { beginLife, crashed, endLife, rulesChanged, SensorLives } from './self.ts';
 import { openFrameSource } from './sources/ebpf.ts';
 import { hostEvents } from './sources/host.ts';
 import { procEvents } from './sources/proc.ts';
@@ -98,6 +99,7 @@ async function run(config: AgentConfig): Promise<number> {
   }
   log.info({ sequence: line.spool.last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
 
+  const before = beginLife(config.spool, herald.boot);
   const clock = new SystemClock();
   const users = new UserNames();
   const processes = new ProcessTable();
@@ -126,6 +128,7 @@ async function run(config: AgentConfig): Promise<number> {
       'hushwatch.blind.duration': seenUntil === undefined ? undefined : Math.max(0, Date.now() - seenUntil) / 1_000,
     },
   });
+  const sensors = new SensorLives();
   const inspector = new Inspector(new Digester(withMd5), () => {
     line.ledger.received(EVENTS['file.inspect'].class);
     line.ledger.lost('queue', EVENTS['file.inspect'].class);
@@ -140,8 +143,9 @@ async function run(config: AgentConfig): Promise<number> {
               line.ledger,
               (version) => {
                 log.info({ version }, 'sensor connected');
-                return [started('sensor', version)];
+                return [...sensors.began(), started('sensor', version)];
               },
+              () => sensors.ended(),
             ),
             inspector,
           ),
@@ -150,7 +154,8 @@ async function run(config: AgentConfig): Promise<number> {
         )
       : noting(procEvents(processes, users, stop.signal));
   const sources = merge(kernel, hostEvents(stop.signal), inspector.events(stop.signal));
-  const events = withEnds(sources, [started('agent', VERSION)], () => {
+  const first = [...crashed('agent', before), ...rulesChanged(line.spool.last, herald), started('agent', VERSION)];
+  const events = withEnds(sources, first, () => {
     inspector.close();
     return [stopped(config)];
   });
@@ -166,6 +171,7 @@ async function run(config: AgentConfig): Promise<number> {
   ]);
   clearInterval(housekeeping);
   await taking;
+  endLife(config.spool);
   log.info(
     {
       sequence: line.spool.last?.sequence,

@@ -58,6 +58,7 @@ export async function* observe(
   enricher: Enricher,
   ledger: Ledger,
   onNewSensor: (version: string) => readonly RawEvent[],
+  onGoodbye: () => void = () => {},
 ): AsyncGenerator<readonly RawEvent[]> {
   for await (const chunk of frames) {
     let events: RawEvent[] = [];
@@ -67,6 +68,7 @@ export async function* observe(
         yield events;
         events = [];
         ledger.counters(frame);
+        if (frame.isLast === true) onGoodbye();
       } else if (frame.kind === 'hello') {
         if (ledger.meet(String(frame.instance))) events.push(...onNewSensor(frame.sensorVersion));
       } else events.push(enricher.enrich(frame));

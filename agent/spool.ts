@@ -4,6 +4,7 @@
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
  *     head                         the last statement signed, with the sensor's account in one more line: numbers,
  *                                  chain and counters go on from here when every batch is gone
+ *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
  *
  * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
  * is in place and durable; a batch that did not get its own name by then gets it when the spool is opened. Nothing can

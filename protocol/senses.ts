@@ -163,6 +163,19 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     cost: 'none',
     blind: 'Between two lives nothing is seen; it says for how long at most.',
   },
+  'hushwatch.crash': {
+    hook: 'agent: a mark in the spool directory that an orderly end removes; sensor: another one came and the one before had said no goodbye',
+    kernel: 'any',
+    cost: 'one small file at each start',
+    blind:
+      'A sensor that ended while no agent listened. Whoever may write the spool can remove the mark; the silence stays.',
+  },
+  'hushwatch.ruleset.change': {
+    hook: 'the agent compares its rules with the last statement it signed',
+    kernel: 'any',
+    cost: 'none',
+    blind: 'A node without a last statement: its first rules are no change. Every statement names its rules anyway.',
+  },
   'hushwatch.stop': {
     hook: 'the agent',
     kernel: 'any',

@@ -240,6 +240,25 @@ export const ATTRIBUTES = define({
   'hushwatch.component': a('string', 'system', 'Process of Hushwatch that the event is about.', 'sensor'),
   'hushwatch.version': a('string', 'system', 'Version of that process.', '0.1.0'),
   'hushwatch.source': a('string', 'system', 'Source of events: `ebpf` or the weaker `proc`.', 'ebpf'),
+  'hushwatch.crash.scope': a(
+    'string',
+    'system',
+    'What ended without a goodbye: the `process` alone, or the `machine` with it.',
+    'process',
+  ),
+  'hushwatch.rules.kind': a('string', 'system', '`ruleset` or `rulepack`.', 'ruleset'),
+  'hushwatch.rules.digest': a(
+    'string',
+    'system',
+    'SHA-256 of the rules in force now.',
+    '1b3a8262e45acdbb13edab77ab6125e7b7332a26819d5d45dd0b9c301dee5a2d',
+  ),
+  'hushwatch.rules.previous': a(
+    'string',
+    'system',
+    'SHA-256 of those that the last statement named.',
+    '4c0aed6b607267e56c0e0d80284403eb5c04da3a28737888e83bd579d986fe09',
+  ),
   'hushwatch.blind.duration': a(
     'double',
     'system',
@@ -465,6 +484,21 @@ export const EVENTS = events({
     'hushwatch.version',
     'hushwatch.source',
     'hushwatch.blind.duration',
+    'detection.rules',
+  ),
+  'hushwatch.crash': e(
+    'self',
+    'A process of Hushwatch had ended without saying so: told at the next start.',
+    'hushwatch.component',
+    'hushwatch.crash.scope',
+    'detection.rules',
+  ),
+  'hushwatch.ruleset.change': e(
+    'self',
+    'The rules in force are others than those that the last statement named.',
+    'hushwatch.rules.kind',
+    'hushwatch.rules.digest',
+    'hushwatch.rules.previous',
     'detection.rules',
   ),
   'hushwatch.stop': e(

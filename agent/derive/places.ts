@@ -95,8 +95,11 @@ const unit = (name: string, part: ServicePart): Place =>
 /** Nearly every path is none of these: the beginnings are looked at first. */
 const BEGINNINGS = /^\/(?:etc|usr\/lib|usr\/local\/lib|usr\/share|run|var\/spool)\/|\/\.ssh\/|\/systemd\/user\//;
 
+/** `//`, `/./`, `/../`, or a slash at the end: rare, and most of the cost of making a path canonical. */
+const UNTIDY = /\/\.{0,2}(?:\/|$)/;
+
 export function canonical(path: string): string {
-  const plain = posix.normalize(path);
+  const plain = UNTIDY.test(path) ? posix.normalize(path) : path;
   const alias = ALIASES.find(([from]) => plain.startsWith(from));
   return alias === undefined ? plain : alias[1] + plain.slice(alias[0].length);
 }

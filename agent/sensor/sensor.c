@@ -512,6 +512,7 @@ static bool append_counters(struct carrier *c, bool last)
 		k->emitted = c->carried[class];
 		k->seen = last ? k->seen : sum;
 	}
+	counters.last = last;
 	memcpy(c->buffer + c->filled, &counters, sizeof(counters));
 	c->filled += sizeof(counters);
 	c->counters_due = counters.head.at_ns + COUNTERS_EVERY_NS;

@@ -138,6 +138,8 @@ export interface CountersFrame {
   readonly classes: Readonly<Partial<Record<EventClass, ClassCounters>>>;
   /** System calls that pack others and were not unpacked (32-bit `socketcall`): a blind spot, counted. */
   readonly unread?: number;
+  /** A goodbye: the sensor ends as it was asked to. */
+  readonly isLast?: boolean;
 }
 
 /** First frame of all: who the sensor is. `instance` is new each time its programs are loaded. */

@@ -42,7 +42,7 @@ function countersFrame(r: Reader): Frame {
       lost: r.u64(at + 32),
     };
   });
-  return { kind: 'counters', atNs: r.u64(8), classes, unread: r.u64(24) };
+  return { kind: 'counters', atNs: r.u64(8), classes, unread: r.u32(24), isLast: r.u32(28) === 1 };
 }
 
 /** By the number that `enum frame_kind` gives them. */

@@ -46,6 +46,13 @@ describe.skipIf(!isRoot)(`kill -9${WHY_SKIPPED}`, () => {
     const verification = stack.verify();
     expect(verification, verification.stdout).toMatchObject({ status: 0 });
 
+    // Who was killed is named, as often as somebody was left to notice.
+    for (const component of ['agent', 'sensor'] as const) {
+      const crashes = stack.events(`event = 'hushwatch.crash' AND "hushwatch.component" = '${component}'`).length;
+      expect(crashes, component).toBeGreaterThan(0);
+      expect(crashes, component).toBeLessThanOrEqual(killed[component] ?? 0);
+    }
+
     // Every event that a statement promised is in the tables, once.
     await stack.stop();
     const released = (stack.statement().get('released') ?? '')

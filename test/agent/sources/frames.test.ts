@@ -53,6 +53,7 @@ const EXPECTED: readonly object[] = [
       privilege: counters(4010),
     },
     unread: 7,
+    isLast: false,
   },
   { kind: 'fork', parentPid: 71, parentStartNs: 800_000_000_001, ...actor(40) },
   {
