@@ -25,6 +25,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,7 +56,7 @@ static const char *const CLASS_NAMES[CLASS_COUNT] = {
 };
 
 struct options {
-	const char *socket;
+	const char *socket, *btf;
 	uint64_t ring_bytes, rate, burst, merge_ms;
 	uint32_t classes;
 	uint32_t excluded[EXCLUDED_COUNT - 2];
@@ -79,6 +80,8 @@ static void say(const char *format, ...)
 }
 
 #define die(status, ...) do { say(__VA_ARGS__); exit(status); } while (0)
+
+#include "fit.h"
 
 static uint64_t now_ns(void)
 {
@@ -136,7 +139,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "merge-ms", required_argument, NULL, 'm' }, { "exclude-pid", required_argument, NULL, 'x' },
 		{ "watch", required_argument, NULL, 'w' }, { "class", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' },
-		{ "old-kernel", no_argument, NULL, 'p' }, { NULL, 0, NULL, 0 },
+		{ "old-kernel", no_argument, NULL, 'p' }, { "btf", required_argument, NULL, 'B' }, { NULL, 0, NULL, 0 },
 	};
 	struct options o = { .ring_bytes = 8 << 20, .rate = 50000, .burst = 50000, .merge_ms = 1000, .classes = ~0u };
 
@@ -150,6 +153,7 @@ static struct options parse_options(int argc, char **argv)
 		case 'c': o.classes = class_set(optarg); break;
 		case 'k': o.check = true; break;
 		case 'p': o.old_kernel = true; break;	/* only what Linux 6.1 has, for tests */
+		case 'B': o.btf = optarg; break;	/* the types of another kernel, for tests */
 		case 'x':
 			if (o.excluded_count == EXCLUDED_COUNT - 2)
 				die(EXIT_USAGE, "--exclude-pid: at most %d", EXCLUDED_COUNT - 2);
@@ -174,31 +178,6 @@ static struct options parse_options(int argc, char **argv)
 }
 
 /* ---- Loading ---- */
-
-static void need_capabilities(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = {};
-	uint64_t held;
-
-	if (syscall(SYS_capget, &header, data))
-		die(EXIT_UNSUPPORTED, "cannot read own capabilities: %s", strerror(errno));
-	held = data[0].effective | (uint64_t)data[1].effective << 32;
-	if (held >> CAP_SYS_ADMIN & 1)
-		return;
-	if (!(held >> CAP_BPF & 1) || !(held >> CAP_PERFMON & 1))
-		die(EXIT_UNSUPPORTED, "needs the capabilities CAP_BPF and CAP_PERFMON; start it as root or give it both");
-}
-
-static int call_arguments(const struct btf *btf, const char *tracepoint)
-{
-	int id = btf__find_by_name_kind(btf, tracepoint, BTF_KIND_TYPEDEF);
-	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, (uint32_t)id);
-
-	while (type && (btf_is_typedef(type) || btf_is_ptr(type)))
-		type = btf__type_by_id(btf, type->type);
-	return type && btf_is_func_proto(type) ? btf_vlen(type) : -1;
-}
 
 /* A tracepoint that this kernel does not have takes its events with it, and nothing else. */
 static void leave_out_unknown(struct hushwatch *sensor, const struct btf *btf)
@@ -229,14 +208,11 @@ static void stop_looking_in_modules(struct hushwatch *sensor)
 /* What differs between kernels, found out before anything is loaded. */
 static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf = o->btf ? btf__parse(o->btf, NULL) : btf__load_vmlinux_btf();
 	int exit_arguments;
 	bool says_who_is_last, has_cast;
 
-	if (!btf)
-		die(EXIT_UNSUPPORTED, "this kernel does not describe its types (no /sys/kernel/btf/vmlinux; CONFIG_DEBUG_INFO_BTF)");
-	if (call_arguments(btf, "btf_trace_sys_exit") < 0)
-		die(EXIT_UNSUPPORTED, "this kernel has no tracepoint for system calls (CONFIG_FTRACE_SYSCALLS)");
+	need_kernel(btf);
 	exit_arguments = call_arguments(btf, "btf_trace_sched_process_exit");
 	says_who_is_last = exit_arguments >= 3 && !o->old_kernel;
 	bpf_program__set_autoload(says_who_is_last ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
@@ -336,7 +312,7 @@ static struct hushwatch *load(struct options *o)
 		return load(o);
 	}
 	if (error)
-		die(EXIT_UNSUPPORTED, "this kernel refuses the programs (--check says more): %s", strerror(-error));
+		refused(-error);
 	for (unsigned i = 0; i < o->watch_count; i++)
 		add_watch(sensor, o->watches[i]);
 	return sensor;
@@ -382,14 +358,25 @@ static void give_up_capabilities(void)
 		die(1, "cannot give up capabilities: %s", strerror(errno));
 }
 
+/*
+ * For people and for `hushwatch doctor`; words apart by tabs:
+ *	sensor VERSION / kernel RELEASE / access fast|slow / clock synchronized|free
+ *	program NAME TRACEPOINT loads|absent		a handler stands behind a tracepoint, and is of it
+ */
 static int report(struct options *o)
 {
 	struct hushwatch *sensor = load(o);
 	struct bpf_program *program;
+	struct timex clock = {};
 
-	bpf_object__for_each_program(program, sensor->obj)
-		printf("%-20s %s\n", bpf_program__name(program), bpf_program__autoload(program) ? "loads" : "not on this kernel");
-	printf("%-20s %s\n", "fast field access", sensor->rodata->can_cast ? "yes" : "no");
+	printf("clock\t%s\n", adjtimex(&clock) < 0 || clock.status & STA_UNSYNC ? "free" : "synchronized");
+	printf("sensor\t%s\nkernel\t%s\naccess\t%s\n", VERSION, kernel_release(), sensor->rodata->can_cast ? "fast" : "slow");
+	bpf_object__for_each_program(program, sensor->obj) {
+		const char *tracepoint = strchr(bpf_program__section_name(program), '/');
+
+		printf("program\t%s\t%s\t%s\n", bpf_program__name(program), tracepoint ? tracepoint + 1 : "-",
+		       bpf_program__autoload(program) ? "loads" : "absent");
+	}
 	hushwatch__destroy(sensor);
 	return 0;
 }

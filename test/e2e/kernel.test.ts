@@ -4,109 +4,21 @@
  *
  * Needs qemu and apt; the kernels come from Debian's packages.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Frame } from '../../agent/sources/frame.ts';
-import { FrameDecoder } from '../../agent/sources/frames.ts';
-import { deedsAreSaid, numbersSaid, type Done, type Scene } from './deeds.ts';
-import {
-  boot,
-  compile,
-  directoryEntry,
-  fileEntry,
-  kernelOf,
-  moduleOf,
-  type Entry,
-  type Kernel,
-  type Story,
-} from './machine.ts';
-import { CHECKOUT } from './stack.ts';
-import { balanced, buildSensor, framesOf, SENSOR } from './watched.ts';
+import { deedsAreSaid } from './deeds.ts';
+import { filesOf, playOn, type Played } from './kernel-scene.ts';
+import { boot, kernelOf, type Story } from './machine.ts';
+import { balanced, buildSensor, framesOf } from './watched.ts';
 
-const LISTENS = '--socket /run/agent.sock --merge-ms 0';
-const MODULE = 'drivers/net/dummy.ko';
-
-let work = '';
-let programs: readonly Entry[] = [];
-
-beforeAll(() => {
-  buildSensor();
-  work = mkdtempSync(join(tmpdir(), 'hushwatch-kernel-'));
-  const program = (name: string, ...sources: readonly string[]): Entry =>
-    fileEntry(`bin/${name}`, readFileSync(compile(join(work, name), ...sources.map((file) => here(file)))), 0o755);
-  programs = [
-    program('actions', 'actions.c'),
-    program('module', 'machine/module.c'),
-    fileEntry('bin/sensor', readFileSync(SENSOR), 0o755),
-  ];
-});
-afterAll(() => {
-  if (work !== '') rmSync(work, { recursive: true });
-});
-
-const here = (file: string): string => join(CHECKOUT, 'test/e2e', file);
-
-/** What the machine holds beside its one program. */
-const filesFor = (kernel: Kernel): readonly Entry[] => [
-  directoryEntry('did'),
-  directoryEntry('did32'),
-  fileEntry('etc/passwd', 'root:x:0:0::/:/bin/none\n'),
-  fileEntry('etc/shadow', 'root:*:1::::::\n', 0o600),
-  fileEntry('module.ko', moduleOf(kernel, MODULE)),
-  ...programs,
-];
-
-const PLAN = [
-  'facts',
-  'do check sensor /bin/sensor --check',
-  'record',
-  `start sensor sensor /bin/sensor ${LISTENS}`,
-  'heard',
-  'do all root /bin/actions all /did',
-  'do denied nobody /bin/actions denied',
-  'do compat root /bin/actions compat /did32',
-  'do load root /bin/module load /module.ko',
-  'do load-refused nobody /bin/module load /module.ko',
-  'do unload root /bin/module unload dummy',
-  'stop sensor',
-];
-
-function doneBy(story: Story, name: string): Done {
-  const { pid, status, said } = story.step(name);
-  expect({ name, status, said }).toMatchObject({ status: 0 });
-  return { pid, said: numbersSaid(said) };
-}
-
-function sceneOf(story: Story): Scene {
-  const frames = new FrameDecoder().push(story.frames);
-  const counters = frames.at(-1);
-  if (counters?.kind !== 'counters') throw new Error('the sensor did not end with its counters');
-  const fact = (name: string): number => story.facts[name] ?? -1;
-  return {
-    frames,
-    counters,
-    did: doneBy(story, 'all'),
-    refused: doneBy(story, 'denied'),
-    thirtyTwo: doneBy(story, 'compat'),
-    at: '/did',
-    at32: '/did32',
-    actions: '/bin/actions',
-    facts: {
-      namespaces: { mnt: fact('mnt'), pid: fact('pid'), net: fact('net'), user: fact('user') },
-      cgroup: '/',
-      shadow: fact('shadow'),
-    },
-  };
-}
+beforeAll(buildSensor);
 
 /** The oldest that is promised, and one between it and this machine's. */
 describe.each([
   ['6.1', 'linux-image-cloud-amd64'],
   ['6.12', 'linux-image-6.12-cloud-amd64'],
 ])('Linux %s', (version, name) => {
-  let told: { readonly story: Story; readonly scene: Scene } | undefined;
+  let told: Played | undefined;
   const story = (): Story => {
     if (told === undefined) throw new Error('the machine did not boot');
     return told.story;
@@ -116,12 +28,13 @@ describe.each([
   beforeAll(async () => {
     const kernel = kernelOf(name);
     expect(kernel.release.startsWith(`${version}.`)).toBe(true);
-    const came = await boot(kernel, filesFor(kernel), PLAN);
-    told = { story: came, scene: sceneOf(came) };
+    told = await playOn(kernel);
   });
 
-  test('two capabilities are enough', () => {
-    expect(story().step('check')).toMatchObject({ status: 0 });
+  test('two capabilities are enough, BPF for nobody else, and no locked memory', () => {
+    const { status, said } = story().step('check');
+    expect({ status, said }).toMatchObject({ status: 0 });
+    expect(said).toMatch(/^program\ton_module_load\tmodule_load\tloads$/m);
     expect(story().step('sensor')).toMatchObject({ status: 0, said: '' });
   });
 
@@ -146,4 +59,24 @@ describe.each([
     if (last?.kind !== 'counters') throw new Error('no counters');
     balanced(last, frames());
   });
+});
+
+test('Linux 6.1: what cannot work is refused in one line, with what to do', async () => {
+  const kernel = kernelOf('linux-image-cloud-amd64');
+  const plan = [
+    'do locked sensor /bin/sensor --check',
+    'hide /sys/kernel/btf',
+    'do untyped sensor /bin/sensor --check',
+  ];
+  const story = await boot(kernel, filesOf(), plan, 'lockdown=confidentiality');
+  const lastLines = (name: string): string[] => story.step(name).said.trimEnd().split('\n').slice(-2);
+  expect(lastLines('locked')).toEqual([
+    'hushwatch-sensor: kernel lockdown (confidentiality) forbids to read what is seen',
+    'hint: boot with lockdown=integrity, which protects the kernel from writing all the same',
+  ]);
+  expect(lastLines('untyped')).toEqual([
+    `hushwatch-sensor: Linux ${kernel.release} does not describe its types (no /sys/kernel/btf/vmlinux)`,
+    "hint: use a kernel built with CONFIG_DEBUG_INFO_BTF, as Debian's, Ubuntu's and Fedora's are",
+  ]);
+  expect(['locked', 'untyped'].map((name) => story.step(name).status)).toEqual([3, 3]);
 });

@@ -121,6 +121,7 @@ export interface Step {
 }
 
 export interface Story {
+  readonly text: string;
   readonly frames: Buffer;
   readonly facts: Readonly<Record<string, number>>;
   readonly step: (name: string) => Step;
@@ -179,6 +180,7 @@ function readStory(text: string, frames: Buffer, work: string): Story {
     ([, name = '', value]) => [name, Number(value)] as const,
   );
   return {
+    text,
     frames,
     facts: Object.fromEntries(facts),
     step: (name) => {

@@ -102,13 +102,16 @@ describe.skipIf(!isRoot)(`economy${WHY_SKIPPED}`, () => {
 
   test('who floods is sampled; who does not is heard', async () => {
     await using seen = await new Watched(['--rate', '100', '--burst', '200']).ready();
+    const began = performance.now();
     const flood = act(['opens', directory(), '20000', '20000']);
+    const seconds = (performance.now() - began) / 1_000;
     const other = act(['opens', directory(), '50', '50']);
     const counters = await seen.stop();
     expect(seen.of('open', flood.pid).length).toBeGreaterThanOrEqual(200);
-    expect(seen.of('open', flood.pid).length).toBeLessThan(2_000);
+    // Its bucket, and what that gets anew while it floods.
+    expect(seen.of('open', flood.pid).length).toBeLessThan(300 + 100 * seconds);
     expect(seen.of('open', other.pid)).toHaveLength(50);
-    expect(counters.classes.file?.sampled).toBeGreaterThan(18_000);
+    expect(counters.classes.file?.sampled).toBeGreaterThan(19_000 - 100 * seconds);
     balanced(counters, seen.frames);
   });
 
@@ -254,14 +257,15 @@ describe.skipIf(!isRoot)(`rights${WHY_SKIPPED}`, () => {
     const [program = '', ...args] = as('-all,+bpf');
     const run = spawnSync(program, [...args, '--check'], { encoding: 'utf8' });
     expect(run.stderr).toBe(
-      'hushwatch-sensor: needs the capabilities CAP_BPF and CAP_PERFMON; start it as root or give it both\n',
+      'hushwatch-sensor: needs the capabilities CAP_BPF and CAP_PERFMON\n' +
+        'hint: start it as root, or give it both (systemd: AmbientCapabilities=CAP_BPF CAP_PERFMON)\n',
     );
     expect(run.status).toBe(3);
   });
 
   test('it can be asked what works here', () => {
     const run = spawnSync(SENSOR, ['--check'], { encoding: 'utf8' });
-    expect(run.stdout).toMatch(/^on_exec +loads$/m);
+    expect(run.stdout).toMatch(/^program\ton_exec\tsched_process_exec\tloads$/m);
     expect(run.status).toBe(0);
   });
 

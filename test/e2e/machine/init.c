@@ -7,6 +7,7 @@
  *	record				listen at /run/agent.sock; what comes there goes out of the second serial line as it is
  *	heard				wait until something was recorded
  *	write FILE TEXT			into /proc/sys, say
+ *	hide DIRECTORY			behind an empty one
  *	facts				what a test must know about this machine
  *
  * USER is root, nobody, or nobody with capabilities: `sensor` has the two it needs, `half` one of them. The third serial
@@ -28,6 +29,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,6 +98,7 @@ static void set_up(void)
 	MUST(mount("dev", "/dev", "devtmpfs", 0, NULL));
 	MUST(mount("proc", "/proc", "proc", 0, NULL));
 	MUST(mount("sys", "/sys", "sysfs", 0, NULL));
+	MUST(mount("security", "/sys/kernel/security", "securityfs", 0, NULL));
 	MUST(mount("run", "/run", "tmpfs", 0, "mode=755"));
 	MUST(chmod("/tmp", 01777));
 	MUST(fd = serial_line("/dev/ttyS2"));
@@ -113,6 +116,7 @@ static void become(const char *user)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = {};
+	const struct rlimit nothing = {};
 	__u32 upper = 1u << (CAP_BPF - 32);
 
 	if (!strcmp(user, "root"))
@@ -123,6 +127,7 @@ static void become(const char *user)
 		upper = 0;
 	else if (strcmp(user, "half"))
 		give_up("no such user");
+	MUST(setrlimit(RLIMIT_MEMLOCK, &nothing));	/* what BPF takes must not be counted by it */
 	MUST(setgroups(0, NULL));
 	MUST(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
 	MUST(setresgid(NOBODY, NOBODY, NOBODY));
@@ -299,6 +304,8 @@ static void carry_out(char *line)
 		heard();
 	if (!strcmp(verb, "write"))
 		write_file(words);
+	if (!strcmp(verb, "hide"))
+		MUST(mount("nothing", words[0], "tmpfs", 0, NULL));
 	if (!strcmp(verb, "facts"))
 		facts();
 	fflush(story);
