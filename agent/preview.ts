@@ -29,7 +29,7 @@ export async function preview(
     );
   }
   const processes = new ProcessTable();
-  processes.scan();
+  if (file === undefined) processes.scan(); // A recording is of other processes than ours.
   const enricher = new Enricher(processes, new UserNames(), new SystemClock());
   const frames = file === undefined ? live(`${config.socket}.preview`) : recorded(file);
   let shown = 0;

@@ -3,14 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ATTRIBUTES, EVENTS, type AttributeName, type EventName, type Value } from '#protocol/vocabulary.ts';
+import { EVENTS, type AttributeName, type EventName, type Value } from '#protocol/vocabulary.ts';
 import { Enricher } from '../../agent/enrich.ts';
 import type { RawEvent } from '../../agent/event.ts';
 import { ProcessTable } from '../../agent/process-table.ts';
 import { CLASS_OF_FRAME, type ObservedFrame, type Socket } from '../../agent/sources/frame.ts';
 import { UserNames } from '../../agent/users.ts';
-import { isOfType } from '../../redaction-rules/ruleset.ts';
-import { actor, credentials, execFrame, inode, openFrame, stillClock } from './sample.ts';
+import { actor, checkVocabulary, credentials, execFrame, inode, openFrame, stillClock } from './sample.ts';
 
 let directory: string;
 beforeAll(() => {
@@ -33,16 +32,6 @@ function enrich(...frames: readonly ObservedFrame[]): RawEvent {
     checkVocabulary(event);
   }
   return event ?? expect.fail('no frame');
-}
-
-function checkVocabulary({ name, attributes }: RawEvent): void {
-  const listed: readonly string[] = EVENTS[name].attributes;
-  for (const [attribute, value] of Object.entries(attributes)) {
-    expect(listed, name).toContain(attribute);
-    if (value === undefined) continue;
-    const { type } = ATTRIBUTES[attribute as AttributeName]; // oxlint-disable-line no-unsafe-type-assertion -- it is listed
-    expect(isOfType(value, type), `${name} ${attribute} is ${type}`).toBe(true);
-  }
 }
 
 const socket: Socket = {

@@ -1,12 +1,15 @@
 /** Frames, events, statements and clocks with which the agent is tested. */
+import { expect } from 'vitest';
 import type { Counts } from '#protocol/statement.ts';
-import type { EventClass } from '#protocol/vocabulary.ts';
+import { ATTRIBUTES, EVENTS, type AttributeName, type EventClass } from '#protocol/vocabulary.ts';
 import { Body } from '../../agent/body.ts';
 import type { Clock } from '../../agent/clock.ts';
+import type { RawEvent } from '../../agent/event.ts';
 import { NOTHING, type Totals } from '../../agent/ledger.ts';
 import type { Actor, Credentials, Inode, ObservedFrame } from '../../agent/sources/frame.ts';
 import type { Herald, Unsigned } from '../../agent/spool.ts';
 import type { ReleasedEvent } from '../../redaction-rules/compile.ts';
+import { isOfType } from '../../redaction-rules/ruleset.ts';
 import { FIRST, nodeKey } from '../protocol/sample.ts';
 
 export const herald: Herald = {
@@ -111,3 +114,14 @@ export const openFrame = (changes: Partial<OpenFrame>): OpenFrame => ({
   ...actor(),
   ...changes,
 });
+
+/** An event carries nothing that the vocabulary does not list for it, and each value is of its type. */
+export function checkVocabulary({ name, attributes }: RawEvent): void {
+  const listed: readonly string[] = EVENTS[name].attributes;
+  for (const [attribute, value] of Object.entries(attributes)) {
+    expect(listed, name).toContain(attribute);
+    if (value === undefined) continue;
+    const { type } = ATTRIBUTES[attribute as AttributeName]; // oxlint-disable-line no-unsafe-type-assertion -- it is listed
+    expect(isOfType(value, type), `${name} ${attribute} is ${type}`).toBe(true);
+  }
+}

@@ -1,0 +1,42 @@
+/** `hushwatch agent preview` of recorded frames: on a terminal it shows them, elsewhere it refuses. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let work = '';
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'hushwatch-preview-'));
+  const lines = [
+    'node: node-1',
+    `ruleset: ${join(ROOT, 'redaction-rules/rulesets/generic-linux.yaml')}`,
+    `rule_pack: ${join(ROOT, 'collector/detectors/rules')}`,
+    `pseudonym_key: ${join(work, 'pseudonym.key')}`,
+    'log_key: example.com/log+00000000+AAAA',
+  ];
+  writeFileSync(join(work, 'agent.yaml'), `${lines.join('\n')}\n`);
+});
+afterAll(() => rmSync(work, { recursive: true }));
+
+const command = (): string[] => [
+  ...[process.execPath, join(ROOT, 'hushwatch.ts'), 'agent', 'preview', '--config', join(work, 'agent.yaml')],
+  ...['--frames', join(ROOT, 'test/data/frames/linux-6.1.bin'), '--limit', '1000'],
+];
+
+test('a recording is shown, before and after redaction', () => {
+  const run = spawnSync('script', ['-qec', command().join(' '), '/dev/null'], { encoding: 'utf8' });
+  expect(run.status).toBe(0);
+  expect(run.stdout).toMatch(/^file\.memory\.create\r?$/m);
+  expect(run.stdout).toMatch(/process\.command_args +\["kworker","nothing"\] {2}-> {2}\["[^"]*","p-[a-z0-9]+"\]/);
+});
+
+test('a redirected output is refused: raw data has no business in a file', () => {
+  const [program = '', ...args] = command();
+  const run = spawnSync(program, args, { encoding: 'utf8' });
+  expect(run).toMatchObject({ status: 3, stdout: '' });
+  expect(run.stderr).toMatch(/belong on a terminal only/);
+});
