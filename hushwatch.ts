@@ -8,6 +8,7 @@ type Main = (args: string[]) => Promise<number>;
 const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   start: async () => (await import('./deploy/start.ts')).main,
   agent: async () => (await import('./agent/main.ts')).main,
+  doctor: async () => (await import('./agent/doctor.ts')).main,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
   rules: async () => (await import('./redaction-rules/main.ts')).main,
   detect: async () => (await import('./collector/detectors/main.ts')).main,
@@ -21,6 +22,7 @@ const USAGE = `usage: hushwatch COMMAND [ARGUMENTS]
 
 on a node
   agent run | check | preview   turn frames into redacted, signed batches
+  doctor                        what works on this machine, what does not, and what to do
   shipper run                   carry batches to the collector
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it

@@ -184,6 +184,12 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
 };
 
+/** Tracepoints that an event rests on, the exit of system calls being one; none for what the sensor does not see. */
+export function tracepointsOf({ hook }: Sense): readonly string[] {
+  const named = [...hook.matchAll(/\btp_btf\/([a-z0-9_]+)/g)].map((match) => match[1] ?? '');
+  return /\bexit of\b/.test(hook) ? [...named, 'sys_exit'] : named;
+}
+
 /** `protocol/VOCABULARY.md`. */
 export function vocabularyPage(): string {
   const rows = Object.keys(EVENTS).filter(isEventName).map(eventSection);

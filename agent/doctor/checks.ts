@@ -1,0 +1,164 @@
+/**
+ * What the doctor thinks of what was found. Pure: facts in, findings out; a new concern is one more function in `CHECKS`.
+ */
+import { SENSES, tracepointsOf } from '#protocol/senses.ts';
+import { EVENTS, isEventName, type EventName } from '#protocol/vocabulary.ts';
+import type { Facts, SensorReport } from './facts.ts';
+
+export type State = 'ok' | 'warning' | 'problem';
+
+export interface Finding {
+  readonly topic: string;
+  readonly state: State;
+  readonly says: string;
+  /** What to do; on everything that is not ok. */
+  readonly hint?: string;
+}
+
+const FREE_BYTES_MIN = 64 << 20;
+const UNRECEIPTED_S = 600;
+
+const ok = (topic: string, says: string): Finding => ({ topic, state: 'ok', says });
+const warning = (topic: string, says: string, hint: string): Finding => ({ topic, state: 'warning', says, hint });
+const problem = (topic: string, says: string, hint: string): Finding => ({ topic, state: 'problem', says, hint });
+
+function kernel({ release, typed }: Facts): Finding[] {
+  if (typed) return [ok('kernel', `Linux ${release}, which describes its types (BTF)`)];
+  return [
+    problem(
+      'kernel',
+      `Linux ${release} does not describe its types (no BTF)`,
+      'use a kernel built with CONFIG_DEBUG_INFO_BTF, or set source: proc, which sees processes only',
+    ),
+  ];
+}
+
+function capabilities({ missingCapabilities }: Facts): Finding[] {
+  if (missingCapabilities.length === 0) return [ok('capabilities', 'CAP_BPF and CAP_PERFMON are here')];
+  return [
+    warning(
+      'capabilities',
+      `without ${missingCapabilities.join(' and ')} the sensor cannot be tried`,
+      'run hushwatch doctor as root; the sensor itself is given both by its unit',
+    ),
+  ];
+}
+
+function sensor({ sensor: found, missingCapabilities, version }: Facts): Finding[] {
+  if (found === undefined) {
+    return [problem('sensor', 'hushwatch-sensor is not where it was looked for', 'build it, or name it with --sensor')];
+  }
+  if ('refusal' in found) {
+    // Its first complaint is what we lack, which stands above already.
+    return missingCapabilities.length > 0 ? [] : [problem('sensor', found.refusal, found.hint)];
+  }
+  if (found.version !== version) {
+    return [
+      problem('sensor', `it is of version ${found.version}, the agent of ${version}`, 'install both from one package'),
+    ];
+  }
+  const slow = found.access === 'slow' ? '; reads kernel objects by copies, as kernels before 6.2 need' : '';
+  return [ok('sensor', `version ${found.version} loads here${slow}`)];
+}
+
+/** Every event of the vocabulary that this kernel cannot give, or only in part. */
+function events({ sensor: found }: Facts): Finding[] {
+  if (found === undefined || 'refusal' in found) return [];
+  const names = Object.keys(EVENTS).filter(isEventName);
+  const lacking = names.flatMap((name) => lackOf(name, found));
+  return lacking.length > 0 ? lacking : [ok('events', 'this kernel has the tracepoints of all events')];
+}
+
+function lackOf(name: EventName, { programs }: SensorReport): Finding[] {
+  const wanted = tracepointsOf(SENSES[name]);
+  const here = (tracepoint: string): boolean => programs.some((one) => one.tracepoint === tracepoint && one.loads);
+  const lacking = wanted.filter((tracepoint) => !here(tracepoint));
+  if (lacking.length === 0) return [];
+  const why = `this kernel has no tracepoint ${lacking.join(', ')}`;
+  if (lacking.length < wanted.length) {
+    return [warning('events', `${name} in part: ${why}`, `what remains is seen at: ${SENSES[name].hook}`)];
+  }
+  return [warning('events', `${name} never: ${why}`, 'use a kernel that has it, or do without')];
+}
+
+function otherSources({ procConnector, journal }: Facts): Finding[] {
+  return [
+    procConnector
+      ? ok('proc connector', 'this kernel has it (as root, in the first network namespace)')
+      : warning('proc connector', 'not in this kernel', 'the source proc then scans /proc, and misses the short-lived'),
+    journal
+      ? ok('journal', 'there, and journalctl too')
+      : warning('journal', 'none, or no journalctl', 'log-ons are seen where systemd-journald keeps a journal'),
+  ];
+}
+
+function clock({ clockSynchronized }: Facts): Finding[] {
+  if (clockSynchronized === undefined) return [];
+  if (clockSynchronized) return [ok('clock', 'synchronized')];
+  return [
+    warning(
+      'clock',
+      'the kernel does not call it synchronized',
+      'run systemd-timesyncd or chrony: events carry this time',
+    ),
+  ];
+}
+
+function configuration({ configuration: files }: Facts): Finding[] {
+  return files.flatMap(({ says, problems }) =>
+    problems.length === 0
+      ? [ok('configuration', says)]
+      : problems.map((line) => problem('configuration', line, 'mend the file; `check` of its command says the same')),
+  );
+}
+
+function spool({ spool: found }: Facts): Finding[] {
+  if (found === undefined) return [];
+  const { path, writable, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS } = found;
+  const findings: Finding[] = [];
+  if (!writable)
+    findings.push(problem('spool', `${path}: not there or not ours to write`, "give it to the agent's user"));
+  const free = `${Math.floor(freeBytes / 2 ** 20)} MiB free`;
+  if (freeBytes < FREE_BYTES_MIN) findings.push(problem('spool', `${path}: ${free}`, 'make room: events will be shed'));
+  else if (freeBytes < limitBytes) {
+    findings.push(warning('spool', `${path}: ${free}, less than spool_bytes`, 'make room, or lower spool_bytes'));
+  } else if (writable) findings.push(ok('spool', `${path}: ${free}, ${waiting} batches wait`));
+  const receipt = lastReceiptS === undefined ? 'no receipt yet' : `last receipt ${lastReceiptS} s ago`;
+  const late = oldestWaitingS !== undefined && oldestWaitingS > UNRECEIPTED_S;
+  findings.push(
+    late
+      ? problem(
+          'receipts',
+          `${receipt}; a batch waits for ${oldestWaitingS} s`,
+          'is the shipper running? what does it log?',
+        )
+      : ok('receipts', receipt),
+  );
+  return findings;
+}
+
+function collector({ collector: found }: Facts): Finding[] {
+  if (found === undefined) return [];
+  if (found.error === undefined) return [ok('collector', `${found.address} takes connections`)];
+  return [
+    problem(
+      'collector',
+      `${found.address}: no connection (${found.error})`,
+      'is the address right, the collector running, a firewall between?',
+    ),
+  ];
+}
+
+const CHECKS: readonly ((facts: Facts) => Finding[])[] = [
+  kernel,
+  capabilities,
+  sensor,
+  events,
+  otherSources,
+  clock,
+  configuration,
+  spool,
+  collector,
+];
+
+export const examine = (facts: Facts): Finding[] => CHECKS.flatMap((check) => check(facts));

@@ -1,0 +1,154 @@
+/** The doctor's opinions, of facts that are given to it; what the sensor says is read as the sensor says it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { SENSES, tracepointsOf } from '#protocol/senses.ts';
+import { statusOf, tell } from '../../agent/doctor.ts';
+import { examine, type Finding } from '../../agent/doctor/checks.ts';
+import {
+  missingCapabilities,
+  readRefusal,
+  readReport,
+  type Facts,
+  type SensorReport,
+} from '../../agent/doctor/facts.ts';
+
+const SENSOR = fileURLToPath(new URL('../../agent/sensor', import.meta.url));
+const TRACEPOINTS = [...new Set(Object.values(SENSES).flatMap(tracepointsOf))];
+
+const WELL: Facts = {
+  version: '0.1.0',
+  release: '6.1.0-1-amd64',
+  typed: true,
+  missingCapabilities: [],
+  sensor: {
+    version: '0.1.0',
+    access: 'fast',
+    clock: 'synchronized',
+    programs: TRACEPOINTS.map((tracepoint) => ({ name: `on_${tracepoint}`, tracepoint, loads: true })),
+  },
+  procConnector: true,
+  journal: true,
+  clockSynchronized: true,
+  configuration: [{ says: '/etc/agent.yaml: good', problems: [] }],
+  spool: {
+    path: '/var/lib/hushwatch/spool',
+    writable: true,
+    freeBytes: 2 ** 40,
+    limitBytes: 2 ** 28,
+    waiting: 1,
+    oldestWaitingS: 2,
+    lastReceiptS: 3,
+  },
+  collector: { address: 'collector.example:443', error: undefined },
+};
+
+/** What is not ok of these facts. */
+const complaints = (facts: Partial<Facts>): Finding[] =>
+  examine({ ...WELL, ...facts }).filter((finding) => finding.state !== 'ok');
+
+/** The same sensor without these tracepoints. */
+const without = (...lacking: readonly string[]): SensorReport => ({
+  version: '0.1.0',
+  access: 'fast',
+  clock: undefined,
+  programs: TRACEPOINTS.map((tracepoint) => ({ name: 'on', tracepoint, loads: !lacking.includes(tracepoint) })),
+});
+
+test('where everything is well it complains of nothing', () => {
+  expect(complaints({})).toEqual([]);
+  expect(statusOf(examine(WELL))).toBe(0);
+  expect(tell(examine(WELL))).toMatch(
+    /^ok +kernel +Linux 6\.1\.0-1-amd64.*\n(?:ok .*\n)+\d+ ok, 0 warnings, 0 problems\n$/,
+  );
+});
+
+test('every complaint says what to do', () => {
+  const ill = complaints({
+    typed: false,
+    missingCapabilities: ['CAP_BPF'],
+    sensor: undefined,
+    procConnector: false,
+    journal: false,
+    clockSynchronized: false,
+    configuration: [{ says: '/etc/agent.yaml', problems: ['/etc/agent.yaml:1 node: missing.'] }],
+    spool: {
+      path: '/spool',
+      writable: false,
+      freeBytes: 0,
+      limitBytes: 1,
+      waiting: 9,
+      oldestWaitingS: 3_600,
+      lastReceiptS: undefined,
+    },
+    collector: { address: 'collector.example:443', error: 'ECONNREFUSED' },
+  });
+  expect(ill.map((finding) => finding.topic)).toEqual([
+    ...['kernel', 'capabilities', 'sensor', 'proc connector', 'journal', 'clock', 'configuration'],
+    ...['spool', 'spool', 'receipts', 'collector'],
+  ]);
+  expect(ill.every((finding) => (finding.hint ?? '').length > 10)).toBe(true);
+  expect(tell(ill).match(/hint: /g)).toHaveLength(ill.length);
+});
+
+test('what the kernel lacks is told event by event', () => {
+  expect(complaints({ sensor: without('sched_process_fork', 'module_load') })).toMatchObject([
+    { topic: 'events', state: 'warning', says: expect.stringMatching(/^process\.fork never: .* sched_process_fork$/) },
+    {
+      topic: 'events',
+      state: 'warning',
+      says: expect.stringMatching(/^kernel\.module\.load in part: .* module_load$/),
+    },
+  ]);
+});
+
+test('a program that another replaces on this kernel is no loss', () => {
+  const programs = [...without().programs, { name: 'old', tracepoint: 'sys_exit', loads: false }];
+  expect(complaints({ sensor: { version: '0.1.0', access: 'fast', clock: undefined, programs } })).toEqual([]);
+});
+
+test('a refusal of the sensor is passed on with its hint; of another version it is a problem', () => {
+  const said = 'libbpf: a long log\nhushwatch-sensor: Linux 5.10.0 is too old: it has no bpf_loop\nhint: use another\n';
+  expect(complaints({ sensor: readRefusal(said) })).toEqual([
+    { topic: 'sensor', state: 'problem', says: 'Linux 5.10.0 is too old: it has no bpf_loop', hint: 'use another' },
+  ]);
+  expect(readRefusal('')).toEqual({ refusal: 'it ended without a word', hint: 'run hushwatch-sensor --check' });
+  expect(complaints({ version: '0.2.0' })).toMatchObject([{ topic: 'sensor', state: 'problem' }]);
+});
+
+test('exit status: a configuration that cannot be used is another thing than a machine that cannot', () => {
+  expect(statusOf(complaints({ typed: false }))).toBe(1);
+  expect(statusOf(complaints({ clockSynchronized: false }))).toBe(0);
+  expect(statusOf(complaints({ typed: false, configuration: [{ says: 'f', problems: ['f:1 node: missing.'] }] }))).toBe(
+    3,
+  );
+});
+
+test('the report of the sensor, read', () => {
+  const report =
+    'clock\tfree\nsensor\t0.1.0\nkernel\t6.1\naccess\tslow\nprogram\ton_fork\tsched_process_fork\tabsent\n';
+  expect(readReport(report)).toEqual({
+    version: '0.1.0',
+    access: 'slow',
+    clock: 'free',
+    programs: [{ name: 'on_fork', tracepoint: 'sched_process_fork', loads: false }],
+  });
+});
+
+test('capabilities, as the kernel tells them', () => {
+  expect(missingCapabilities('CapEff:\t000001ffffffffff\n')).toEqual([]);
+  expect(missingCapabilities('CapEff:\t000000c000000000\n')).toEqual([]);
+  expect(missingCapabilities('CapEff:\t0000008000000000\n')).toEqual(['CAP_PERFMON']);
+  expect(missingCapabilities('CapEff:\t0000000000000000\n')).toEqual(['CAP_PERFMON', 'CAP_BPF']);
+});
+
+test('the page of senses names each tracepoint that the sensor attaches to, and no other', () => {
+  const sources = readdirSync(SENSOR).filter((file) => /\.(h|c)$/.test(file));
+  const attached = sources.flatMap((file) =>
+    [...readFileSync(join(SENSOR, file), 'utf8').matchAll(/SEC\("tp_btf\/([a-z0-9_]+)"\)/g)].map(
+      (match) => match[1] ?? '',
+    ),
+  );
+  expect(TRACEPOINTS.toSorted()).toEqual([...new Set(attached)].toSorted());
+});

@@ -1,0 +1,84 @@
+/** `hushwatch doctor` on this machine, as a person runs it. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Finding } from '../../agent/doctor/checks.ts';
+import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
+import { buildSensor } from './watched.ts';
+
+let work = '';
+beforeAll(() => {
+  if (isRoot) buildSensor();
+  work = mkdtempSync(join(tmpdir(), 'hushwatch-doctor-'));
+  mkdirSync(join(work, 'spool'));
+});
+afterAll(() => rmSync(work, { recursive: true }));
+
+interface Visit {
+  readonly status: number | null;
+  readonly findings: readonly Finding[];
+}
+
+function visit(...args: readonly string[]): Visit {
+  const run = spawnSync(process.execPath, [join(CHECKOUT, 'hushwatch.ts'), 'doctor', '--json', ...args], {
+    encoding: 'utf8',
+  });
+  const { findings }: { findings: readonly Finding[] } = JSON.parse(run.stdout);
+  return { status: run.status, findings };
+}
+
+function file(name: string, lines: readonly string[]): string {
+  writeFileSync(join(work, name), `${lines.join('\n')}\n`);
+  return join(work, name);
+}
+
+const LOG_KEY = 'log_key: example.com/log+00000000+AAAA';
+const agentYaml = (): string[] => [
+  'node: node-1',
+  `ruleset: ${join(CHECKOUT, 'redaction-rules/rulesets/generic-linux.yaml')}`,
+  `rule_pack: ${join(CHECKOUT, 'collector/detectors/rules')}`,
+  `spool: ${join(work, 'spool')}`,
+  `receipts: ${work}`,
+  LOG_KEY,
+];
+
+describe.skipIf(!isRoot)(`this machine${WHY_SKIPPED}`, () => {
+  test('the sensor loads, and what is missing is listed', () => {
+    const { status, findings } = visit('--config', file('agent.yaml', agentYaml()));
+    expect(findings).toContainEqual({ topic: 'sensor', state: 'ok', says: expect.stringContaining('loads here') });
+    expect(findings.some((finding) => finding.topic === 'events')).toBe(true);
+    expect(findings).toContainEqual({
+      topic: 'configuration',
+      state: 'ok',
+      says: expect.stringMatching(/agent\.yaml: good; ruleset generic-linux version \d+, \d+ detection rules$/),
+    });
+    expect(status).toBe(0);
+  });
+
+  test('a collector is reached or not', async () => {
+    await using server = createServer((socket) => socket.destroy());
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const shipper = (to: number | undefined): string =>
+      file('shipper.yaml', ['node: node-1', `collector: wss://127.0.0.1:${to}/`, 'collector_pin: sha256/x', LOG_KEY]);
+    expect(visit('--shipper', shipper(port)).findings).toContainEqual({
+      topic: 'collector',
+      state: 'ok',
+      says: `127.0.0.1:${port} takes connections`,
+    });
+    expect(visit('--shipper', shipper(1))).toMatchObject({ status: 1 });
+  });
+});
+
+test('a configuration that cannot be used: 3, with file, line and key', () => {
+  const { status, findings } = visit('--config', file('broken.yaml', ['nod: node-1']));
+  expect(status).toBe(3);
+  expect(findings).toContainEqual(
+    expect.objectContaining({ topic: 'configuration', says: expect.stringMatching(/broken\.yaml:1 nod: no such key/) }),
+  );
+  expect(visit('--config', join(work, 'nowhere.yaml')).status).toBe(3);
+});
