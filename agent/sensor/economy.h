@@ -97,7 +97,14 @@ static __always_inline bool event_begin(struct event *e, __u32 class)
 	return e->processor;
 }
 
-#define COUNTERS(e) (&(e)->processor->classes[(e)->class])
+/* It is below CLASS_COUNT, and the verifier of Linux 6.1 forgets that when it is kept on the stack; it wants to see a mask. */
+static __always_inline __u32 class_seen(__u32 class)
+{
+	barrier_var(class);
+	return class & 7;
+}
+
+#define COUNTERS(e) (&(e)->processor->classes[class_seen((e)->class)])
 
 /* It is being repeated: within the window after an identical one. */
 static __always_inline bool is_repeat(struct event *e)
