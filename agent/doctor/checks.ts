@@ -71,7 +71,11 @@ function events({ sensor: found }: Facts): Finding[] {
 
 function lackOf(name: EventName, { programs }: SensorReport): Finding[] {
   const wanted = tracepointsOf(SENSES[name]);
-  const here = (tracepoint: string): boolean => programs.some((one) => one.tracepoint === tracepoint && one.loads);
+  // Of `on_x` and `on_x_before` one is for older kernels, and where either loads nothing is missing.
+  const task = (program: string): string => program.replace(/_before$/, '');
+  const done = new Set(programs.flatMap(({ name: program, loads }) => (loads ? [task(program)] : [])));
+  const here = (tracepoint: string): boolean =>
+    programs.some((one) => one.tracepoint === tracepoint && (one.loads || done.has(task(one.name))));
   const lacking = wanted.filter((tracepoint) => !here(tracepoint));
   if (lacking.length === 0) return [];
   const why = `this kernel has no tracepoint ${lacking.join(', ')}`;

@@ -53,7 +53,11 @@ const without = (...lacking: readonly string[]): SensorReport => ({
   version: '0.1.0',
   access: 'fast',
   clock: undefined,
-  programs: TRACEPOINTS.map((tracepoint) => ({ name: 'on', tracepoint, loads: !lacking.includes(tracepoint) })),
+  programs: TRACEPOINTS.map((tracepoint) => ({
+    name: `on_${tracepoint}`,
+    tracepoint,
+    loads: !lacking.includes(tracepoint),
+  })),
 });
 
 test('where everything is well it complains of nothing', () => {
@@ -103,9 +107,14 @@ test('what the kernel lacks is told event by event', () => {
   ]);
 });
 
-test('a program that another replaces on this kernel is no loss', () => {
-  const programs = [...without().programs, { name: 'old', tracepoint: 'sys_exit', loads: false }];
-  expect(complaints({ sensor: { version: '0.1.0', access: 'fast', clock: undefined, programs } })).toEqual([]);
+test('a program that another replaces on this kernel is no loss, nor is its tracepoint', () => {
+  const fork = { tracepoint: 'sched_process_fork', name: 'on_fork', loads: false };
+  const older = { tracepoint: 'another_tracepoint', name: 'on_fork_before', loads: true };
+  const programs = without().programs.filter((one) => one.tracepoint !== fork.tracepoint);
+  const complained = (...more: SensorReport['programs']): number =>
+    complaints({ sensor: { ...without(), programs: [...programs, ...more] } }).length;
+  expect(complained(fork)).toBe(1);
+  expect(complained(fork, older)).toBe(0);
 });
 
 test('a refusal of the sensor is passed on with its hint; of another version it is a problem', () => {
