@@ -1,10 +1,10 @@
 /** The whole line under load, beside its peers, in one run: CPU of the tool plus what the loaded program got slower, per operation. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { auditd, hushwatch, nothing, type RunningTool, type Tool } from './tools.ts';
+import { cpuSeconds, each, memory, since, type Memory } from './processes.ts';
+import { auditd, hushwatch, nothing, type Tool } from './tools.ts';
 
 interface LoadResult {
   readonly opens: number;
@@ -27,29 +27,10 @@ export interface LineRow {
   readonly slowdownRatio: number;
   readonly wall: number;
   readonly lost: string;
-  /** Proportional set size, MB, by process, at the end. */
-  readonly memory: Readonly<Record<string, number>>;
+  /** By process, before the load and after it. */
+  readonly idle: Readonly<Record<string, Memory>>;
+  readonly loaded: Readonly<Record<string, Memory>>;
 }
-
-const TICKS = 100;
-
-/** User and system CPU seconds of a process, its threads and its reaped children. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index] ?? 0), 0) / TICKS;
-}
-
-function proportionalMegabytes(pid: number): number {
-  try {
-    const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
-    return Math.round(Number(pss?.[1] ?? 0) / 102.4) / 10;
-  } catch {
-    return 0; // A kernel thread has no memory map.
-  }
-}
-
-const each = (running: RunningTool, measure: (pid: number) => number): Record<string, number> =>
-  Object.fromEntries(Object.entries(running.pids).map(([name, pid]) => [name, measure(pid)]));
 
 async function load(program: string, args: readonly string[]): Promise<LoadResult> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -61,11 +42,11 @@ async function load(program: string, args: readonly string[]): Promise<LoadResul
   return result;
 }
 
+const MERGING = 'hushwatch (merging, as shipped)';
+
 export interface Load {
   readonly name: string;
   readonly args: (directory: string) => readonly string[];
-  /** Environment for our own line under this load, e.g. a merge window. */
-  readonly merged?: boolean;
 }
 
 export function loads(seconds: number): readonly Load[] {
@@ -92,11 +73,11 @@ async function measure(
   spawnSync(program, ['burst', '1', loadDirectory, '10000']);
   const running = await tool.start(directory, loadDirectory);
   try {
+    const idle = each(running, memory);
     const before = each(running, cpuSeconds);
     const result = await load(program, work.args(loadDirectory));
     await running.settle();
-    const after = each(running, cpuSeconds);
-    const cpu = Object.fromEntries(Object.keys(after).map((name) => [name, (after[name] ?? 0) - (before[name] ?? 0)]));
+    const cpu = since(before, each(running, cpuSeconds));
     const operations = result.opens + result.execs + result.connects;
     const toolCpu = Object.entries(cpu)
       .filter(([name]) => name !== 'collector') // It runs on another machine in earnest; shown, not charged to the node.
@@ -113,7 +94,8 @@ async function measure(
       slowdownRatio: result.cpu / base.cpu,
       wall: result.wall,
       lost: running.lost(),
-      memory: each(running, proportionalMegabytes),
+      idle,
+      loaded: each(running, memory),
     };
     return { row, result };
   } finally {
@@ -123,18 +105,14 @@ async function measure(
 }
 
 export async function benchLine(
+  program: string,
   seconds: number,
   chosen: readonly string[],
   only: readonly string[],
   say: (line: string) => void,
 ): Promise<readonly LineRow[]> {
-  const program = join(mkdtempSync(join(tmpdir(), 'hushwatch-load-')), 'load');
-  const source = fileURLToPath(new URL('load.c', import.meta.url));
-  const built = spawnSync('cc', ['-O2', '-static', '-pthread', '-o', program, source], { stdio: 'inherit' });
-  if (built.status !== 0) throw new Error('the load did not compile');
-
   const unmerged = hushwatch({ HUSHWATCH_SENSOR_ARGS: '--merge-ms 0' }, 'hushwatch');
-  const merged = hushwatch({}, 'hushwatch (merging, as shipped)');
+  const merged = hushwatch({}, MERGING);
   const tools = [unmerged, merged, auditd(false), auditd(true)].filter(
     (tool) => only.length === 0 || only.includes(tool.name),
   );
@@ -143,6 +121,8 @@ export async function benchLine(
     say(`bench: ${work.name}`);
     const first = await measure(nothing, work, program, undefined);
     for (const tool of tools) {
+      // What merging saves shows under the paced load; elsewhere it is one more long run.
+      if (tool.name === MERGING && !work.name.startsWith('paced')) continue;
       if (tool.missing !== undefined) {
         say(`bench: ${tool.name} left out: ${tool.missing}`);
         continue;

@@ -5,12 +5,15 @@
  *	load paced SECONDS OPENS/s EXECS/s CONNECTS/s DIRECTORY FILES
  *	load burst OPENS DIRECTORY FILES
  *	load spawn EXECS
+ *	load run COMMAND…	any other program
+ *	load only DEED COUNT DIRECTORY	one kind of deed, at a pace at which nothing is sampled
  *	load noop            (what is executed)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,6 +23,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +147,79 @@ static void paced(double seconds, double opens_s, double execs_s, double connect
 	}
 }
 
+static void run(char **argv)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		die(argv[0]);
+}
+
+static void one_rename(uint64_t i)
+{
+	if (rename(i % 2 ? "b" : "a", i % 2 ? "a" : "b"))
+		die("rename");
+}
+
+static void one_datagram(uint64_t i)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(20000 + i % 10000)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static int fd = -1;
+
+	if (fd < 0 && (fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
+		die("socket");
+	sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+}
+
+static void one_bpf(void)
+{
+	struct bpf_insn program[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
+	union bpf_attr attributes = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER, .insn_cnt = 2, .insns = (unsigned long)program,
+				      .license = (unsigned long)"GPL" };
+
+	close((int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes)));
+}
+
+static void one_of(const char *deed, uint64_t i)
+{
+	switch (deed[0]) {
+	case 'n': syscall(SYS_getppid); break;
+	case 'o': one_open(); break;
+	case 'r': one_rename(i); break;
+	case 'c': one_connect(); break;
+	case 'u':	/* As it was: told all the same. */
+		if (setresuid((uid_t)-1, (uid_t)-1, (uid_t)-1))
+			die("setresuid");
+		break;
+	case 'd': one_datagram(i); break;
+	case 'e': one_exec(); break;
+	case 'b': one_bpf(); break;
+	default: exit(2);
+	}
+}
+
+static void only(const char *deed, uint64_t count, const char *directory)
+{
+	uint64_t start;
+
+	make_paths(directory, 1000);
+	listen_here();
+	if (chdir(directory) || close(open("a", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)))
+		die(directory);
+	start = now_ns();
+	for (uint64_t i = 0; i < count; i++) {
+		while (i % 16 == 0 && i * 50000 > now_ns() - start)
+			usleep(200);
+		one_of(deed, i);
+	}
+}
+
 static double seconds_of(struct timeval t)
 {
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
@@ -201,6 +278,19 @@ int main(int argc, char **argv)
 			       seconds_of(children.ru_stime));
 		return 0;
 	}
-	fprintf(stderr, "usage: load paced SECONDS OPENS EXECS CONNECTS DIRECTORY FILES | burst OPENS DIRECTORY FILES | spawn EXECS\n");
+	if (argc == 5 && !strcmp(argv[1], "only")) {
+		only(argv[2], strtoull(argv[3], NULL, 10), argv[4]);
+		return 0;
+	}
+	if (argc >= 3 && !strcmp(argv[1], "run")) {
+		start = now_ns();
+		run(argv + 2);
+		uint64_t wall = now_ns() - start;
+		getrusage(RUSAGE_CHILDREN, &children);
+		printf("{\"wall\":%.6f,\"cpu\":%.6f}\n", (double)wall / 1e9, seconds_of(children.ru_utime) + seconds_of(children.ru_stime));
+		return 0;
+	}
+	fprintf(stderr, "usage: load paced SECONDS OPENS EXECS CONNECTS DIRECTORY FILES | burst OPENS DIRECTORY FILES | spawn EXECS |\n"
+			"	only DEED COUNT DIRECTORY\n");
 	return 2;
 }

@@ -1,70 +1,99 @@
 /**
- * `npm run bench [-- --json] [--seconds N] [--loads paced,burst,spawn] [--only TOOL,…] [--part line,collector]`: what it
- * costs, beside peers and a baseline measured in the same run. Wants root; auditd and laurel are installed to compare.
+ * `npm run bench [-- PART…]`: what it costs, beside peers and a baseline measured in the same run. Wants root; what it compares
+ * with is installed.
+ *
+ *     line        CPU of each process, slow-down and memory under a paced load, a burst, a spawn loop
+ *     redis, compile, spawn   what these get slower by, in interleaved rounds
+ *     classes     one event of each kind: in the kernel, and in each process
+ *     collector   events a second through the collector
+ *
+ *     --json   --seconds N   --rounds N   --loads paced,burst,spawn   --only TOOL,…
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { setPriority, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { benchCollector, type CollectorCost } from './collector.ts';
-import { benchLine, type LineRow } from './line.ts';
+import { benchApplications, WORKS } from './applications.ts';
+import { benchClasses } from './classes.ts';
+import { benchCollector } from './collector.ts';
+import { benchLine } from './line.ts';
+import { applicationTable, classTable, collectorLines, lineTable, memoryTable } from './report.ts';
+import { install } from './tools.ts';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     json: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '25' },
+    seconds: { type: 'string', default: '20' },
+    rounds: { type: 'string', default: '3' },
     loads: { type: 'string', default: 'paced,burst,spawn' },
     only: { type: 'string', default: '' },
-    part: { type: 'string', default: 'line,collector' },
   },
 });
-const parts = values.part.split(',');
+const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector'];
+const unknown = positionals.filter((name) => !PARTS.includes(name));
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
-
-if (
-  parts.includes('line') &&
-  process.getuid?.() === 0 &&
-  spawnSync('sh', ['-c', 'command -v auditd && command -v laurel']).status !== 0
-) {
-  say('bench: installing auditd and laurel');
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'auditd', 'laurel'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+if (unknown.length > 0) {
+  say(`bench: no such part: ${unknown.join(', ')}; there are ${PARTS.join(', ')}`);
+  process.exit(2);
 }
 
-const line = parts.includes('line')
-  ? await benchLine(
-      Number(values.seconds),
-      values.loads.split(','),
-      values.only === '' ? [] : values.only.split(','),
-      say,
-    )
-  : [];
-const collector = parts.includes('collector') ? await benchCollector() : undefined;
-process.stdout.write(values.json ? `${JSON.stringify({ line, collector }, null, 2)}\n` : text(line, collector));
+const wanted = (part: string): boolean => positionals.length === 0 || positionals.includes(part);
+const list = (text: string): readonly string[] => text.split(',').filter(Boolean);
+const works = WORKS.filter(({ name }) => wanted(name));
+const home = mkdtempSync(join(tmpdir(), 'hushwatch-load-'));
 
-function text(rows: readonly LineRow[], cost: CollectorCost | undefined): string {
-  const table = rows.map((row) => [
-    row.load.split(':')[0] ?? '',
-    row.tool,
-    row.totalMicroseconds.toFixed(1),
-    row.toolMicroseconds.toFixed(1),
-    row.slowdownMicroseconds.toFixed(1),
-    `x${row.slowdownRatio.toFixed(2)}`,
-    Object.entries(row.memory)
-      .map(([name, megabytes]) => `${name} ${megabytes}`)
-      .join(' '),
-    row.lost,
-  ]);
-  const lines = [['load', 'tool', 'us/op', 'tool', 'slow-down', 'load', 'PSS MB', 'lost'], ...table].map((cells) =>
-    cells.join('\t'),
+function compileLoad(): string {
+  const program = join(home, 'load');
+  const source = fileURLToPath(new URL('load.c', import.meta.url));
+  const built = spawnSync('cc', ['-O2', '-static', '-pthread', '-o', program, source], { stdio: 'inherit' });
+  if (built.status !== 0) throw new Error('the load did not compile');
+  return program;
+}
+
+/** What else the machine does gets in the way less of tools and loads alike. Sessions would each get a share of their own. */
+function undisturbed(): void {
+  if (process.getuid?.() !== 0) return;
+  const file = '/proc/sys/kernel/sched_autogroup_enabled';
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (before !== undefined) {
+    writeFileSync(file, '0');
+    process.once('exit', () => writeFileSync(file, before));
+  }
+  setPriority(-10);
+}
+
+/** Every program at the exit of system calls costs each of them: a baseline with strangers there is not bare. */
+function strangers(): number {
+  const shown = spawnSync('/usr/sbin/bpftool', ['-j', 'prog', 'show'], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (shown.status !== 0) return 0;
+  const programs: readonly { readonly type?: string }[] = JSON.parse(shown.stdout);
+  return programs.filter(({ type }) => type === 'tracing').length;
+}
+
+try {
+  undisturbed();
+  const others = strangers();
+  if (others > 0) say(`bench: ${others} tracing programs of others run beside everything here, the baseline too`);
+  const load = compileLoad();
+  const compared = wanted('line') || works.length > 0 ? ['auditd', 'laurel'] : [];
+  install([...compared, ...works.flatMap(({ packages }) => packages)], say);
+  const line = wanted('line')
+    ? await benchLine(load, Number(values.seconds), list(values.loads), list(values.only), say)
+    : [];
+  const applications = works.length > 0 ? await benchApplications(load, works, Number(values.rounds), say) : [];
+  const classes = wanted('classes') ? await benchClasses(load, say) : [];
+  const collector = wanted('collector') ? await benchCollector() : undefined;
+  const tables = [lineTable(line), memoryTable(line), applicationTable(applications), classTable(classes)];
+  process.stdout.write(
+    values.json
+      ? `${JSON.stringify({ line, applications, classes, collector }, null, 2)}\n`
+      : `${[...tables, collectorLines(collector)].filter(Boolean).join('\n\n')}\n`,
   );
-  const collecting =
-    cost === undefined
-      ? []
-      : [
-          `collector, accept(): ${Math.round(cost.accept.eventsPerCoreSecond)} events/s/core, ${cost.accept.microsecondsPerEvent.toFixed(1)} us an event`,
-          `collector, detection: ${Math.round(cost.watch.eventsPerCoreSecond)} events/s/core, ${cost.watch.microsecondsPerEvent.toFixed(1)} us an event`,
-        ];
-  return `${[...(rows.length > 0 ? lines : []), ...collecting].join('\n')}\n`;
+} finally {
+  rmSync(home, { recursive: true, force: true });
 }

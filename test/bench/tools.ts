@@ -23,6 +23,22 @@ export interface Tool {
   start(directory: string, loadDirectory: string): Promise<RunningTool>;
 }
 
+/** What the comparison needs of Debian, installed when missing, its services not started. */
+export function install(packages: readonly string[], say: (line: string) => void): void {
+  const missing = packages.filter(
+    (name) =>
+      !/ installed$/.test(spawnSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8' }).stdout),
+  );
+  if (missing.length === 0 || process.getuid?.() !== 0) return;
+  say(`bench: installing ${missing.join(', ')}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore', env: environment });
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: environment,
+  });
+}
+
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 export const nothing: Tool = {
