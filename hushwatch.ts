@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   doctor: async () => (await import('./agent/doctor.ts')).main,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
   rules: async () => (await import('./redaction-rules/main.ts')).main,
+  keys: async () => (await import('./redaction-rules/authority.ts')).main,
   detect: async () => (await import('./collector/detectors/main.ts')).main,
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
@@ -27,6 +28,8 @@ on a node
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it
   rules key | approve | publish sign what may be used, and make it known
+for the privacy authority
+  keys init | node | seal | rotate   roots of pseudonyms that nodes share
 for collector operators
   collector run | check         receive, verify, keep, log, detect
   detect test | plan            try detection rules

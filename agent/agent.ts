@@ -15,14 +15,17 @@ import { SigmaError } from '../collector/detectors/sigma/error.ts';
 import { clearOf, planRules } from '../collector/detectors/sigma/plan.ts';
 import { compileRuleset, type Redactor } from '../redaction-rules/compile.ts';
 import { exposure } from '../redaction-rules/exposure.ts';
+import { MissingRoot } from '../redaction-rules/keys.ts';
 import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/ruleset.ts';
 import type { BatchLimits } from './batches.ts';
 import { NotApproved, requireApproval } from './approval.ts';
-import type { Parsed } from './config-file.ts';
+import { ConfigError, type Parsed } from './config-file.ts';
 import type { KEYS } from './config.ts';
 import { realDisk } from './disk.ts';
-import { openIdentity, openPseudonymKey } from './identity.ts';
+import { openIdentity } from './identity.ts';
+import { Keyring } from './keyring.ts';
 import { Ledger } from './ledger.ts';
+import { SharedKeys } from './shared-keys.ts';
 import type { Line } from './pipeline.ts';
 import { FileSpool, type Herald } from './spool.ts';
 
@@ -39,9 +42,10 @@ export interface Rules {
   readonly rulepack: string;
   /** A rule of the pack reads digests, of which MD5 is made for nobody else. */
   readonly withMd5: boolean;
+  readonly keyring: Keyring;
 }
 
-export function openRules(config: AgentConfig): Rules {
+export async function openRules(config: AgentConfig): Promise<Rules> {
   const ruleset = parseRuleset(readFileSync(config.ruleset, 'utf8'), config.ruleset);
   if (ruleset.role !== config.role) {
     throw new NotApproved(
@@ -49,14 +53,26 @@ export function openRules(config: AgentConfig): Rules {
     );
   }
   const pack = loadPack(config.rule_pack);
+  const keyring = Keyring.open(config.pseudonym_key, Date.now() * 1_000);
+  await takeIfUsable(new SharedKeys(config), keyring);
   const plan = planRules(pack.rules, pack.mapping, clearOf(exposure(ruleset)));
   return {
     ruleset,
-    redactor: compileRuleset(ruleset, { node: openPseudonymKey(config.pseudonym_key) }),
+    redactor: compileRuleset(ruleset, keyring),
+    keyring,
     matcher: compileBound(plan.filter((planned) => planned.runs === 'node').flatMap((planned) => planned.bound)),
     rulepack: pack.digest,
     withMd5: plan.some(({ bound }) => bound.some(({ needs }) => needs.includes('file.hashes'))),
   };
+}
+
+/** What cannot be used is told by the housekeeping of the process, which tries again; rules that need it say so themselves. */
+async function takeIfUsable(shared: SharedKeys, keyring: Keyring): Promise<void> {
+  try {
+    await shared.take(keyring);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+  }
 }
 
 /** No rules that may be used: everything is counted, nothing leaves. */
@@ -66,31 +82,40 @@ const NOTHING: Pick<Rules, 'redactor' | 'matcher' | 'withMd5'> = {
   matcher: compileBound([]),
 };
 
+/** The roots of the pseudonyms in force, and how long an epoch of them is. */
+export interface KeysInForce {
+  readonly keyring: Keyring;
+  readonly epochUs: number | undefined;
+}
+
 interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'withMd5'> {
   readonly ruleset: string;
+  readonly keys: KeysInForce | undefined;
   readonly problem: Error | undefined;
 }
 
 /** Rules that may be used here, or why there are none. Only a problem of the rules is answered so; others are thrown. */
-function rulesInForce(config: AgentConfig, logKey: VerifierKey): InForce {
+async function rulesInForce(config: AgentConfig, logKey: VerifierKey): Promise<InForce> {
   try {
-    const { ruleset, ...rules } = openApproved(config, logKey);
-    return { ...rules, ruleset: ruleset.digest, problem: undefined };
+    const { ruleset, ...rules } = await openApproved(config, logKey);
+    const keys = { keyring: rules.keyring, epochUs: ruleset.epoch?.length };
+    return { ...rules, ruleset: ruleset.digest, keys, problem: undefined };
   } catch (error) {
     if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
-    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, problem: error };
+    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, keys: undefined, problem: error };
   }
 }
 
 export const isProblemOfRules = (error: unknown): boolean =>
   error instanceof NotApproved ||
+  error instanceof MissingRoot ||
   error instanceof RulesetError ||
   error instanceof SigmaError ||
   (error instanceof Error && 'code' in error && error.code === 'ENOENT');
 
 /** Rules as {@link openRules} reads them, if enough reviewers said yes to them and the log knows. */
-export function openApproved(config: AgentConfig, logKey: VerifierKey): Rules {
-  const rules = openRules(config);
+export async function openApproved(config: AgentConfig, logKey: VerifierKey): Promise<Rules> {
+  const rules = await openRules(config);
   const { approvals, reviewers, role } = config;
   const places = { approvals, reviewers, role, versions: join(config.spool, 'approved-versions'), logKey };
   requireApproval({ kind: 'ruleset', digest: rules.ruleset.digest }, places);
@@ -106,12 +131,14 @@ export interface Agent {
   /** Why nothing is released; undefined while rules are in force. */
   readonly withheldBecause: Error | undefined;
   readonly withMd5: boolean;
+  /** Undefined where no rules are in force. */
+  readonly keys: KeysInForce | undefined;
 }
 
 export async function openAgent(config: AgentConfig): Promise<Agent> {
   await mkdir(config.spool, { recursive: true, mode: 0o750 });
   const logKey = parseVerifierKey(config.log_key);
-  const rules = rulesInForce(config, logKey);
+  const rules = await rulesInForce(config, logKey);
   const identity = openIdentity(config.identity, config.node);
   const spool = await FileSpool.open(config.spool, identity, config.spool_bytes, realDisk);
   return {
@@ -136,6 +163,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     logKey,
     withheldBecause: rules.problem,
     withMd5: rules.withMd5,
+    keys: rules.keys,
   };
 }
 

@@ -14,9 +14,24 @@ export const KEYS = {
     '/var/lib/hushwatch/identity.key',
   ),
   pseudonym_key: key(
-    "Root of this node's pseudonyms. Made by the agent, read by nobody else.",
+    "Roots of this node's pseudonyms. Made by the agent, read by nobody else.",
     path,
     '/var/lib/hushwatch/pseudonym.key',
+  ),
+  authority: key(
+    'Verifier key of the privacy authority, which seals roots of pseudonyms that nodes share; `none` where nodes share none.',
+    text,
+    'none',
+  ),
+  sealed_keys: key(
+    'What the authority sealed for this node; read again when it changes.',
+    path,
+    '/var/lib/hushwatch/sealed.keys',
+  ),
+  seal_key: key(
+    'Opens what was sealed for this node. Made by `hushwatch keys node`.',
+    path,
+    '/var/lib/hushwatch/seal.key',
   ),
   ruleset: key('Redaction rules in force.', path),
   rule_pack: key('Directory of the approved detection rules.', path),

@@ -24,6 +24,7 @@ import { beginLife, crashed, endLife, rulesChanged, SensorLives } from './self.t
 import { openFrameSource } from './sources/ebpf.ts';
 import { hostEvents } from './sources/host.ts';
 import { procEvents } from './sources/proc.ts';
+import { neededFrom, SharedKeys } from './shared-keys.ts';
 import { UserNames } from './users.ts';
 
 const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
@@ -63,8 +64,8 @@ export async function main(args: string[]): Promise<number> {
   try {
     const config = readConfig(file, KEYS);
     if (verb === 'run') return await run(config);
-    if (verb === 'check') openApproved(config, parseVerifierKey(config.log_key));
-    const rules = openRules(config);
+    const rules =
+      verb === 'check' ? await openApproved(config, parseVerifierKey(config.log_key)) : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
     else
@@ -90,7 +91,7 @@ async function run(config: AgentConfig): Promise<number> {
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
 
-  const { line, herald, limits, logKey, withMd5, withheldBecause } = await openAgent(config);
+  const { line, herald, limits, logKey, withMd5, withheldBecause, keys } = await openAgent(config);
   if (withheldBecause !== undefined) {
     log.error(
       { problem: withheldBecause.message },
@@ -104,11 +105,25 @@ async function run(config: AgentConfig): Promise<number> {
   const users = new UserNames();
   const processes = new ProcessTable();
   processes.scan();
+  const housework = Promise.withResolvers<never>();
+  const shared = new SharedKeys(config);
+  const keepKeys = async (): Promise<void> => {
+    if (keys === undefined) return;
+    if (keys.epochUs !== undefined) keys.keyring.forgetBefore(neededFrom(Date.now() * 1_000, keys.epochUs));
+    try {
+      if (await shared.take(keys.keyring)) log.info('roots of shared pseudonyms were taken');
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      log.error({ problem: error.message }, 'sealed keys cannot be used; the former ones stay in force');
+    }
+  };
   const housekeeping = setInterval(() => {
     clock.anchor();
     users.refresh();
     processes.sweep(clock.bootNs());
+    keepKeys().catch(housework.reject);
   }, HOUSEKEEPING_MS);
+  await keepKeys();
 
   // Until when something was seen for certain: the last statement of the run before, then the last frames. Unknown before the first.
   let seenUntil = statSync(join(config.spool, 'head'), { throwIfNoEntry: false })?.mtimeMs;
@@ -168,6 +183,7 @@ async function run(config: AgentConfig): Promise<number> {
     ),
     // It ends only by the same signal, or by an error that should end us too.
     taking.then(() => new Promise<never>(() => {})),
+    housework.promise,
   ]);
   clearInterval(housekeeping);
   await taking;

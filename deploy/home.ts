@@ -13,7 +13,8 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { openIdentity, openPseudonymKey } from '../agent/identity.ts';
+import { openIdentity } from '../agent/identity.ts';
+import { Keyring } from '../agent/keyring.ts';
 import { formatApproval } from '#protocol/approval.ts';
 import { formatSigningKey, formatVerifierKey, generateSigningKey, parseSigningKey, signNote } from '#protocol/note.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
@@ -53,7 +54,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
   const collector = await initCollector({ home: at('collector'), origin: ORIGIN });
   const shipperPin = await makeTlsIdentity(at('shipper'), NODE);
   const identity = openIdentity(at('agent/identity.key'), NODE);
-  openPseudonymKey(at('agent/pseudonym.key'));
+  Keyring.open(at('agent/pseudonym.key'), Date.now() * 1_000);
 
   const ruleset = join(checkout, 'redaction-rules/rulesets/generic-linux.yaml');
   const rulePack = join(checkout, 'collector/detectors/rules');

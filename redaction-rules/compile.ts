@@ -15,7 +15,7 @@ import {
   type EventName,
   type Value,
 } from '#protocol/vocabulary.ts';
-import type { PseudonymKeys } from './keys.ts';
+import { FOREVER, HOUR_US, turnTo, type PseudonymKeys, type Root } from './keys.ts';
 import type { Rule } from './rule.ts';
 import { isOfType, type EventRules, type Ruleset } from './ruleset.ts';
 import { spell } from './spelling.ts';
@@ -217,13 +217,21 @@ function compilePlans(ruleset: Ruleset, keyed: Keyed): ReadonlyMap<string, Plan>
 
 interface Epoch {
   readonly number: number;
+  readonly generation: number | undefined;
   readonly plans: ReadonlyMap<string, Plan>;
 }
 
 export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor {
   const { resolution } = ruleset.time;
   const epochLength = ruleset.epoch?.length ?? Number.POSITIVE_INFINITY;
-  const compileEpoch = (number: number): Epoch => ({ number, plans: compilePlans(ruleset, { keys, epoch: number }) });
+  const compileEpoch = (epoch: number): Epoch => {
+    const when = ruleset.epoch === undefined ? FOREVER : { epoch, hour: Math.floor((epoch * epochLength) / HOUR_US) };
+    return {
+      number: epoch,
+      generation: keys.generation,
+      plans: compilePlans(ruleset, { keys: turnedTo(keys, when.hour), when }),
+    };
+  };
   let current = compileEpoch(0);
   // Events come slightly out of order; around the turn of an epoch both are needed.
   let previous = current;
@@ -239,8 +247,9 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
   };
   const plansAt = (time: number): ReadonlyMap<string, Plan> => {
     const number = Math.floor(time / epochLength);
-    if (number === current.number) return current.plans;
-    [previous, current] = [current, number === previous.number ? previous : compileEpoch(number)];
+    if (number === current.number && keys.generation === current.generation) return current.plans;
+    const isPrevious = number === previous.number && keys.generation === previous.generation;
+    [previous, current] = [current, isPrevious ? previous : compileEpoch(number)];
     return current.plans;
   };
   const textOf = (time: number): string => {
@@ -277,6 +286,12 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
     },
     unknownNames,
   };
+}
+
+/** The roots as they are at that hour, turned once for all rules. */
+function turnedTo({ node, cohort, fleet }: PseudonymKeys, hour: number): PseudonymKeys {
+  const turn = (root: Root): Root => (root instanceof Uint8Array ? root : turnTo(root, hour));
+  return { node: turn(node), cohort: cohort && turn(cohort), fleet: fleet && turn(fleet) };
 }
 
 /** Without a list of names: this runs for every event. */

@@ -4,32 +4,83 @@
  * Each purpose, domain and epoch has a key of its own, so two attributes can be joined only where their rules name
  * the same domain, and nothing can be joined across epochs.
  */
-import { createHmac, hash } from 'node:crypto';
+import { createHmac, hash, hkdfSync } from 'node:crypto';
 
 export const SCOPES = ['node', 'cohort', 'fleet'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** 32 secret bytes each. `node` is the node's own; `cohort` and `fleet` are shared by the nodes that should be comparable. */
-export interface PseudonymKeys {
-  readonly node: Uint8Array;
-  readonly cohort?: Uint8Array;
-  readonly fleet?: Uint8Array;
+/** Pseudonyms change at whole hours; an epoch is a number of them. µs. */
+export const HOUR_US = 3_600_000_000;
+
+/**
+ * A root that forgets: one secret that lasts, for pseudonyms that are to last, and one that turns into the next each hour
+ * and cannot be turned back. Who has it now can make every later pseudonym and no earlier one.
+ */
+export interface TurningRoot {
+  readonly lasting: Uint8Array;
+  /** Hours since 1970 of `chain`. */
+  readonly hour: number;
+  readonly chain: Uint8Array;
 }
 
-const KEY_BYTES = 32;
+/** 32 bytes that never change, or a root that forgets. */
+export type Root = Uint8Array | TurningRoot;
 
-/** The key for one purpose, domain and epoch. */
+/** `node` is the node's own; `cohort` and `fleet` are shared by the nodes that should be comparable. */
+export interface PseudonymKeys {
+  readonly node: Root;
+  readonly cohort?: Root | undefined;
+  readonly fleet?: Root | undefined;
+  /** Another number when the roots were replaced. */
+  readonly generation?: number;
+}
+
+export const KEY_BYTES = 32;
+
+/** The same root at a later hour; unchanged when it is there already. RFC 5869, one step an hour. */
+export function turnTo({ lasting, hour, chain }: TurningRoot, later: number): TurningRoot {
+  let turned = Buffer.from(chain);
+  for (let at = hour; at < later; at++)
+    turned = Buffer.from(hkdfSync('sha256', turned, Buffer.alloc(0), 'hushwatch/hour/1', KEY_BYTES));
+  return { lasting, hour: Math.max(hour, later), chain: turned };
+}
+
+/** When a value got its pseudonym: the epoch by number, and the hour in which it began. */
+export interface When {
+  readonly epoch: number;
+  readonly hour: number;
+}
+
+/** For pseudonyms that do not change. */
+export const FOREVER: When = { epoch: 0, hour: -1 };
+
+/** The rules have pseudonyms that this node has no root for. */
+export class MissingRoot extends Error {
+  override readonly name = 'MissingRoot';
+
+  constructor(scope: Scope) {
+    super(`no ${scope} key: the ruleset has pseudonyms of scope ${scope}; ask the privacy authority for sealed keys`);
+  }
+}
+
+/** The key for one purpose, domain and epoch. What is earlier than the root remembers gets the earliest that it has. */
 export function deriveKey(
   keys: PseudonymKeys,
   scope: Scope,
   purpose: 'pseudonym' | 'prefix4' | 'prefix6' | 'noise',
   domain: string,
-  epoch: number,
+  when: When,
 ): Buffer {
   const root = keys[scope];
-  if (root === undefined) throw new Error(`no ${scope} key: the ruleset has pseudonyms of scope ${scope}`);
-  if (root.length !== KEY_BYTES) throw new Error(`the ${scope} key has ${root.length} bytes, not ${KEY_BYTES}`);
-  return createHmac('sha256', root).update(`hushwatch/${purpose}/1\n${domain}\n${epoch}`).digest();
+  if (root === undefined) throw new MissingRoot(scope);
+  const secret = secretOf(root, when);
+  if (secret.length !== KEY_BYTES) throw new Error(`the ${scope} key has ${secret.length} bytes, not ${KEY_BYTES}`);
+  return createHmac('sha256', secret).update(`hushwatch/${purpose}/1\n${domain}\n${when.epoch}`).digest();
+}
+
+function secretOf(root: Root, when: When): Uint8Array {
+  if (root instanceof Uint8Array) return root;
+  return when.hour < 0 ? root.lasting : turnTo(root, when.hour).chain;
 }
 
 const BLOCK_BYTES = 64;

@@ -27,6 +27,7 @@ import {
   type Located,
   type Problems,
 } from './document.ts';
+import { HOUR_US } from './keys.ts';
 import { PLACEHOLDERS, type PathTemplate } from './path.ts';
 import { parseDuration, readRule, readWhy, reportUnknown, type Names } from './rule-reader.ts';
 import type { Rule } from './rule.ts';
@@ -182,7 +183,7 @@ function readEpoch(entries: ReadonlyMap<string, Entry>, problems: Problems): Rul
   const at = entries.get('epoch')?.value;
   if (at === undefined) return undefined;
   const epoch = readTimed(at, 'length', problems);
-  if (epoch.length % 1_000_000 !== 0) problems.report(at, 'not whole seconds', 'write an epoch such as 30d');
+  if (epoch.length % HOUR_US !== 0) problems.report(at, 'not whole hours', 'write an epoch such as 12h or 30d');
   return epoch;
 }
 

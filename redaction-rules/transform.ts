@@ -8,7 +8,16 @@ import { RE2JS } from 're2js';
 import type { AttributeName, Value, ValueType } from '#protocol/vocabulary.ts';
 import { cryptoPan, formatAddress, inRanges, parseAddress, truncateAddress, type RangeName } from './address.ts';
 import { redactFinally, type ArgvWriter } from './argv.ts';
-import { deriveKey, frozenNoise, numberPseudonymiser, pseudonymiser, type PseudonymKeys, type Scope } from './keys.ts';
+import {
+  deriveKey,
+  FOREVER,
+  frozenNoise,
+  numberPseudonymiser,
+  pseudonymiser,
+  type PseudonymKeys,
+  type Scope,
+  type When,
+} from './keys.ts';
 import { compilePath, type PathWriter } from './path.ts';
 import { holds, type Rule } from './rule.ts';
 import { GONE, isPlainName } from './shapes.ts';
@@ -21,7 +30,7 @@ export type Apply<In extends Value = Value> = (value: In, time: number) => Value
 
 export interface Keyed {
   readonly keys: PseudonymKeys;
-  readonly epoch: number;
+  readonly when: When;
 }
 
 const cut = (text: string): string => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) + GONE : text).toWellFormed();
@@ -67,13 +76,13 @@ export function compileTransform(
   type: ValueType,
   keyed: Keyed,
 ): Apply | undefined {
-  const epochOf = (of: Pseudonymous): number => (of.forever ? 0 : keyed.epoch);
+  const whenOf = (of: Pseudonymous): When => (of.forever ? FOREVER : keyed.when);
   const named = (of: Pseudonymous & { readonly length: number }, domain: string): ((text: string) => string) =>
-    pseudonymiser(deriveKey(keyed.keys, of.scope, 'pseudonym', domain, epochOf(of)), of.length);
+    pseudonymiser(deriveKey(keyed.keys, of.scope, 'pseudonym', domain, whenOf(of)), of.length);
   const mapped = (of: Pseudonymous, domain: string, keep: readonly RangeName[]): TextRule =>
     compilePrefix(
-      deriveKey(keyed.keys, of.scope, 'prefix4', domain, epochOf(of)),
-      deriveKey(keyed.keys, of.scope, 'prefix6', domain, epochOf(of)),
+      deriveKey(keyed.keys, of.scope, 'prefix4', domain, whenOf(of)),
+      deriveKey(keyed.keys, of.scope, 'prefix6', domain, whenOf(of)),
       keep,
     );
 
@@ -90,7 +99,7 @@ export function compileTransform(
       return textual(compileMask(rule.patterns));
     case 'pseudonym': {
       if (type === 'int') {
-        const hide = numberPseudonymiser(deriveKey(keyed.keys, rule.scope, 'pseudonym', rule.domain, epochOf(rule)));
+        const hide = numberPseudonymiser(deriveKey(keyed.keys, rule.scope, 'pseudonym', rule.domain, whenOf(rule)));
         return numeric((value) => (holds(rule.keep, value) ? value : hide(value)));
       }
       const hide = named(rule, rule.domain);
@@ -120,7 +129,7 @@ export function compileTransform(
     case 'round':
       return numeric((value) => finite(roundTo(value, rule.quantum), rule.quantum, type));
     case 'noise': {
-      const key = deriveKey(keyed.keys, rule.scope, 'noise', attribute, 0);
+      const key = deriveKey(keyed.keys, rule.scope, 'noise', attribute, FOREVER);
       return numeric((value, time) =>
         finite(
           Math.max(0, roundTo(value + frozenNoise(key, rule.scale, Math.floor(time / rule.window)), rule.quantum)),

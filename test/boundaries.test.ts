@@ -56,6 +56,16 @@ const BOUNDARIES: readonly Boundary[] = [
     because: 'the command line may read the files it is given',
   },
   {
+    from: 'redaction-rules/sealed-keys.ts',
+    may: ['protocol/', 'redaction-rules/keys.ts', 'hpke'],
+    because: 'shared roots travel sealed (RFC 9180); the library is one file without dependencies',
+  },
+  {
+    from: 'redaction-rules/authority.ts',
+    may: ['protocol/', 'redaction-rules/keys.ts', 'redaction-rules/sealed-keys.ts', 'node:'],
+    because: 'the privacy authority keeps its roots in files',
+  },
+  {
     from: 'redaction-rules/approve.ts',
     may: ['protocol/', 'redaction-rules/', 'collector/detectors/pack.ts', 'node:'],
     because: 'reviewers approve rulesets and packs; it writes the files that it is told to',

@@ -1,16 +1,19 @@
 /** Pseudonyms: what HMAC says, apart by purpose, domain, scope and epoch. */
 import fc from 'fast-check';
-import { createHmac } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { createHmac, hkdfSync } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
 import {
   base32,
   deriveKey,
+  FOREVER,
   frozenNoise,
   keyedHash,
   numberPseudonymiser,
   NUMBER_PSEUDONYM_MAX,
   NUMBER_PSEUDONYM_MIN,
   pseudonymiser,
+  turnTo,
+  type TurningRoot,
 } from '../../redaction-rules/keys.ts';
 import { KEYS } from './small-ruleset.ts';
 
@@ -39,8 +42,12 @@ test('base32 is that of RFC 4648', () => {
 });
 
 test('pseudonyms are apart by scope, purpose, domain and epoch', () => {
-  const named = (...key: [Parameters<typeof deriveKey>[1], Parameters<typeof deriveKey>[2], string, number]): string =>
-    pseudonymiser(deriveKey(KEYS, ...key), 16)('alex');
+  const named = (
+    ...key: [Parameters<typeof deriveKey>[1], Parameters<typeof deriveKey>[2], string, number]
+  ): string => {
+    const [scope, purpose, domain, epoch] = key;
+    return pseudonymiser(deriveKey(KEYS, scope, purpose, domain, { epoch, hour: epoch * 24 }), 16)('alex');
+  };
   const all = [
     named('node', 'pseudonym', 'user', 0),
     named('cohort', 'pseudonym', 'user', 0),
@@ -55,7 +62,7 @@ test('pseudonyms are apart by scope, purpose, domain and epoch', () => {
 });
 
 test('numbers become numbers that no id reaches', () => {
-  const hide = numberPseudonymiser(deriveKey(KEYS, 'node', 'pseudonym', 'user id', 0));
+  const hide = numberPseudonymiser(deriveKey(KEYS, 'node', 'pseudonym', 'user id', FOREVER));
   for (const value of [0, 1000, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
     expect(hide(value)).toBeGreaterThanOrEqual(NUMBER_PSEUDONYM_MIN);
     expect(hide(value)).toBeLessThanOrEqual(NUMBER_PSEUDONYM_MAX);
@@ -73,4 +80,32 @@ test('noise is frozen within a window, centred, and as wide as it says', () => {
   expect(Math.abs(mean)).toBeLessThan(0.15);
   expect(size).toBeGreaterThan(0.85);
   expect(size).toBeLessThan(1.15);
+});
+
+describe('a root that forgets', () => {
+  const root: TurningRoot = { lasting: Buffer.alloc(32, 1), hour: 100, chain: Buffer.alloc(32, 2) };
+  const name = (of: TurningRoot, hour: number): string =>
+    pseudonymiser(deriveKey({ node: of }, 'node', 'pseudonym', 'user', { epoch: 7, hour }), 16)('alex');
+
+  test('turns forward the same way in one step or in many, and never back', () => {
+    expect(turnTo(turnTo(root, 105), 130)).toEqual(turnTo(root, 130));
+    expect(turnTo(root, 99)).toEqual(root);
+    expect(turnTo(root, 101).chain).not.toEqual(root.chain);
+    expect(turnTo(root, 130).lasting).toBe(root.lasting);
+  });
+
+  test('is HKDF-SHA-256, once an hour', () => {
+    const step = (key: Uint8Array): Buffer => Buffer.from(hkdfSync('sha256', key, '', 'hushwatch/hour/1', 32));
+    expect(turnTo(root, 102).chain).toEqual(step(step(root.chain)));
+  });
+
+  test('two nodes with the same root at different hours give an epoch the same pseudonyms', () => {
+    expect(name(turnTo(root, 110), 120)).toBe(name(root, 120));
+    expect(name(root, 120)).not.toBe(name(root, 121));
+  });
+
+  test('once turned, the pseudonyms of an epoch before cannot be made any more', () => {
+    expect(name(turnTo(root, 121), 120)).not.toBe(name(root, 120));
+    expect(name(turnTo(root, 121), 120)).toBe(name(turnTo(root, 121), 121));
+  });
 });
