@@ -288,7 +288,7 @@ test('the secrets are made once, for the agent alone, and refused when others ma
   await openLine();
   expect(readFileSync(join(home, 'identity.key'))).toEqual(before);
   writeFileSync(join(home, 'pseudonym.key'), 'short');
-  await expect(openLine()).rejects.toThrow('must hold 32 bytes');
+  await expect(openLine()).rejects.toThrow('not the roots of pseudonyms');
   rmSync(join(home, 'pseudonym.key'));
   writeFileSync(join(home, 'pseudonym.key'), Buffer.alloc(32, 1), { mode: 0o644 });
   await expect(openLine()).rejects.toThrow('chmod 600');
