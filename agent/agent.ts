@@ -27,6 +27,7 @@ import { Keyring } from './keyring.ts';
 import { Ledger } from './ledger.ts';
 import { SharedKeys } from './shared-keys.ts';
 import type { Line } from './pipeline.ts';
+import { journalState } from './sources/journal.ts';
 import { FileSpool, type Herald } from './spool.ts';
 
 export type AgentConfig = Parsed<typeof KEYS>;
@@ -142,7 +143,12 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
   const identity = openIdentity(config.identity, config.node);
   const spool = await FileSpool.open(config.spool, identity, config.spool_bytes, realDisk);
   return {
-    line: { matcher: rules.matcher, redactor: rules.redactor, spool, ledger: new Ledger(spool.last, spool.sensor) },
+    line: {
+      matcher: rules.matcher,
+      redactor: rules.redactor,
+      spool,
+      ledger: new Ledger(spool.last, spool.sensor, spool.journal),
+    },
     herald: {
       node: config.node,
       boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -152,7 +158,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       rulepack: rules.rulepack,
       vocabulary: vocabularyDigest(),
       agent: { version: VERSION, build: buildDigest() },
-      sources: config.source === 'ebpf' ? ['ebpf', 'host'] : ['host', 'proc'],
+      sources: [config.source, 'host', ...(readsJournal(config) ? (['journal'] as const) : [])],
     },
     limits: {
       events: config.batch_events,
@@ -166,6 +172,13 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     keys: rules.keys,
   };
 }
+
+/** Said in every statement: a collector must not take the silence of a journal that nobody reads for peace. */
+export const readsJournal = (config: AgentConfig): boolean =>
+  config.journal === 'on' && journalState(directoryOf(config)) === 'reading';
+
+export const directoryOf = ({ journal_directory }: AgentConfig): string | undefined =>
+  journal_directory === '' ? undefined : journal_directory;
 
 /** SHA-256 over the sources that run here: what is audited is what runs. */
 function buildDigest(): string {

@@ -7,6 +7,8 @@ export const KEYS = {
   role: key('What this node is.', oneOf(ROLES), 'generic'),
   cohort: key('Nodes that should behave alike, one subnet say.', name, 'none'),
   source: key('Where events come from: the sensor, or /proc where there is none.', oneOf(['ebpf', 'proc']), 'ebpf'),
+  journal: key('Whether the journal is read: log-ons, sudo, denials.', oneOf(['on', 'off']), 'on'),
+  journal_directory: key("Another machine's journal, instead of this one's own.", path, ''),
   socket: key('Unix socket to which the sensor connects.', path, '/run/hushwatch/agent.sock'),
   identity: key(
     'Signing key of this node. Made by the agent, read by nobody else.',

@@ -4,6 +4,7 @@
  * Nothing that holds one may be written, logged, counted by value or put into an error message.
  */
 import type { AttributeName, EventName, Value } from '#protocol/vocabulary.ts';
+import type { JournalPosition } from './sources/journal/position.ts';
 
 export type Attributes = { readonly [name in AttributeName]?: Value | undefined };
 
@@ -13,5 +14,7 @@ export interface RawEvent {
   readonly time: number;
   /** Decoded from a frame: the sensor counts it too. Absent on what the agent found out by itself. */
   readonly fromSensor?: true;
+  /** How far the journal is told once this event is accounted for. */
+  readonly journal?: JournalPosition;
   readonly attributes: Attributes;
 }

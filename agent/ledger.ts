@@ -9,6 +9,7 @@
 import type { Counts, Lost, Place } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { ClassCounters, CountersFrame } from './sources/frame.ts';
+import type { JournalPosition } from './sources/journal/position.ts';
 
 type Tally = Partial<Record<EventClass, number>>;
 const KERNEL = ['merged', 'sampled', 'lost'] as const;
@@ -45,8 +46,10 @@ export class Ledger {
   readonly #withheld: Tally;
   readonly #lost: Partial<Record<Place, Tally>>;
   #sensor: MutableAccount | undefined;
+  #journal: JournalPosition | undefined;
 
-  constructor(from: Totals = NOTHING, sensor?: SensorAccount) {
+  constructor(from: Totals = NOTHING, sensor?: SensorAccount, journal?: JournalPosition) {
+    this.#journal = journal;
     this.#seen = { ...from.seen };
     this.#released = { ...from.released };
     this.#merged = { ...from.merged };
@@ -77,6 +80,11 @@ export class Ledger {
   received(cls: EventClass, fromSensor?: true): void {
     add(this.#seen, cls, 1);
     if (fromSensor === true && this.#sensor !== undefined) add(this.#sensor.received, cls, 1);
+  }
+
+  /** The journal is accounted for up to there. */
+  readJournal(position: JournalPosition): void {
+    this.#journal = position;
   }
 
   withheld(cls: EventClass): void {
@@ -131,6 +139,10 @@ export class Ledger {
       withheld: { ...this.#withheld },
       lost: Object.fromEntries(Object.entries(this.#lost).map(([place, counts]) => [place, { ...counts }])),
     };
+  }
+
+  get journal(): JournalPosition | undefined {
+    return this.#journal;
   }
 
   get sensor(): SensorAccount | undefined {

@@ -5,7 +5,15 @@ import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { EVENTS } from '#protocol/vocabulary.ts';
-import { isProblemOfRules, openAgent, openApproved, openRules, VERSION, type AgentConfig } from './agent.ts';
+import {
+  directoryOf,
+  isProblemOfRules,
+  openAgent,
+  openApproved,
+  openRules,
+  VERSION,
+  type AgentConfig,
+} from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
@@ -23,6 +31,7 @@ import { takeReceipts } from './receipts.ts';
 import { beginLife, crashed, endLife, rulesChanged, SensorLives } from './self.ts';
 import { openFrameSource } from './sources/ebpf.ts';
 import { hostEvents } from './sources/host.ts';
+import { journalEvents } from './sources/journal.ts';
 import { procEvents } from './sources/proc.ts';
 import { neededFrom, SharedKeys } from './shared-keys.ts';
 import { UserNames } from './users.ts';
@@ -168,7 +177,19 @@ async function run(config: AgentConfig): Promise<number> {
           Date.now,
         )
       : noting(procEvents(processes, users, stop.signal));
-  const sources = merge(kernel, hostEvents(stop.signal), inspector.events(stop.signal));
+  const journal =
+    config.journal === 'off'
+      ? []
+      : [
+          journalEvents({
+            known: { processes, users, clock },
+            directory: directoryOf(config),
+            position: line.spool.journal,
+            note: (position) => line.ledger.readJournal(position),
+            signal: stop.signal,
+          }),
+        ];
+  const sources = merge(kernel, hostEvents(stop.signal), inspector.events(stop.signal), ...journal);
   const first = [...crashed('agent', before), ...rulesChanged(line.spool.last, herald), started('agent', VERSION)];
   const events = withEnds(sources, first, () => {
     inspector.close();

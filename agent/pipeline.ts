@@ -38,8 +38,8 @@ export async function record(
   tell: (problem: Error) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
-    const { totals, sensor } = line.ledger;
-    const unsigned = { body, totals: { ...totals, released: sum(totals.released, body.events) }, sensor };
+    const { totals, sensor, journal } = line.ledger;
+    const unsigned = { body, totals: { ...totals, released: sum(totals.released, body.events) }, sensor, journal };
     try {
       await line.spool.append(herald, unsigned);
       line.ledger.released(body.events);
@@ -95,6 +95,7 @@ async function* redactEach(
 function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
   const cls = EVENTS[event.name].class;
   ledger.received(cls, event.fromSensor);
+  if (event.journal !== undefined) ledger.readJournal(event.journal);
   const rules = matcher.match(event);
   // What a rule matched is shed last, whatever its class: a spool filled up with files must not hide the one that counts.
   if (!spool.admits(rules.length === 0 ? cls : 'self')) {

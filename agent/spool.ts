@@ -2,8 +2,8 @@
  * The spool: signed batches not yet receipted. What `append` returned from is on disk.
  *
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
- *     head                         the last statement signed, with the sensor's account in one more line: numbers,
- *                                  chain and counters go on from here when every batch is gone
+ *     head                         the last statement signed, and in one more line the sensor's account and how far
+ *                                  the journal was read: numbers, chain and counters go on from here when every batch is gone
  *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
  *
  * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
@@ -21,6 +21,7 @@ import type { Body } from './body.ts';
 import { ConfigError } from './config-file.ts';
 import type { Disk } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
+import { parsePosition, type JournalPosition } from './sources/journal/position.ts';
 
 /** What every statement of this run says alike. */
 export type Herald = Pick<
@@ -32,11 +33,13 @@ export interface Unsigned {
   readonly body: Pick<Body, 'plain' | 'lines' | 'events' | 'time'>;
   readonly totals: Totals;
   readonly sensor: SensorAccount | undefined;
+  readonly journal?: JournalPosition | undefined;
 }
 
 interface Head {
   readonly statement: Statement;
   readonly sensor: SensorAccount | undefined;
+  readonly journal: JournalPosition | undefined;
 }
 
 /** The disk failed while a batch was being promised: only opening the spool again tells whether it was, and mends it. */
@@ -107,6 +110,10 @@ export class FileSpool {
     return this.#head?.sensor;
   }
 
+  get journal(): JournalPosition | undefined {
+    return this.#head?.journal;
+  }
+
   get waiting(): readonly number[] {
     return [...this.#waiting.keys()];
   }
@@ -138,11 +145,12 @@ export class FileSpool {
     };
     const note = signNote(formatStatement(statement), this.#key);
     const bytes = encodeBatch({ note, body: packed.bytes });
-    const head = { statement, sensor: unsigned.sensor };
+    const { sensor, journal } = unsigned;
+    const head = { statement, sensor, journal };
     await this.#write(
       statement.sequence,
       bytes,
-      Buffer.concat([note, Buffer.from(`${JSON.stringify(unsigned.sensor ?? null)}\n`)]),
+      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal })}\n`)]),
     );
     this.#head = head;
     this.#waiting.set(statement.sequence, bytes.length);
@@ -184,6 +192,10 @@ export class FileSpool {
 function parseHead(bytes: Buffer): Head {
   const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
   const { statement } = decodeStatementNote(bytes.subarray(0, end));
-  const sensor: SensorAccount | null = JSON.parse(bytes.subarray(end).toString());
-  return { statement, sensor: sensor ?? undefined };
+  const last: { sensor?: SensorAccount; journal?: unknown } | SensorAccount | null = JSON.parse(
+    bytes.subarray(end).toString(),
+  );
+  // Before there was a journal, the sensor's account stood alone.
+  if (last === null || 'instance' in last) return { statement, sensor: last ?? undefined, journal: undefined };
+  return { statement, sensor: last.sensor, journal: parsePosition(last.journal) };
 }

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 export class UserNames {
   readonly #file: string;
   #names = new Map<number, string>();
+  #ids = new Map<string, number>();
   #version = '';
 
   constructor(file = '/etc/passwd') {
@@ -13,6 +14,11 @@ export class UserNames {
 
   of(uid: number): string | undefined {
     return this.#names.get(uid);
+  }
+
+  /** Undefined where nobody here has that name. */
+  idOf(name: string): number | undefined {
+    return this.#ids.get(name);
   }
 
   refresh(): void {
@@ -26,6 +32,8 @@ export class UserNames {
         : readFileSync(this.#file, 'utf8')
             .split('\n')
             .map((line) => line.split(':'));
-    this.#names = new Map(fields.filter((f) => f.length >= 7).map(([user = '', , uid]) => [Number(uid), user]));
+    const users = fields.filter((f) => f.length >= 7);
+    this.#names = new Map(users.map(([user = '', , uid]) => [Number(uid), user]));
+    this.#ids = new Map(users.map(([user = '', , uid]) => [user, Number(uid)]));
   }
 }

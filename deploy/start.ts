@@ -35,10 +35,21 @@ const STAGE = '/run/hushwatch';
 export const USERS = { sensor: 64_700, agent: 64_701, shipper: 64_702, collector: 64_703 } as const;
 type Part = keyof typeof USERS;
 
-/** Groups beyond their own: the sensor may reach the agent's socket; agent and shipper share spool and receipts. */
+/** The group that may read the whole journal; nobody where there is no such group. */
+function journalGroup(): readonly number[] {
+  const found = existsSync('/etc/group')
+    ? /^systemd-journal:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'utf8'))
+    : null;
+  return found === null ? [] : [Number(found[1])];
+}
+
+/**
+ * Groups beyond their own: the sensor may reach the agent's socket; agent and shipper share spool and receipts; the agent
+ * reads the journal.
+ */
 const GROUPS: Readonly<Record<Part, readonly number[]>> = {
   sensor: [USERS.agent],
-  agent: [USERS.shipper],
+  agent: [USERS.shipper, ...journalGroup()],
   shipper: [USERS.agent],
   collector: [],
 };

@@ -22,6 +22,8 @@ const TOLD = 'about 1 µs, on those alone that are told';
 const ARGUMENT =
   'The path is the caller’s string, read at the exit of the call: another thread can change it in between. `file.path.origin` says `argument`.';
 const RING = 'The same done through io_uring is not a system call and is not seen.';
+const JOURNAL = 'one line of journalctl, on those alone that can matter';
+const WRITER = 'Root can write any line.';
 const NOTHING = 'Nothing that we know of, short of root.';
 
 const UNITS = 'systemd’s unit directories (units, drop-ins, links that enable), /etc/init.d, /etc/rc*.d';
@@ -147,6 +149,44 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
   'kernel.bpf.load': { hook: 'exit of bpf', kernel: '5.5', cost: CALL, blind: 'Programs that were there before us.' },
 
+  // Log-ons, changes of user, denials.
+  'session.start': {
+    hook: 'journal: sshd “Accepted …” joined with logind “New session …” by process id; login and display managers by PAM “session opened”',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `Held for two seconds to join both lines. A log-on through a program that tells neither logind nor PAM. ${WRITER}`,
+  },
+  'session.end': {
+    hook: 'journal: logind “Removed session …”; PAM “session closed” where logind has none',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `A process left behind keeps the session open. ${WRITER}`,
+  },
+  'session.failure': {
+    hook: 'journal: sshd “Failed …”, or the end of a connection that never failed nor was let in; login “FAILED LOGIN”; PAM “authentication failure” of display managers',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `Names of users that do not exist are never read: people type passwords there. Keys that sshd refuses one by one at its default log level. ${WRITER}`,
+  },
+  'user.switch': {
+    hook: 'journal: the line of sudo or su itself, not of PAM',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `Wrong passwords before a right one; a command longer than about 900 characters is cut; pkexec, doas, runuser. A user can forge such a line about themselves, in a namespace of their own where another program stands at the path of sudo. ${WRITER}`,
+  },
+  'security.avc.denied': {
+    hook: 'journal: kernel lines “audit: type=1400”, or audit records AVC and USER_AVC; whichever comes first',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `What the policy marks dontaudit; what the kernel drops above its own rate limit; records that auditd keeps to itself. ${WRITER}`,
+  },
+  'security.seccomp.denied': {
+    hook: 'journal: kernel lines “audit: type=1326”, or audit records SECCOMP; whichever comes first',
+    kernel: 'any',
+    cost: JOURNAL,
+    blind: `Filters that answer with an error number and do not ask for a log. ${WRITER}`,
+  },
+
   // The machine.
   'host.inventory': {
     hook: '/proc, /etc/os-release',
@@ -181,6 +221,13 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: 'any',
     cost: 'none',
     blind: 'A killed agent says nothing; silence and the next start do.',
+  },
+  'hushwatch.source.report': {
+    hook: 'the agent',
+    kernel: 'any',
+    cost: 'none',
+    blind:
+      'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours.',
   },
 };
 

@@ -174,7 +174,12 @@ export const ATTRIBUTES = define({
     true,
   ),
   'user.id': a('int', 'operator-identity', 'User id of the account that the event is about.', 1001),
-  'user.name': a('string', 'operator-identity', 'Account that the event is about.', 'robin'),
+  'user.name': a(
+    'string',
+    'operator-identity',
+    'Account that the event is about; of log-ons only names that exist.',
+    'robin',
+  ),
   'user.changes': a('string[]', 'system', 'What changed of the account: password, id, group, comment, home, shell.', [
     'shell',
   ]),
@@ -213,6 +218,42 @@ export const ATTRIBUTES = define({
   'kernel.bpf.program.name': a('string', 'system', 'BPF program, as its loader named it.', 'on_exit'),
   'kernel.bpf.program.type': a('int', 'system', 'BPF program type, as in linux/bpf.h.', 17),
 
+  // Log-ons, changes of user, denials: told by the journal.
+  'user.effective.name': a('string', 'operator-identity', 'As whom: the user changed to by sudo or su.', 'root'),
+  'user.switch.program': a('string', 'system', '`sudo` or `su`.', 'sudo'),
+  'user.switch.command_args': a('string[]', 'secret', 'Command given to sudo, split at spaces.', [
+    '/usr/bin/systemctl',
+    'restart',
+    'ssh',
+  ]),
+  'source.address': a('string', 'network-identity', 'Address that a log-on came from.', '203.0.113.7'),
+  'source.port': a('int', 'system', 'Port that a log-on came from.', 48122),
+  'session.id': a('string', 'operator-identity', 'Log-in session, as logind numbers it.', '4'),
+  'session.service': a('string', 'system', 'Who let the user in: sshd, login or a display manager.', 'sshd'),
+  'session.authentication.method': a('string', 'system', 'How the user proved who they are.', 'publickey'),
+  'session.key.type': a('string', 'system', 'Kind of the public key.', 'ED25519'),
+  'session.key.fingerprint': a(
+    'string',
+    'operator-identity',
+    'Fingerprint of the public key.',
+    'SHA256:AAAAC3NzaC1lZDI1NTE5AAAAIExampleOnlyNotReal',
+  ),
+  'process.tty.name': a('string', 'system', 'Terminal, without /dev/.', 'pts/1'),
+  'security.module': a('string', 'system', 'Who denied: `selinux` or `apparmor`.', 'selinux'),
+  'security.source.context': a(
+    'string',
+    'system',
+    'Security context, or profile, of the process.',
+    'system_u:system_r:httpd_t:s0',
+  ),
+  'security.target.context': a('string', 'system', 'Security context of the object.', 'system_u:object_r:shadow_t:s0'),
+  'security.target.class': a('string', 'system', 'Class of the object, or the operation.', 'file'),
+  'security.permissions': a('string[]', 'system', 'What was denied.', ['read', 'open']),
+  'security.permissive': a('boolean', 'system', 'Only told, not prevented.', false),
+  'security.seccomp.action': a('string', 'system', 'What the filter did to the caller.', 'kill-process'),
+  'security.seccomp.syscall': a('int', 'system', 'Number of the system call.', 165),
+  'security.seccomp.architecture': a('string', 'system', 'Whose numbers these are.', 'amd64'),
+
   // The machine.
   'host.arch': a('string', 'system', 'Processor architecture.', 'amd64'),
   'host.cpu.model.name': a('string', 'system', 'Processor model.', 'Example CPU 3000'),
@@ -239,7 +280,6 @@ export const ATTRIBUTES = define({
   // Hushwatch itself.
   'hushwatch.component': a('string', 'system', 'Process of Hushwatch that the event is about.', 'sensor'),
   'hushwatch.version': a('string', 'system', 'Version of that process.', '0.1.0'),
-  'hushwatch.source': a('string', 'system', 'Source of events: `ebpf` or the weaker `proc`.', 'ebpf'),
   'hushwatch.crash.scope': a(
     'string',
     'system',
@@ -259,12 +299,22 @@ export const ATTRIBUTES = define({
     'SHA-256 of those that the last statement named.',
     '4c0aed6b607267e56c0e0d80284403eb5c04da3a28737888e83bd579d986fe09',
   ),
+  'hushwatch.source': a('string', 'system', 'Source of events: `ebpf`, the weaker `proc`, or `journal`.', 'ebpf'),
   'hushwatch.blind.duration': a(
     'double',
     'system',
     'Seconds during which this source could see nothing, at most.',
     1.5,
   ),
+  'hushwatch.source.state': a('string', 'system', '`reading`, `absent`, `unreadable` or `stopped`.', 'reading'),
+  'hushwatch.entries.lost': a(
+    'int',
+    'system',
+    'Entries, of whatever kind, that were gone before this source read them, at most.',
+    12,
+  ),
+  'hushwatch.entries.refused': a('int', 'system', 'Entries whose sender was not who the entry said.', 1),
+  'hushwatch.entries.unreadable': a('int', 'system', 'Entries that were too long or malformed.', 1),
 });
 
 export type AttributeName = keyof typeof ATTRIBUTES;
@@ -302,6 +352,23 @@ const SOCKET = [
   'network.local.port',
   'network.unix.path',
 ] as const;
+/** Who logs on, and how. The process is the one that let them in. */
+const LOGON = [
+  'process.entity.id',
+  'process.pid',
+  'process.executable.path',
+  'process.audit.session.id',
+  'process.tty.name',
+  'user.name',
+  'source.address',
+  'source.port',
+  'session.service',
+  'session.authentication.method',
+  'session.key.type',
+  'session.key.fingerprint',
+  'error.type',
+  'detection.rules',
+] as const satisfies readonly AttributeName[];
 
 const events = <const T extends Record<string, EventDefinition>>(table: T): T => table;
 const e = (cls: EventClass, brief: string, ...attributes: readonly AttributeName[]): EventDefinition => ({
@@ -452,6 +519,44 @@ export const EVENTS = events({
     'kernel.bpf.program.type',
   ),
 
+  'session.start': e('session', 'A user logged on.', ...LOGON, 'session.id'),
+  'session.end': e('session', 'A user logged off: the last process of the session is gone.', ...LOGON, 'session.id'),
+  'session.failure': e('session', 'A log-on was refused, or given up.', ...LOGON),
+  'user.switch': e(
+    'session',
+    'A user ran a command as another, or was refused (error.type).',
+    ...ACTOR,
+    'process.audit.user.id',
+    'process.tty.name',
+    'process.working_directory',
+    'user.effective.name',
+    'user.switch.program',
+    'user.switch.command_args',
+  ),
+  'security.avc.denied': e(
+    'kernel',
+    'A security module denied an access, or would have.',
+    ...ACTOR,
+    'file.path',
+    'file.name',
+    'security.module',
+    'security.source.context',
+    'security.target.context',
+    'security.target.class',
+    'security.permissions',
+    'security.permissive',
+  ),
+  'security.seccomp.denied': e(
+    'kernel',
+    'A process made a system call that its filter forbids.',
+    ...ACTOR,
+    'process.audit.user.id',
+    'process.exit.signal',
+    'security.seccomp.action',
+    'security.seccomp.syscall',
+    'security.seccomp.architecture',
+  ),
+
   'host.inventory': e(
     'host',
     'What the machine is.',
@@ -507,6 +612,17 @@ export const EVENTS = events({
     'hushwatch.component',
     'hushwatch.version',
     'hushwatch.source',
+    'detection.rules',
+  ),
+  'hushwatch.source.report': e(
+    'self',
+    'A source says what became of it, and what it could not tell since its last report.',
+    'hushwatch.source',
+    'hushwatch.source.state',
+    'hushwatch.blind.duration',
+    'hushwatch.entries.lost',
+    'hushwatch.entries.refused',
+    'hushwatch.entries.unreadable',
     'detection.rules',
   ),
 });

@@ -23,7 +23,7 @@ const filesIn = (directory: string, extension: string): readonly string[] =>
 const rulesIn = (directory: string): ReturnType<typeof parseSigmaRule>[] =>
   filesIn(directory, '.yml').map((file) => parseSigmaRule(readFileSync(SIGMA + file, 'utf8'), file));
 
-const LOG_LINES = 'needs log lines; the journal source does not exist yet';
+const LOG_LINES = 'needs log lines; of the journal only what is understood is kept';
 const NO_HOST_NAME = 'no event carries DestinationHostname';
 const NO_KEY = 'no event carries key';
 
