@@ -44,21 +44,24 @@ export type JournalState = 'reading' | 'absent' | 'unreadable';
 
 /** Whether there is a journal, and whether we may read it. */
 export function journalState(directory: string | undefined, programs: readonly string[] = PROGRAMS): JournalState {
-  const found = (directory === undefined ? DIRECTORIES : [directory]).filter((path) => existsSync(path));
-  if (found.length === 0 || !programs.some((path) => existsSync(path))) return 'absent';
-  return found.some((path) => isReadable(path)) ? 'reading' : 'unreadable';
+  const files = (directory === undefined ? DIRECTORIES : [directory]).flatMap((path) => systemJournals(path));
+  if (files.length === 0 || !programs.some((path) => existsSync(path))) return 'absent';
+  // Of another group: journalctl would show us our own entries only, and say nothing about the others.
+  return files.some((path) => isReadable(path)) ? 'reading' : 'unreadable';
 }
 
-function isReadable(directory: string): boolean {
+/** An empty directory is what a distribution leaves where journald never ran. */
+function systemJournals(directory: string): readonly string[] {
+  const names = existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }) : [];
+  return names.filter((name) => /(?:^|\/)system[^/]*\.journal$/.test(name)).map((name) => join(directory, name));
+}
+
+function isReadable(path: string): boolean {
   try {
-    const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.journal'),
-    );
-    for (const name of files.filter((file) => file.endsWith('system.journal')))
-      accessSync(join(directory, name), constants.R_OK);
+    accessSync(path, constants.R_OK);
     return true;
   } catch {
-    return false; // Of another group: journalctl would show us our own entries only, and say nothing about the others.
+    return false;
   }
 }
 

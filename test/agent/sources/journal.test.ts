@@ -43,6 +43,7 @@ let home: string;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'hushwatch-journal-'));
   mkdirSync(join(home, 'log'));
+  writeFileSync(join(home, 'log', 'system.journal'), '');
   writeFileSync(join(home, 'lines'), '');
   writeFileSync(join(home, 'journalctl'), JOURNALCTL);
   chmodSync(join(home, 'journalctl'), 0o755);
@@ -260,12 +261,15 @@ test('counts that were not reported yet survive', async () => {
 });
 
 test('where there is no journal, it says so once and ends; where it is not ours to read, likewise', async () => {
-  rmSync(join(home, 'log'), { recursive: true });
+  rmSync(join(home, 'log', 'system.journal'));
   const run = new Run();
   await run.stop();
   expect(run.events.map(({ attributes }) => attributes['hushwatch.source.state'])).toEqual(['absent']);
-  expect(journalState(join(home, 'log'))).toBe('absent');
+  rmSync(join(home, 'log'), { recursive: true });
+  expect(journalState(join(home, 'log'), [join(home, 'journalctl')])).toBe('absent');
+  writeFileSync(join(home, 'system@rotated.journal'), '');
   expect(journalState(home, [join(home, 'journalctl')])).toBe('reading');
+  expect(journalState(home, [join(home, 'no-such-program')])).toBe('absent');
 });
 
 test('lines are the same however they arrive, and none is longer than the bound', async () => {
