@@ -44,25 +44,21 @@ export type JournalState = 'reading' | 'absent' | 'unreadable';
 
 /** Whether there is a journal, and whether we may read it. */
 export function journalState(directory: string | undefined, programs: readonly string[] = PROGRAMS): JournalState {
-  const files = (directory === undefined ? DIRECTORIES : [directory]).flatMap((path) => systemJournals(path));
-  if (files.length === 0 || !programs.some((path) => existsSync(path))) return 'absent';
-  // Of another group: journalctl would show us our own entries only, and say nothing about the others.
-  return files.some((path) => isReadable(path)) ? 'reading' : 'unreadable';
+  if (!programs.some((path) => existsSync(path))) return 'absent';
+  try {
+    const files = (directory === undefined ? DIRECTORIES : [directory]).flatMap((path) => systemJournals(path));
+    if (files.length === 0) return 'absent';
+    for (const file of files) accessSync(file, constants.R_OK);
+    return 'reading';
+  } catch {
+    return 'unreadable'; // Of another group: journalctl would show us our own entries only, and say nothing about the others.
+  }
 }
 
 /** An empty directory is what a distribution leaves where journald never ran. */
 function systemJournals(directory: string): readonly string[] {
   const names = existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: 'utf8' }) : [];
   return names.filter((name) => /(?:^|\/)system[^/]*\.journal$/.test(name)).map((name) => join(directory, name));
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export async function* journalEvents(options: JournalOptions): AsyncGenerator<readonly RawEvent[]> {
