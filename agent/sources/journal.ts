@@ -48,7 +48,8 @@ export function journalState(directory: string | undefined, programs: readonly s
   try {
     const files = (directory === undefined ? DIRECTORIES : [directory]).flatMap((path) => systemJournals(path));
     if (files.length === 0) return 'absent';
-    for (const file of files) accessSync(file, constants.R_OK);
+    // The one being written; those that were rotated may go at any moment.
+    for (const file of files.filter((path) => path.endsWith('/system.journal'))) accessSync(file, constants.R_OK);
     return 'reading';
   } catch {
     return 'unreadable'; // Of another group: journalctl would show us our own entries only, and say nothing about the others.
