@@ -29,11 +29,17 @@ export class Enricher {
       case 'exec':
       case 'exec-refused':
       case 'exit':
+      case 'image':
         return processEvent(frame, this.#known);
 
       case 'credentials':
       case 'capabilities':
       case 'trace':
+      case 'access':
+      case 'signal':
+      case 'memory':
+      case 'namespace':
+      case 'key':
         return privilegeEvent(frame, this.#known);
 
       case 'open':
@@ -53,6 +59,11 @@ export class Enricher {
 
       case 'module-load':
       case 'bpf-load':
+      case 'module-unload':
+      case 'bpf-object':
+      case 'kexec':
+      case 'io-uring':
+      case 'perf':
         return kernelEvent(frame, this.#known);
     }
   }

@@ -55,7 +55,49 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
   'process.exit': { hook: 'tp_btf/sched_process_exit', kernel: '5.5', cost: TOLD, blind: NOTHING },
 
+  'process.image.load': {
+    hook: 'exit of mmap, mprotect, pkey_mprotect; the file from the kernel’s mapping',
+    kernel: '5.17',
+    cost: '0.7 µs on each executable mapping of a library, nothing more on other calls',
+    blind:
+      'What lies in a usual place (/usr/lib, /lib and their like, as the process sees them) is not told, nor is a library that was loaded before it was replaced. Code that is copied into memory is process.memory.executable.',
+  },
+
   // Privilege.
+  'process.access': {
+    hook: 'exit of process_vm_readv, process_vm_writev, pidfd_getfd, pidfd_open',
+    kernel: '5.5',
+    cost: CALL,
+    blind:
+      'The number is looked up in the caller’s pid namespace at the exit: a process that ended meanwhile is told by number only. /proc/PID/mem is file.open. Opening a pidfd of one’s own user’s process is not told.',
+  },
+  'process.signal': {
+    hook: 'tp_btf/signal_generate; refused: exit of kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal',
+    kernel: '5.15',
+    cost: '0.3 µs on every signal that is sent, its system call included; 1 µs on those that are told',
+    blind:
+      'Signals within one user. Signals that another cause raises on a process’s behalf: a terminal, a timer, F_SETOWN, the death of a parent.',
+  },
+  'process.memory.executable': {
+    hook: 'exit of mmap, mprotect, pkey_mprotect, shmat; the kernel’s mapping by bpf_find_vma',
+    kernel: '5.17',
+    cost: 'under 0.1 µs on every such call, 0.3 to 0.5 µs where execution is asked for; merged by process and kind',
+    blind:
+      'A range of more than 16 mappings is looked at in its first 16. Writing into executable memory through /proc/PID/mem or ptrace is told there. A memory file that is written by one mapping and executed by another is process.image.load. Just-in-time compilers do this all day. mremap of what is executable already.',
+  },
+  'process.namespace.change': {
+    hook: 'exit of setns, unshare; tp_btf/sched_process_fork for clone',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'A time namespace that clone3 makes.',
+  },
+  'process.key.use': {
+    hook: 'exit of keyctl, add_key, request_key',
+    kernel: '5.5',
+    cost: CALL,
+    blind:
+      'The type is the caller’s string, read at the exit: another thread can change it. Which key was used is not read. Failures other than refusals. Keys that file systems ask for themselves.',
+  },
   'process.trace': {
     hook: 'exit of ptrace',
     kernel: '5.5',
@@ -146,6 +188,39 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: '5.5',
     cost: TOLD,
     blind: 'A module can hide from everything from then on.',
+  },
+  'kernel.module.unload': {
+    hook: 'tp_btf/module_free; refused: exit of delete_module',
+    kernel: '5.5',
+    cost: TOLD,
+    blind: 'The name of a refused one is the caller’s string. A module can hide itself without being unloaded.',
+  },
+  'kernel.bpf.object': {
+    hook: 'exit of bpf: maps made, pins, attachments, links, objects taken by id',
+    kernel: '5.5',
+    cost: CALL,
+    blind:
+      'Reading and writing of maps. The path of a pin and the descriptor of an attachment stand in the caller’s memory: another thread can change them. Attaching by netlink (tc) or by ioctl of a performance event.',
+  },
+  'kernel.kexec': {
+    hook: 'exit of kexec_load, kexec_file_load',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'A kernel that answers that it has no such call has done nothing, and nothing is told.',
+  },
+  'kernel.io_uring.create': { hook: 'exit of io_uring_setup', kernel: '5.5', cost: CALL, blind: NOTHING },
+  'kernel.io_uring.operation': {
+    hook: 'tp_btf/io_uring_submit_req, before 6.4 tp_btf/io_uring_submit_sqe',
+    kernel: '6.0',
+    cost: 'about 50 ns on every operation, 1 µs on those that are told',
+    blind:
+      'Whether it succeeded, which address was connected to, and the second name of a rename or hard link. Reading and writing. Where a name is relative to a registered descriptor it stays relative.',
+  },
+  'kernel.perf_event.open': {
+    hook: 'exit of perf_event_open; type and target from the kernel’s event',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'Of a refused one type and target are the caller’s words.',
   },
   'kernel.bpf.load': { hook: 'exit of bpf', kernel: '5.5', cost: CALL, blind: 'Programs that were there before us.' },
 

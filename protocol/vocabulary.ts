@@ -109,6 +109,43 @@ export const ATTRIBUTES = define({
   'process.target.executable.path': a('string', 'end-user', 'Executable of the process acted upon.', '/usr/sbin/sshd'),
   'process.trace.request': a('string', 'system', 'What was asked of ptrace.', 'attach'),
 
+  'process.target.user.id': a('int', 'operator-identity', 'Real user id of the process acted upon.', 1000),
+  'process.access.type': a(
+    'string',
+    'system',
+    '`read` or `write` memory, `descriptor` taken, `handle` (a pidfd) opened.',
+    'write',
+  ),
+  'process.signal.name': a('string', 'system', 'Signal that was sent.', 'SIGKILL'),
+  'process.memory.kind': a(
+    'string',
+    'system',
+    'What became executable: `anonymous`, `file`, `stack`, `heap`, or `unknown` where another thread held the mappings.',
+    'anonymous',
+  ),
+  'process.memory.size': a('int', 'system', 'Bytes that were asked for, rounded up to a power of two.', 4096),
+  'process.memory.writable': a('boolean', 'system', 'It may be written while it may be executed.', true),
+  'process.image.deleted': a('boolean', 'system', 'The file had no name left when it was mapped.', false),
+  'process.image.memfd': a('boolean', 'system', 'The file is an anonymous memory file.', false),
+  'process.namespace.cause': a('string', 'system', '`setns`, `unshare` or `clone`.', 'unshare'),
+  'process.namespace.types': a('string[]', 'system', 'Kinds of namespaces that are others than before.', [
+    'mnt',
+    'net',
+  ]),
+  'process.key.operation': a('string', 'system', 'What was asked of the kernel’s keys.', 'read'),
+  'process.key.type': a(
+    'string',
+    'system',
+    'Type of key that a caller named; `other` for one that no kernel knows.',
+    'user',
+  ),
+  'process.script.path': a(
+    'string',
+    'end-user',
+    'Script that was started; the executable is what its first line names.',
+    '/usr/bin/ldd',
+  ),
+
   // Files.
   'file.path': a('string', 'end-user', 'Path of the object, mounts crossed, links resolved.', '/etc/ssh/sshd_config'),
   'file.target.path': a(
@@ -217,6 +254,29 @@ export const ATTRIBUTES = define({
   'kernel.module.name': a('string', 'system', 'Kernel module.', 'veth'),
   'kernel.bpf.program.name': a('string', 'system', 'BPF program, as its loader named it.', 'on_exit'),
   'kernel.bpf.program.type': a('int', 'system', 'BPF program type, as in linux/bpf.h.', 17),
+  'kernel.bpf.operation': a('string', 'system', 'What was asked of bpf(2).', 'map-create'),
+  'kernel.bpf.object.name': a(
+    'string',
+    'system',
+    'Map or program, as its loader named it; of a link its program.',
+    'events',
+  ),
+  'kernel.bpf.object.type': a('int', 'system', 'Type of the map, program or link, as in linux/bpf.h.', 27),
+  'kernel.kexec.source': a('string', 'system', 'The kernel to start came from `memory` or a `file`.', 'file'),
+  'kernel.io_uring.flags': a(
+    'int',
+    'system',
+    'Set-up flags of the ring, as in linux/io_uring.h; 2 lets a kernel thread submit.',
+    2,
+  ),
+  'kernel.io_uring.operation': a('string', 'system', 'What was submitted through a ring.', 'openat'),
+  'kernel.perf_event.type': a(
+    'string',
+    'system',
+    'Kind of performance event; a number for a device of this kernel.',
+    'software',
+  ),
+  'kernel.perf_event.cpu': a('int', 'system', 'The only processor that it watches.', 0),
 
   // Log-ons, changes of user, denials: told by the journal.
   'user.effective.name': a('string', 'operator-identity', 'As whom: the user changed to by sudo or su.', 'root'),
@@ -338,6 +398,13 @@ const ACTOR = [
   'detection.rules',
 ] as const satisfies readonly AttributeName[];
 
+const TARGET = [
+  'process.target.entity.id',
+  'process.target.pid',
+  'process.target.executable.path',
+  'process.target.user.id',
+] as const;
+const MAPPING = ['process.memory.size', 'process.memory.writable', 'file.path', 'file.path.origin'] as const;
 const OBJECT = ['file.inode', 'file.device', 'file.mode', 'file.owner.id', 'file.owner.name', 'file.group.id'] as const;
 const ACCOUNT = ['user.id', 'user.name'] as const;
 const GROUP = ['user.group.id', 'user.group.name', 'user.group.members.added', 'user.group.members.removed'] as const;
@@ -393,6 +460,7 @@ export const EVENTS = events({
     'process.executable.memfd',
     'process.executable.setuid',
     'process.executable.owner.id',
+    'process.script.path',
     'process.command_args',
     'process.parent.command_args',
     'process.args_count',
@@ -417,6 +485,55 @@ export const EVENTS = events({
     'process.exit.code',
     'process.exit.signal',
     'process.lifetime',
+  ),
+  'process.image.load': e(
+    'process',
+    'A file that lies where libraries usually do not was mapped to be executed.',
+    ...ACTOR,
+    ...MAPPING,
+    ...OBJECT,
+    'process.image.deleted',
+    'process.image.memfd',
+  ),
+  'process.access': e(
+    'privilege',
+    'A process reached into another one: its memory, its descriptors, or a handle on another user’s process.',
+    ...ACTOR,
+    'process.access.type',
+    ...TARGET,
+  ),
+  'process.signal': e(
+    'privilege',
+    'A signal was sent to a process of another user, or to Hushwatch; or was refused.',
+    ...ACTOR,
+    'process.signal.name',
+    ...TARGET,
+  ),
+  'process.memory.executable': e(
+    'privilege',
+    'Memory became executable that is not an unchanged file.',
+    ...ACTOR,
+    'process.memory.kind',
+    ...MAPPING,
+    ...OBJECT,
+  ),
+  'process.namespace.change': e(
+    'privilege',
+    'A process entered or made namespaces; ids are those afterwards, of pid those of its children.',
+    ...ACTOR,
+    'process.namespace.cause',
+    'process.namespace.types',
+    'process.namespace.mnt',
+    'process.namespace.pid',
+    'process.namespace.net',
+    'process.namespace.user',
+  ),
+  'process.key.use': e(
+    'privilege',
+    'The kernel’s keys were asked for or changed.',
+    ...ACTOR,
+    'process.key.operation',
+    'process.key.type',
   ),
   'process.trace': e(
     'privilege',
@@ -517,6 +634,48 @@ export const EVENTS = events({
     ...ACTOR,
     'kernel.bpf.program.name',
     'kernel.bpf.program.type',
+  ),
+  'kernel.module.unload': e(
+    'kernel',
+    'A kernel module was removed, or that was refused.',
+    ...ACTOR,
+    'kernel.module.name',
+  ),
+  'kernel.bpf.object': e(
+    'kernel',
+    'A BPF map or link was made, a program attached, an object pinned or taken by its id.',
+    ...ACTOR,
+    'kernel.bpf.operation',
+    'kernel.bpf.object.name',
+    'kernel.bpf.object.type',
+    'file.path',
+    'file.path.origin',
+  ),
+  'kernel.kexec': e(
+    'kernel',
+    'Another kernel was made ready to be started.',
+    ...ACTOR,
+    'kernel.kexec.source',
+    'file.path',
+    'file.path.origin',
+    ...OBJECT,
+  ),
+  'kernel.io_uring.create': e('kernel', 'A ring was made.', ...ACTOR, 'kernel.io_uring.flags'),
+  'kernel.io_uring.operation': e(
+    'kernel',
+    'An operation on names or sockets was submitted through a ring; whether it succeeds is not told.',
+    ...ACTOR,
+    'kernel.io_uring.operation',
+    'file.path',
+    'file.path.origin',
+  ),
+  'kernel.perf_event.open': e(
+    'kernel',
+    'A performance event was opened.',
+    ...ACTOR,
+    'kernel.perf_event.type',
+    'kernel.perf_event.cpu',
+    ...TARGET,
   ),
 
   'session.start': e('session', 'A user logged on.', ...LOGON, 'session.id'),

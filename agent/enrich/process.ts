@@ -1,13 +1,16 @@
-/** Processes: made, become another program, ended. */
+/** Processes: made, become another program, ended; what they load. */
 import { groupOf } from '../cgroup.ts';
 import type { Attributes, RawEvent } from '../event.ts';
 import type { ProcessRecord } from '../process-table.ts';
 import type { ProcessFrame } from '../sources/frame.ts';
-import { actorOf, capabilities, device, eventOf, known as knownId, type Known } from './told.ts';
+import { absolute } from '../sources/frames/reader.ts';
+import { actorOf, capabilities, device, eventOf, known as knownId, mappingOf, type Known } from './told.ts';
 
 const SETUID_OR_SETGID = 0o6000;
 
 type ExecFrame = Extract<ProcessFrame, { kind: 'exec' }>;
+
+const isMemory = (path: string, links: number | undefined): boolean => links === 0 && /^\/?memfd:/.test(path);
 
 export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
   switch (frame.kind) {
@@ -45,6 +48,13 @@ export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
         'process.lifetime': Math.max(0, frame.atNs - frame.startNs) / 1e9,
       });
     }
+    case 'image':
+      return eventOf(known, 'process.image.load', frame, {
+        ...actorOf(known, frame),
+        ...mappingOf(known, frame),
+        'process.image.deleted': frame.file?.links === 0,
+        'process.image.memfd': isMemory(frame.path, frame.file?.links),
+      });
   }
 }
 
@@ -68,9 +78,10 @@ function execOf(known: Known, frame: ExecFrame, process: ProcessRecord): Attribu
     'process.executable.inode': file.inode,
     'process.executable.device': device(file),
     'process.executable.deleted': deleted,
-    'process.executable.memfd': deleted && /^(?:\/)?memfd:/.test(frame.executable),
+    'process.executable.memfd': isMemory(frame.executable, file.links),
     'process.executable.setuid': (file.mode & SETUID_OR_SETGID) !== 0,
     'process.executable.owner.id': file.uid,
+    'process.script.path': frame.script === '' ? undefined : absolute(frame.workingDirectory, frame.script),
     'process.command_args': frame.args,
     'process.parent.command_args': process.parentArgs,
     'process.args_count': frame.argsCount,

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import type { Clock } from '../clock.ts';
 import type { Attributes, RawEvent } from '../event.ts';
 import type { ProcessRecord, ProcessTable } from '../process-table.ts';
-import type { Credentials, Inode, ObservedFrame } from '../sources/frame.ts';
+import type { Credentials, Inode, Mapping, ObservedFrame, Target } from '../sources/frame.ts';
 import type { UserNames } from '../users.ts';
 
 export interface Known {
@@ -48,6 +48,31 @@ export function objectOf(known: Known, file: Inode | undefined): Attributes {
     'file.owner.id': file.uid,
     'file.owner.name': known.users.of(file.uid),
     'file.group.id': file.gid,
+  };
+}
+
+/** Whom it was about; nothing where it was about nobody. */
+export function targetOf(known: Known, target: Target): Attributes {
+  const { targetPid, targetStartNs, targetUid } = target;
+  if (targetPid === 0) return {};
+  const process =
+    targetStartNs === 0 ? known.processes.peek(targetPid) : known.processes.find(targetPid, targetStartNs);
+  return {
+    'process.target.entity.id': process?.entity,
+    'process.target.pid': targetPid,
+    'process.target.executable.path': process?.executable,
+    'process.target.user.id': targetUid,
+  };
+}
+
+/** The file that is mapped, if one is. Sizes are rounded up to a power of two: what matters is their order. */
+export function mappingOf(known: Known, mapping: Mapping): Attributes {
+  return {
+    'process.memory.size': mapping.bytes === 0 ? undefined : 2 ** Math.ceil(Math.log2(mapping.bytes)),
+    'process.memory.writable': mapping.writable,
+    'file.path': mapping.path === '' ? undefined : mapping.path,
+    'file.path.origin': mapping.path === '' ? undefined : 'kernel',
+    ...objectOf(known, mapping.file),
   };
 }
 

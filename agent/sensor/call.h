@@ -91,6 +91,24 @@ static __always_inline void push_argument_path(struct made_call *c, struct recor
 	push_path(r, c->event.processor, task->fs, dentry, mnt);
 }
 
+static __always_inline void push_no_path(struct record *r)
+{
+	push_empty(r);
+	push_empty(r);
+}
+
+/* A path that stands neither in an argument nor below a descriptor. */
+static __always_inline void push_relative(struct record *r, struct event *e, const void *path)
+{
+	struct fs_struct *fs = e->task->fs;
+	char *text = e->processor->text;
+
+	if (push_user_string(r, text, path) && text[0] != '/')
+		push_path(r, e->processor, fs, fs->pwd.dentry, fs->pwd.mnt);
+	else
+		push_empty(r);
+}
+
 static __always_inline void emit_file(struct made_call *c, struct record *r, struct inode *inode, __u32 flags, __u32 value)
 {
 	struct frame_file *f = PUSH_FIXED(r, struct frame_file);

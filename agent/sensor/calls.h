@@ -21,16 +21,24 @@ enum handler {
 	HANDLE_MEMFD,
 	HANDLE_REFUSED_MODULE,
 	HANDLE_UNREAD,
+	HANDLE_ACCESS,
+	HANDLE_SIGNAL,
+	HANDLE_MEMORY,
+	HANDLE_NAMESPACE,
+	HANDLE_KEY,
+	HANDLE_KEXEC,
+	HANDLE_RING,
+	HANDLE_PERF,
 	HANDLER_COUNT,
 };
 
-enum value_meaning { VALUE, CREAT, HOW, HANDLE };
+enum value_meaning { VALUE, CREAT, HOW, HANDLE, MAPS, MAPS_STRUCT, MAPS_SHARED_MEMORY, PROTECTS };
 
 struct call {
 	__u8 handler;
 	__u8 kind;
 	__u8 class;
-	__u8 meaning;	/* of an open: where its flags are */
+	__u8 meaning;	/* of an open: where its flags are; of others: which of them it is */
 	__u8 base;	/* descriptor of the directory that a relative path starts from */
 	__u8 path;
 	__u8 base2;
@@ -51,6 +59,14 @@ struct call {
 #define SOCKET(kind) CALL(HANDLE_SOCKET, kind, CLASS_NETWORK, NONE)
 #define CREDENTIALS CALL(HANDLE_CREDENTIALS, FRAME_CREDENTIALS, CLASS_PRIVILEGE, NONE)
 #define MODULE CALL(HANDLE_REFUSED_MODULE, FRAME_MODULE_LOAD, CLASS_KERNEL, NONE)
+#define PRIVILEGE(handler, kind, meaning) \
+	{ handler, kind, CLASS_PRIVILEGE, meaning, NONE, NONE, NONE, NONE, NONE }
+#define ACCESS(access) PRIVILEGE(HANDLE_ACCESS, FRAME_ACCESS, access)
+#define MEMORY(meaning) PRIVILEGE(HANDLE_MEMORY, FRAME_MEMORY, meaning)
+#define NAMESPACE(change) PRIVILEGE(HANDLE_NAMESPACE, FRAME_NAMESPACE, change)
+#define KEY(call) PRIVILEGE(HANDLE_KEY, FRAME_KEY, call)
+#define SIGNAL(pidfd, pid, signal) \
+	{ HANDLE_SIGNAL, FRAME_SIGNAL, CLASS_PRIVILEGE, VALUE, pidfd, pid, NONE, NONE, signal }
 
 #if defined(HUSHWATCH_X86_64)
 
@@ -96,6 +112,30 @@ struct call {
 	[319] = CALL(HANDLE_MEMFD, FRAME_MEMFD, CLASS_FILE, NONE),	/* memfd_create */ \
 	[175] = MODULE,					/* init_module */ \
 	[313] = MODULE,					/* finit_module */ \
+	[176] = CALL(HANDLE_REFUSED_MODULE, FRAME_MODULE_UNLOAD, CLASS_KERNEL, NONE),	/* delete_module */ \
+	[246] = CALL(HANDLE_KEXEC, FRAME_KEXEC, CLASS_KERNEL, NONE),	/* kexec_load */ \
+	[320] = CALL(HANDLE_KEXEC, FRAME_KEXEC, CLASS_KERNEL, 0),	/* kexec_file_load */ \
+	[425] = CALL(HANDLE_RING, FRAME_IO_URING, CLASS_KERNEL, NONE),	/* io_uring_setup */ \
+	[298] = CALL(HANDLE_PERF, FRAME_PERF, CLASS_KERNEL, NONE),	/* perf_event_open */ \
+	[310] = ACCESS(ACCESS_READ),			/* process_vm_readv */ \
+	[311] = ACCESS(ACCESS_WRITE),			/* process_vm_writev */ \
+	[438] = ACCESS(ACCESS_DESCRIPTOR),		/* pidfd_getfd */ \
+	[434] = ACCESS(ACCESS_HANDLE),			/* pidfd_open */ \
+	[62] = SIGNAL(NONE, 0, 1),			/* kill */ \
+	[200] = SIGNAL(NONE, 0, 1),			/* tkill */ \
+	[234] = SIGNAL(NONE, 1, 2),			/* tgkill */ \
+	[129] = SIGNAL(NONE, 0, 1),			/* rt_sigqueueinfo */ \
+	[297] = SIGNAL(NONE, 1, 2),			/* rt_tgsigqueueinfo */ \
+	[424] = SIGNAL(0, NONE, 1),			/* pidfd_send_signal */ \
+	[9] = MEMORY(MAPS),				/* mmap */ \
+	[10] = MEMORY(PROTECTS),			/* mprotect */ \
+	[329] = MEMORY(PROTECTS),			/* pkey_mprotect */ \
+	[30] = MEMORY(MAPS_SHARED_MEMORY),		/* shmat */ \
+	[308] = NAMESPACE(NAMESPACE_JOINED),		/* setns */ \
+	[272] = NAMESPACE(NAMESPACE_UNSHARED),		/* unshare */ \
+	[248] = KEY(1),					/* add_key */ \
+	[249] = KEY(2),					/* request_key */ \
+	[250] = KEY(0),					/* keyctl */ \
 }
 
 #define COMPAT_CALLS { \
@@ -149,6 +189,30 @@ struct call {
 	[356] = CALL(HANDLE_MEMFD, FRAME_MEMFD, CLASS_FILE, NONE), \
 	[128] = MODULE, \
 	[350] = MODULE, \
+	[129] = CALL(HANDLE_REFUSED_MODULE, FRAME_MODULE_UNLOAD, CLASS_KERNEL, NONE), \
+	[283] = CALL(HANDLE_KEXEC, FRAME_KEXEC, CLASS_KERNEL, NONE), \
+	[425] = CALL(HANDLE_RING, FRAME_IO_URING, CLASS_KERNEL, NONE), \
+	[336] = CALL(HANDLE_PERF, FRAME_PERF, CLASS_KERNEL, NONE), \
+	[347] = ACCESS(ACCESS_READ), \
+	[348] = ACCESS(ACCESS_WRITE), \
+	[438] = ACCESS(ACCESS_DESCRIPTOR), \
+	[434] = ACCESS(ACCESS_HANDLE), \
+	[37] = SIGNAL(NONE, 0, 1), \
+	[238] = SIGNAL(NONE, 0, 1), \
+	[270] = SIGNAL(NONE, 1, 2), \
+	[178] = SIGNAL(NONE, 0, 1), \
+	[335] = SIGNAL(NONE, 1, 2), \
+	[424] = SIGNAL(0, NONE, 1), \
+	[90] = MEMORY(MAPS_STRUCT), \
+	[192] = MEMORY(MAPS), \
+	[125] = MEMORY(PROTECTS), \
+	[380] = MEMORY(PROTECTS), \
+	[397] = MEMORY(MAPS_SHARED_MEMORY), \
+	[346] = NAMESPACE(NAMESPACE_JOINED), \
+	[310] = NAMESPACE(NAMESPACE_UNSHARED), \
+	[286] = KEY(1), \
+	[287] = KEY(2), \
+	[288] = KEY(0), \
 }
 
 #else

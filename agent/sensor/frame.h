@@ -155,7 +155,8 @@ struct frame_fork {
 	__u32 zero;
 };
 
-/* exec: strings executable, working directory, cgroup, arguments (each ended by NUL) */
+/* exec: strings executable, working directory, cgroup, arguments (each ended by NUL), script (what was asked for when that is no
+ * program by itself: its first line named the executable) */
 struct frame_exec {
 	struct frame_head head;
 	struct frame_actor actor;
@@ -195,13 +196,13 @@ struct frame_trace {
 	__u32 request;
 };
 
-/* exec-refused, open, delete, rename, link, symlink, chmod, chown, memfd: path, second path. Of a symlink the first is its text. */
+/* exec-refused, open, delete, rename, link, symlink, chmod, chown, memfd, kexec: path, second path. Of a symlink the first is its text. */
 struct frame_file {
 	struct frame_head head;
 	struct frame_actor actor;
 	struct frame_object object;
 	__u32 flags;
-	__u32 value;		/* mode or owner that was asked for */
+	__u32 value;		/* mode or owner that was asked for; of a kexec 1: from a file */
 };
 
 /* connect, accept, listen: path of a Unix socket (one string; "@" begins an abstract name) */
@@ -216,12 +217,55 @@ struct frame_socket {
 	__u16 protocol;
 };
 
-/* module-load, bpf-load: string name */
+/* access, signal, perf: what was done to which process; target_start_ns 0: by number only, the process was not found */
+struct frame_target {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u64 target_start_ns;
+	__u32 target_pid;
+	__u32 target_uid;	/* real; ~0 where unknown */
+	__u32 what;		/* enum access, signal number, type of a perf event */
+	__u32 more;		/* processor of a perf event, ~0 for all */
+};
+
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_DESCRIPTOR, ACCESS_HANDLE };
+
+/* memory, image: path of what is mapped, as one string */
+struct frame_memory {
+	struct frame_head head;
+	struct frame_actor actor;
+	struct frame_object object;
+	__u64 bytes;
+	__u32 memory;		/* enum memory */
+	__u32 flags;		/* FRAME_OBJECT; FRAME_WRITE: it may be written while it may be executed */
+};
+
+enum memory { MEMORY_UNKNOWN, MEMORY_ANONYMOUS, MEMORY_FILE, MEMORY_STACK, MEMORY_HEAP };
+
+/* namespace: where the process is afterwards */
+struct frame_namespace {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u32 mnt;
+	__u32 pid;		/* of its children */
+	__u32 net;
+	__u32 user;
+	__u32 types;		/* CLONE_NEW* that were entered */
+	__u32 how;		/* enum namespace_change */
+};
+
+enum namespace_change { NAMESPACE_JOINED, NAMESPACE_UNSHARED, NAMESPACE_BORN };
+
+/* Beside the numbers of keyctl(2): calls of their own. */
+enum key_call { KEY_ADD = 1000, KEY_REQUEST };
+
+/* module-load, module-unload, bpf-load, key: string name. bpf-object: `type` the command; strings name, path (as of a file).
+ * io-uring: `type` 0 made, else opcode + 1; `value` flags of a ring that was made; strings path. */
 struct frame_named {
 	struct frame_head head;
 	struct frame_actor actor;
 	__u32 type;
-	__u32 zero;
+	__u32 value;		/* bpf-object: type of the map, program or link */
 };
 
 _Static_assert(sizeof(struct frame_head) == 24, "frame layout is a contract");
@@ -238,5 +282,8 @@ _Static_assert(sizeof(struct frame_trace) == 72, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_file) == 96, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_socket) == 96, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_named) == 64, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_target) == 80, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_memory) == 104, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_namespace) == 80, "frame layout is a contract");
 
 #endif

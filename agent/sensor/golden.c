@@ -101,7 +101,7 @@ static void observed(void)
 
 	begin(&fork, sizeof(fork)), end();
 	begin(&exec, sizeof(exec));
-	TEXT("/usr/bin/caf\303\251"), TEXT("/home/\377x"), TEXT("/system.slice/cron.service"), TEXT("caf\303\251\0-p\0\0"), end();
+	TEXT("/usr/bin/caf\303\251"), TEXT("/home/\377x"), TEXT("/system.slice/cron.service"), TEXT("caf\303\251\0-p\0\0"), TEXT("./run.sh"), end();
 	file(FRAME_EXEC_REFUSED, FRAME_ARGUMENT), TEXT("/srv"), TEXT("./x/../run"), TEXT(""), TEXT(""), end();
 	begin(&exit, sizeof(exit)), end();
 	begin(&change, sizeof(change)), end();
@@ -124,6 +124,48 @@ static void observed(void)
 	begin(&bpf, sizeof(bpf)), TEXT("on_exit"), end();
 }
 
+static void target(uint16_t kind, uint32_t uid, uint32_t what, uint32_t more)
+{
+	struct frame_target f = { head(kind), actor(), 800000000004ull, 74, uid, what, more };
+
+	begin(&f, sizeof(f)), end();
+}
+
+static void named(uint16_t kind, uint32_t type, uint32_t number)
+{
+	struct frame_named f = { head(kind), actor(), type, number };
+
+	begin(&f, sizeof(f));
+}
+
+static void privilege(void)
+{
+	struct frame_memory memory, image;
+	struct frame_namespace namespace;
+
+	value = 30000;
+	target(FRAME_ACCESS, 1000, ACCESS_WRITE, 0);
+	target(FRAME_SIGNAL, ~0u, 9, 0);
+	memory = (struct frame_memory){ head(FRAME_MEMORY), actor(), { 0 }, 8192, MEMORY_STACK, FRAME_WRITE };
+	begin(&memory, sizeof(memory)), TEXT(""), end();
+	image = (struct frame_memory){ head(FRAME_IMAGE), actor(), object(), 4096, MEMORY_FILE, FRAME_OBJECT };
+	begin(&image, sizeof(image)), TEXT("/tmp/hook.so"), end();
+	namespace = (struct frame_namespace){ head(FRAME_NAMESPACE), actor(), 51, 52, 53, 54, 0x10020000, NAMESPACE_UNSHARED };
+	begin(&namespace, sizeof(namespace)), end();
+	named(FRAME_KEY, KEY_ADD, 0), TEXT("logon"), end();
+}
+
+static void kernel(void)
+{
+	value = 40000;
+	named(FRAME_MODULE_UNLOAD, 0, 0), TEXT("veth"), end();
+	named(FRAME_BPF_OBJECT, 6, 27), TEXT("events"), TEXT("/sys/fs/bpf"), TEXT("./pinned"), end();
+	file(FRAME_KEXEC, FRAME_OBJECT), TEXT("/boot/vmlinuz"), TEXT(""), TEXT(""), TEXT(""), end();
+	named(FRAME_IO_URING, 0, 2), TEXT(""), TEXT(""), end();
+	named(FRAME_IO_URING, 19, 0), TEXT("/srv"), TEXT("../etc/x"), end();
+	target(FRAME_PERF, 0, 1, ~0u);
+}
+
 int main(void)
 {
 	struct frame_hello hello = { head(FRAME_HELLO), 0x0123456789abcdefull };
@@ -134,5 +176,7 @@ int main(void)
 	begin(&hello, sizeof(hello)), TEXT("0.1.0"), end();
 	begin(&counters, sizeof(counters)), end();
 	observed();
+	privilege();
+	kernel();
 	return 0;
 }

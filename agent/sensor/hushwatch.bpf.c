@@ -5,8 +5,11 @@
  *	on-process.h	fork, exec, exit		each at its own tracepoint
  *	on-file.h	opened, named, changed		\
  *	on-socket.h	connected, listening		 } system calls: all at sys_exit, which leaves after one table look-up
- *	on-privilege.h	credentials, taken hold of	 } (calls.h) for those that do not matter
- *	on-kernel.h	modules, BPF			/
+ *	on-privilege.h	credentials, ptrace, namespaces	 } (calls.h) for those that do not matter
+ *	on-access.h	other processes, signals	 }
+ *	on-memory.h	made executable			 }
+ *	on-kernel.h	modules, BPF, another kernel	 }
+ *	on-ring.h	io_uring			/
  *
  * A handler decides whether its event counts, asks admit() (economy.h), builds the record from the end to the beginning
  * (record.h), and emits it. What it tells comes from kernel objects; where none is left at the exit of a call (the path of an
@@ -23,7 +26,10 @@
 #include "on-file.h"
 #include "on-socket.h"
 #include "on-privilege.h"
+#include "on-access.h"
+#include "on-memory.h"
 #include "on-kernel.h"
+#include "on-ring.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -44,6 +50,14 @@ struct {
 		[HANDLE_MEMFD] = (void *)&memfd_ended,
 		[HANDLE_REFUSED_MODULE] = (void *)&module_refused,
 		[HANDLE_UNREAD] = (void *)&unread,
+		[HANDLE_ACCESS] = (void *)&access_ended,
+		[HANDLE_SIGNAL] = (void *)&signal_ended,
+		[HANDLE_MEMORY] = (void *)&memory_ended,
+		[HANDLE_NAMESPACE] = (void *)&namespace_ended,
+		[HANDLE_KEY] = (void *)&key_ended,
+		[HANDLE_KEXEC] = (void *)&kexec_ended,
+		[HANDLE_RING] = (void *)&ring_ended,
+		[HANDLE_PERF] = (void *)&perf_ended,
 	},
 };
 
@@ -55,6 +69,9 @@ HANDLER(on_sys_exit)
 	if (number >= CALL_LIMIT || !(calls[number].handler | compat_calls[number].handler))
 		return 0;
 	if (result < 0 && result != -EPERM && result != -EACCES && result != -EINPROGRESS)
+		return 0;
+	/* The most frequent of all: nearly none asks for what matters, and a tail call costs more than the look. */
+	if (calls[number].handler == HANDLE_MEMORY && !may_execute(regs))
 		return 0;
 	if (call_is_compat(bpf_get_current_task_btf()))
 		handler = compat_calls[number].handler;

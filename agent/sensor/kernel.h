@@ -21,6 +21,28 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+/* A tree over numbers, as the kernel keeps process ids. */
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
 struct qstr {
 	union {
 		struct {
@@ -44,6 +66,7 @@ struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	__u32 i_rdev;
+	void *i_private;
 };
 
 struct dentry {
@@ -89,7 +112,17 @@ struct fs_struct {
 };
 
 struct ns_common {
+	__u32 ns_type;
 	unsigned int inum;
+};
+
+/* Before Linux 6.18. */
+struct proc_ns_operations___before {
+	int type;
+};
+
+struct ns_common___before {
+	struct proc_ns_operations___before *ops;
 };
 
 struct mnt_namespace {
@@ -105,6 +138,7 @@ struct user_namespace {
 };
 
 struct pid_namespace {
+	struct idr idr;
 	unsigned int level;
 	struct ns_common ns;
 };
@@ -112,6 +146,10 @@ struct pid_namespace {
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 	struct net *net_ns;
+	struct pid_namespace *pid_ns_for_children;
+	void *uts_ns;
+	void *ipc_ns;
+	void *cgroup_ns;
 };
 
 struct upid {
@@ -121,6 +159,7 @@ struct upid {
 
 struct pid {
 	unsigned int level;
+	struct hlist_head tasks[4];
 	struct upid numbers[1];
 };
 
@@ -155,6 +194,17 @@ struct css_set {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long start_brk;
+	unsigned long brk;
+	struct file *exe_file;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
+	void *anon_vma;
+	struct file *vm_file;
 };
 
 struct kernel_count {
@@ -183,6 +233,8 @@ struct task_struct {
 	struct list_head ptraced;
 	struct list_head ptrace_entry;
 	struct pid *thread_pid;
+	struct hlist_node pid_links[4];
+	unsigned int personality;
 	__u64 start_boottime;
 	const struct cred *cred;
 	struct fs_struct *fs;
@@ -197,6 +249,8 @@ struct task_struct {
 struct linux_binprm {
 	struct file *file;
 	int argc;
+	const char *filename;
+	const char *interp;
 };
 
 struct module {
@@ -210,6 +264,77 @@ struct bpf_prog_aux {
 struct bpf_prog {
 	enum bpf_prog_type type;
 	struct bpf_prog_aux *aux;
+};
+
+struct bpf_map {
+	enum bpf_map_type map_type;
+	char name[16];
+};
+
+struct bpf_link {
+	__u32 id;
+	enum bpf_link_type type;
+	struct bpf_prog *prog;
+};
+
+/* Only its address is passed on. */
+struct kernel_siginfo {
+	int si_code;
+};
+
+struct perf_event_attr {
+	__u32 type;
+};
+
+struct hw_perf_event {
+	struct task_struct *target;
+};
+
+struct perf_event {
+	struct perf_event_attr attr;
+	__u32 orig_type;
+	struct hw_perf_event hw;
+	int cpu;
+};
+
+struct filename {
+	const char *name;
+};
+
+struct io_ring_ctx {
+	unsigned int flags;
+};
+
+/* A request of io_uring begins with what is particular to its operation. */
+struct io_kiocb {
+	__u8 opcode;
+};
+
+struct io_open {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_unlink {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_mkdir {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_rename {
+	int old_dfd;
+	struct filename *oldpath;
+};
+
+struct io_link {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
 };
 
 struct kernel_in6 {
@@ -258,6 +383,10 @@ struct unix_sock {
 #define FMODE_PATH 0x4000
 #define FMODE_CREATED 0x100000
 #define SIGNAL_GROUP_EXIT 0x4
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
+#define VM_GROWSDOWN 0x100
+#define READ_IMPLIES_EXEC 0x400000
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFCHR 0020000

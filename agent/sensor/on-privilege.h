@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * Privilege: credentials changed, other processes taken hold of.
+ * Privilege: credentials changed, other processes taken hold of by ptrace, namespaces entered, keys used.
  */
 #ifndef HUSHWATCH_ON_PRIVILEGE_H
 #define HUSHWATCH_ON_PRIVILEGE_H
@@ -15,6 +15,17 @@
 #define PTRACE_ATTACH 16
 #define PTRACE_SETREGSET 0x4205
 #define PTRACE_SEIZE 0x4206
+
+#define CLONE_NEWNS 0x20000
+#define CLONE_NEWCGROUP 0x2000000
+#define CLONE_NEWUTS 0x4000000
+#define CLONE_NEWIPC 0x8000000
+#define CLONE_NEWUSER 0x10000000
+#define CLONE_NEWPID 0x20000000
+#define CLONE_NEWNET 0x40000000
+#define CLONE_NEWTIME 0x80
+#define CLONE_NEW (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
+		   CLONE_NEWTIME)
 
 HANDLER(credentials_ended)
 {
@@ -128,6 +139,114 @@ HANDLER(trace_ended)
 	f->target_pid = pid;
 	f->request = request;
 	emit(&c.event, &r, FRAME_TRACE);
+	return 0;
+}
+
+/* As the process is afterwards. */
+static __always_inline int namespace_told(struct event *e, struct task_struct *task, __u32 error, __u32 types, __u32 how)
+{
+	struct nsproxy *namespaces = task->nsproxy;
+	struct frame_namespace *f;
+	struct record r;
+
+	if (!namespaces || !admit(e, 0, true))
+		return 0;
+	if (!record_begin(&r, e->processor)) {
+		give_up(e);
+		return 0;
+	}
+	f = PUSH_FIXED(&r, struct frame_namespace);
+	fill_actor(&f->actor, task, error, e->repeats);
+	f->mnt = namespaces->mnt_ns->ns.inum;
+	f->pid = namespaces->pid_ns_for_children->ns.inum;
+	f->net = namespaces->net_ns->ns.inum;
+	f->user = task->cred->user_ns->ns.inum;
+	f->types = types;
+	f->how = how;
+	emit(e, &r, FRAME_NAMESPACE);
+	return 0;
+}
+
+/* Of a namespace's own descriptor the caller need not say which kind it is. */
+static __always_inline __u32 namespace_type(struct task_struct *task, __u32 descriptor)
+{
+	struct file *file = file_of(task, descriptor);
+	struct ns_common___before *before;
+	struct ns_common *namespace;
+	struct inode *inode;
+
+	if (!file)
+		return 0;
+	inode = GET(file, f_inode);
+	namespace = (void *)GET(inode, i_private);
+	if (bpf_core_field_exists(namespace->ns_type))
+		return GET(namespace, ns_type);
+	before = (void *)namespace;
+	return BPF_CORE_READ(before, ops, type);
+}
+
+HANDLER(namespace_ended)
+{
+	struct made_call c;
+	__u32 types;
+
+	if (!call_begin(&c, regs, result))
+		return 0;
+	if (c.what.meaning == NAMESPACE_UNSHARED) {
+		types = argument(&c, 0) & CLONE_NEW;
+		return types ? namespace_told(&c.event, c.event.task, c.error, types, NAMESPACE_UNSHARED) : 0;
+	}
+	types = argument(&c, 1);
+	if (!types)
+		types = namespace_type(c.event.task, argument(&c, 0));
+	return namespace_told(&c.event, c.event.task, c.error, types & CLONE_NEW, NAMESPACE_JOINED);
+}
+
+/* Children and threads that begin in namespaces of their own. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork_namespaces, struct task_struct *forker, struct task_struct *child)
+{
+	struct nsproxy *old = forker->nsproxy, *new = child->nsproxy;
+	__u32 types = forker->cred->user_ns == child->cred->user_ns ? 0 : CLONE_NEWUSER;
+	struct event e;
+
+	if (old == new && !types)
+		return 0;
+	if (!old || !new || !class_watched(CLASS_PRIVILEGE) || !event_begin(&e, CLASS_PRIVILEGE))
+		return 0;
+	types |= (old->mnt_ns == new->mnt_ns ? 0 : CLONE_NEWNS) | (old->net_ns == new->net_ns ? 0 : CLONE_NEWNET) |
+		 (old->uts_ns == new->uts_ns ? 0 : CLONE_NEWUTS) | (old->ipc_ns == new->ipc_ns ? 0 : CLONE_NEWIPC) |
+		 (old->cgroup_ns == new->cgroup_ns ? 0 : CLONE_NEWCGROUP) |
+		 (pid_space_of(forker) == pid_space_of(child) ? 0 : CLONE_NEWPID);
+	return types ? namespace_told(&e, child, 0, types, NAMESPACE_BORN) : 0;
+}
+
+/* The type is the caller's word; of a key itself, of its description or content, nothing is read. */
+HANDLER(key_ended)
+{
+	struct frame_named *f;
+	struct made_call c;
+	struct record r;
+	__u32 what;
+
+	if (!call_begin(&c, regs, result))
+		return 0;
+	what = c.what.meaning ? KEY_ADD + c.what.meaning - 1 : argument(&c, 0);
+	if (!admit(&c.event, mix(process_identity(c.event.task, FRAME_KEY, c.error), what) | 1, true))
+		return 0;
+	if (!record_begin(&r, c.event.processor)) {
+		give_up(&c.event);
+		return 0;
+	}
+	if (c.what.meaning)
+		push_user_string(&r, c.event.processor->text, (void *)argument(&c, 0));
+	else
+		push_empty(&r);
+	f = PUSH_FIXED(&r, struct frame_named);
+	fill_actor(&f->actor, c.event.task, c.error, c.event.repeats);
+	f->type = what;
+	f->value = 0;
+	emit(&c.event, &r, FRAME_KEY);
 	return 0;
 }
 

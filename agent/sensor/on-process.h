@@ -51,6 +51,15 @@ static __always_inline bool push_arguments(struct record *r, struct task_struct 
 	return length == end - start;
 }
 
+/* What was asked for, where its first line (or binfmt_misc) named another program to run: the string that the kernel used. */
+static __always_inline void push_script(struct record *r, struct processor *p, struct linux_binprm *bprm)
+{
+	if (bprm->interp == bprm->filename)
+		push_empty(r);
+	else
+		push_kernel_string(r, p->text, bprm->filename, TEXT_BYTES);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old, struct linux_binprm *bprm)
 {
@@ -68,6 +77,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old, struct linux_binprm *
 		give_up(&e);
 		return 0;
 	}
+	push_script(&r, e.processor, bprm);
 	whole = push_arguments(&r, task);
 	push_cgroup(&r, e.processor, task->cgroups->dfl_cgrp->kn);
 	push_path(&r, e.processor, task->fs, task->fs->pwd.dentry, task->fs->pwd.mnt);

@@ -31,6 +31,7 @@
 #include <unistd.h>
 #include "frame.h"
 #include "calls.h"
+#include "usual.h"
 #include "build/hushwatch.skel.h"
 
 #define VERSION "0.1.0"
@@ -48,6 +49,11 @@ static const char *const DEFAULT_WATCHES[] = {
 	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/security/opasswd",
 	"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/krb5.keytab",
 	"/root/.ssh", "*/.ssh", "*/.aws", "*/.gnupg", "*/.kube",
+};
+
+/* Where libraries lie that packages installed. What is mapped from anywhere else to be run is told. */
+static const char *const USUAL_PLACES[] = {
+	"/usr/lib/", "/usr/lib32/", "/usr/lib64/", "/usr/libx32/", "/usr/libexec/", "/lib/", "/lib32/", "/lib64/", "/libx32/",
 };
 
 static const char *const CLASS_NAMES[CLASS_COUNT] = {
@@ -261,6 +267,16 @@ static void add_watch(struct hushwatch *sensor, const char *path)
 		die(1, "cannot set a watched path: %s", strerror(errno));
 }
 
+static void set_usual_places(struct hushwatch *sensor)
+{
+	for (unsigned i = 0; i < sizeof(USUAL_PLACES) / sizeof(*USUAL_PLACES); i++) {
+		size_t length = strlen(USUAL_PLACES[i]);
+
+		memcpy(sensor->rodata->usual_places[i].text, USUAL_PLACES[i], length);
+		memset(sensor->rodata->usual_places[i].mask, 0xff, length);
+	}
+}
+
 static void configure(struct hushwatch *sensor, const struct options *o)
 {
 	uint64_t interval = 1000000000 / o->rate;
@@ -279,6 +295,7 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 	}
 	for (unsigned i = 0; i < o->watch_count; i++)
 		set_watch_filter(sensor, o->watches[i]);
+	set_usual_places(sensor);
 	bpf_map__set_max_entries(sensor->maps.ring, (uint32_t)o->ring_bytes);
 	memcpy(sensor->bss->excluded + 2, o->excluded, o->excluded_count * sizeof(*o->excluded));
 	sensor->bss->excluded[0] = (uint32_t)getpid();

@@ -35,13 +35,21 @@ static __always_inline void fill_credentials(struct frame_credentials *to, struc
 	to->audit_session = bpf_core_field_exists(task->sessionid) ? task->sessionid : ~0u;
 }
 
-static __always_inline __u32 pid_namespace_of(struct task_struct *task)
+/* The pid namespace that the process itself is in. */
+static __always_inline struct pid_namespace *pid_space_of(struct task_struct *task)
 {
 	struct pid *pid = task->thread_pid;
 	struct pid_namespace *namespace = 0;
 	__u32 offset = pid->level * bpf_core_type_size(struct upid) & 1023;	/* 32 levels; Linux 6.1 wants to see a bound */
 
 	bpf_core_read(&namespace, sizeof(namespace), (void *)&pid->numbers[0].ns + offset);
+	return namespace;
+}
+
+static __always_inline __u32 pid_namespace_of(struct task_struct *task)
+{
+	struct pid_namespace *namespace = pid_space_of(task);
+
 	return namespace ? GET(namespace, ns.inum) : 0;
 }
 
@@ -61,7 +69,7 @@ static __always_inline int named(struct event *e, const char *name, __u32 limit,
 	f = PUSH_FIXED(&r, struct frame_named);
 	fill_actor(&f->actor, e->task, error, e->repeats);
 	f->type = type;
-	f->zero = 0;
+	f->value = 0;
 	emit(e, &r, kind);
 	return 0;
 }

@@ -55,6 +55,38 @@ export interface Socket {
 
 export type PathOrigin = 'kernel' | 'argument';
 
+/** Whom an operation was about. `startNs` 0: the number alone is known, and the process was not found by it. */
+export interface Target {
+  readonly targetPid: number;
+  readonly targetStartNs: number;
+  /** Real user id; undefined where unknown. */
+  readonly targetUid: number | undefined;
+}
+
+/** Something mapped to be executed. */
+export interface Mapping {
+  readonly path: string;
+  readonly file: Inode | undefined;
+  readonly bytes: number;
+  readonly writable: boolean;
+}
+
+export const MEMORY_KINDS = ['unknown', 'anonymous', 'file', 'stack', 'heap'] as const;
+export type MemoryKind = (typeof MEMORY_KINDS)[number];
+
+export const ACCESS_TYPES = ['read', 'write', 'descriptor', 'handle'] as const;
+export type AccessType = (typeof ACCESS_TYPES)[number];
+
+export const NAMESPACE_CAUSES = ['setns', 'unshare', 'clone'] as const;
+export type NamespaceCause = (typeof NAMESPACE_CAUSES)[number];
+
+export interface Namespaces {
+  readonly mnt: number;
+  readonly pid: number;
+  readonly net: number;
+  readonly user: number;
+}
+
 export type ProcessFrame =
   | ({ readonly kind: 'fork'; readonly parentPid: number; readonly parentStartNs: number } & Actor)
   | ({
@@ -68,12 +100,15 @@ export type ProcessFrame =
       readonly argsTruncated: boolean;
       readonly workingDirectory: string;
       readonly cgroup: string;
-      readonly namespaces: { readonly mnt: number; readonly pid: number; readonly net: number; readonly user: number };
+      readonly namespaces: Namespaces;
       readonly credentials: Credentials;
+      /** What was asked for, where that is a script; as the kernel was given it, possibly relative. */
+      readonly script: string;
     } & Actor)
   /** An exec that was refused: only what was asked for is known. */
   | ({ readonly kind: 'exec-refused'; readonly executable: string } & Actor)
-  | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor);
+  | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor)
+  | ({ readonly kind: 'image' } & Mapping & Actor);
 
 export type PrivilegeFrame =
   | ({ readonly kind: 'credentials'; readonly credentials: Credentials } & Actor)
@@ -83,7 +118,19 @@ export type PrivilegeFrame =
       readonly request: number;
       readonly targetPid: number;
       readonly targetStartNs: number;
-    } & Actor);
+    } & Actor)
+  | ({ readonly kind: 'access'; readonly access: AccessType } & Target & Actor)
+  | ({ readonly kind: 'signal'; readonly signal: number } & Target & Actor)
+  | ({ readonly kind: 'memory'; readonly memory: MemoryKind } & Mapping & Actor)
+  | ({
+      readonly kind: 'namespace';
+      readonly namespaces: Namespaces;
+      /** CLONE_NEW* bits. */
+      readonly types: number;
+      readonly cause: NamespaceCause;
+    } & Actor)
+  /** `call`: of keyctl(2), or 1000 for add_key, 1001 for request_key. */
+  | ({ readonly kind: 'key'; readonly call: number; readonly keyType: string } & Actor);
 
 export type FileFrame =
   | ({
@@ -117,7 +164,30 @@ export type NetworkFrame = { readonly kind: 'connect' | 'accept' | 'listen'; rea
 
 export type KernelFrame =
   | ({ readonly kind: 'module-load'; readonly name: string } & Actor)
-  | ({ readonly kind: 'bpf-load'; readonly name: string; readonly programType: number } & Actor);
+  | ({ readonly kind: 'bpf-load'; readonly name: string; readonly programType: number } & Actor)
+  | ({ readonly kind: 'module-unload'; readonly name: string } & Actor)
+  | ({
+      readonly kind: 'bpf-object';
+      readonly command: number;
+      readonly objectType: number;
+      readonly name: string;
+      readonly path: string;
+    } & Actor)
+  | ({
+      readonly kind: 'kexec';
+      readonly fromFile: boolean;
+      readonly path: string;
+      readonly file: Inode | undefined;
+    } & Actor)
+  /** `operation` undefined: a ring was made. */
+  | ({
+      readonly kind: 'io-uring';
+      readonly operation: number | undefined;
+      readonly flags: number;
+      readonly path: string;
+    } & Actor)
+  /** `targetPid` 0: nobody in particular; `cpu` undefined: all of them. */
+  | ({ readonly kind: 'perf'; readonly eventType: number; readonly cpu: number | undefined } & Target & Actor);
 
 /**
  * Cumulative since the sensor loaded its programs. `seen = emitted + merged + sampled + lost`, for every class;
@@ -160,10 +230,16 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
   exec: 'process',
   'exec-refused': 'process',
   exit: 'process',
+  image: 'process',
 
   credentials: 'privilege',
   capabilities: 'privilege',
   trace: 'privilege',
+  access: 'privilege',
+  signal: 'privilege',
+  memory: 'privilege',
+  namespace: 'privilege',
+  key: 'privilege',
 
   open: 'file',
   delete: 'file',
@@ -180,4 +256,9 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
 
   'module-load': 'kernel',
   'bpf-load': 'kernel',
+  'module-unload': 'kernel',
+  'bpf-object': 'kernel',
+  kexec: 'kernel',
+  'io-uring': 'kernel',
+  perf: 'kernel',
 };

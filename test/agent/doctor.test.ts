@@ -97,8 +97,8 @@ test('every complaint says what to do', () => {
 });
 
 test('what the kernel lacks is told event by event', () => {
-  expect(complaints({ sensor: without('sched_process_fork', 'module_load') })).toMatchObject([
-    { topic: 'events', state: 'warning', says: expect.stringMatching(/^process\.fork never: .* sched_process_fork$/) },
+  expect(complaints({ sensor: without('sched_process_exit', 'module_load') })).toMatchObject([
+    { topic: 'events', state: 'warning', says: expect.stringMatching(/^process\.exit never: .* sched_process_exit$/) },
     {
       topic: 'events',
       state: 'warning',
@@ -108,13 +108,13 @@ test('what the kernel lacks is told event by event', () => {
 });
 
 test('a program that another replaces on this kernel is no loss, nor is its tracepoint', () => {
-  const fork = { tracepoint: 'sched_process_fork', name: 'on_fork', loads: false };
-  const older = { tracepoint: 'another_tracepoint', name: 'on_fork_before', loads: true };
-  const programs = without().programs.filter((one) => one.tracepoint !== fork.tracepoint);
+  const exit = { tracepoint: 'sched_process_exit', name: 'on_exit', loads: false };
+  const older = { tracepoint: 'another_tracepoint', name: 'on_exit_before', loads: true };
+  const programs = without().programs.filter((one) => one.tracepoint !== exit.tracepoint);
   const complained = (...more: SensorReport['programs']): number =>
     complaints({ sensor: { ...without(), programs: [...programs, ...more] } }).length;
-  expect(complained(fork)).toBe(1);
-  expect(complained(fork, older)).toBe(0);
+  expect(complained(exit)).toBe(1);
+  expect(complained(exit, older)).toBe(0);
 });
 
 test('a refusal of the sensor is passed on with its hint; of another version it is a problem', () => {

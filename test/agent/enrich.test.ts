@@ -45,6 +45,14 @@ const socket: Socket = {
 };
 const unix: Socket = { ...socket, family: 'unix', transport: 'unix', unixPath: '@hidden' };
 const PATHS = { path: '/tmp/a', target: '/tmp/b', origin: 'argument' as const };
+const SSHD = { targetPid: 4700, targetStartNs: 88_000_000_000, targetUid: 0 };
+const NOBODY = { targetPid: 0, targetStartNs: 0, targetUid: undefined };
+const ON_SSHD = {
+  'process.target.entity.id': '4700-88000000000',
+  'process.target.pid': 4700,
+  'process.target.executable.path': '/usr/sbin/sshd',
+  'process.target.user.id': 0,
+};
 const FILE_MADE = { path: '/tmp/a', origin: 'kernel' as const };
 
 const ACTOR = {
@@ -322,6 +330,134 @@ const rows: readonly Row[] = [
     frame: { kind: 'bpf-load', name: 'on_exit', programType: 17, ...actor() },
     event: 'kernel.bpf.load',
     attributes: { 'kernel.bpf.program.name': 'on_exit', 'kernel.bpf.program.type': 17 },
+  },
+  {
+    name: 'script: relative to where it was started',
+    frame: execFrame({ script: '../x/./run.sh' }),
+    event: 'process.exec',
+    attributes: { 'process.executable.path': '/usr/bin/curl', 'process.script.path': '/home/x/run.sh' },
+  },
+  {
+    name: 'access',
+    frame: { kind: 'access', access: 'write', ...SSHD, ...actor() },
+    event: 'process.access',
+    attributes: { 'process.access.type': 'write', ...ON_SSHD },
+  },
+  {
+    name: 'signal',
+    frame: { kind: 'signal', signal: 9, ...SSHD, ...actor() },
+    event: 'process.signal',
+    attributes: { 'process.signal.name': 'SIGKILL', ...ON_SSHD },
+  },
+  {
+    name: 'signal to nobody in particular, refused, with a number of its own',
+    frame: { kind: 'signal', signal: 40, ...NOBODY, ...actor(4711, 88_123_456_789, { errno: 1 }) },
+    event: 'process.signal',
+    attributes: { 'process.signal.name': 'SIG40', 'process.target.pid': undefined, 'error.type': 'EPERM' },
+  },
+  {
+    name: 'memory',
+    frame: { kind: 'memory', memory: 'stack', path: '', file: undefined, bytes: 5000, writable: true, ...actor() },
+    event: 'process.memory.executable',
+    attributes: {
+      'process.memory.kind': 'stack',
+      'process.memory.size': 8192,
+      'process.memory.writable': true,
+      'file.path': undefined,
+      'file.path.origin': undefined,
+    },
+  },
+  {
+    name: 'image',
+    frame: { kind: 'image', path: '/tmp/x.so', file: inode(), bytes: 4096, writable: false, ...actor() },
+    event: 'process.image.load',
+    attributes: {
+      'file.path': '/tmp/x.so',
+      'file.owner.name': 'root',
+      'process.image.deleted': false,
+      'process.image.memfd': false,
+    },
+  },
+  {
+    name: 'image that is only memory',
+    frame: {
+      kind: 'image',
+      path: '/memfd:x',
+      file: inode({ links: 0 }),
+      bytes: 4096,
+      writable: false,
+      ...actor(),
+    },
+    event: 'process.image.load',
+    attributes: { 'process.image.deleted': true, 'process.image.memfd': true },
+  },
+  {
+    name: 'namespaces',
+    frame: {
+      kind: 'namespace',
+      namespaces: { mnt: 1, pid: 2, net: 3, user: 4 },
+      types: 0x10020000,
+      cause: 'unshare',
+      ...actor(),
+    },
+    event: 'process.namespace.change',
+    attributes: {
+      'process.namespace.cause': 'unshare',
+      'process.namespace.types': ['mnt', 'user'],
+      'process.namespace.pid': 2,
+    },
+  },
+  {
+    name: 'key',
+    frame: { kind: 'key', call: 1000, keyType: 'logon', ...actor() },
+    event: 'process.key.use',
+    attributes: { 'process.key.operation': 'add', 'process.key.type': 'logon' },
+  },
+  {
+    name: 'key of a type that nobody knows',
+    frame: { kind: 'key', call: 11, keyType: 'hunter2', ...actor() },
+    event: 'process.key.use',
+    attributes: { 'process.key.operation': 'read', 'process.key.type': 'other' },
+  },
+  {
+    name: 'module gone',
+    frame: { kind: 'module-unload', name: 'veth', ...actor() },
+    event: 'kernel.module.unload',
+    attributes: { 'kernel.module.name': 'veth' },
+  },
+  {
+    name: 'bpf pin',
+    frame: { kind: 'bpf-object', command: 6, name: '', objectType: 0, path: '/sys/fs/bpf/x', ...actor() },
+    event: 'kernel.bpf.object',
+    attributes: { 'kernel.bpf.operation': 'pin', 'file.path': '/sys/fs/bpf/x', 'file.path.origin': 'argument' },
+  },
+  {
+    name: 'kexec',
+    frame: { kind: 'kexec', fromFile: true, path: '/boot/vmlinuz', file: inode(), ...actor() },
+    event: 'kernel.kexec',
+    attributes: { 'kernel.kexec.source': 'file', 'file.path': '/boot/vmlinuz', 'file.path.origin': 'kernel' },
+  },
+  {
+    name: 'ring',
+    frame: { kind: 'io-uring', operation: undefined, flags: 2, path: '', ...actor() },
+    event: 'kernel.io_uring.create',
+    attributes: { 'kernel.io_uring.flags': 2 },
+  },
+  {
+    name: 'operation of a ring',
+    frame: { kind: 'io-uring', operation: 18, flags: 0, path: '/etc/x', ...actor() },
+    event: 'kernel.io_uring.operation',
+    attributes: {
+      'kernel.io_uring.operation': 'openat',
+      'file.path': '/etc/x',
+      'file.path.origin': 'argument',
+    },
+  },
+  {
+    name: 'perf',
+    frame: { kind: 'perf', eventType: 1, cpu: undefined, ...SSHD, ...actor() },
+    event: 'kernel.perf_event.open',
+    attributes: { 'kernel.perf_event.type': 'software', 'kernel.perf_event.cpu': undefined, ...ON_SSHD },
   },
 ];
 

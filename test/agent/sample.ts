@@ -99,6 +99,7 @@ export const execFrame = (changes: Partial<ExecFrame>): ExecFrame => ({
   cgroup: '/system.slice/ssh.service',
   namespaces: { mnt: 1, pid: 2, net: 3, user: 4 },
   credentials,
+  script: '',
   ...actor(),
   ...changes,
 });

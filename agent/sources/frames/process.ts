@@ -1,4 +1,4 @@
-/** Frames about processes: made, become another program, ended. */
+/** Frames about processes: made, become another program, ended; what they load. */
 import type { Frame } from '../frame.ts';
 import {
   actorOf,
@@ -7,6 +7,7 @@ import {
   filePart,
   FrameError,
   inodeOf,
+  mappingOf,
   OBJECT,
   type Decoders,
   type Reader,
@@ -25,6 +26,7 @@ function execFrame(r: Reader): Frame {
   const workingDirectory = r.string();
   const cgroup = r.string();
   const args = r.string();
+  const script = r.string();
   r.done();
   r.zero(156);
   const flags = r.u32(152);
@@ -42,6 +44,7 @@ function execFrame(r: Reader): Frame {
     cgroup,
     namespaces: { mnt: r.u32(72), pid: r.u32(76), net: r.u32(80), user: r.u32(84) },
     credentials: credentialsOf(r, 88),
+    script,
     ...actorOf(r),
   };
 }
@@ -56,9 +59,18 @@ function exitFrame(r: Reader): Frame {
   return { kind: 'exit', code: r.u32(56), signal: r.u32(60), ...actorOf(r) };
 }
 
+const MAPPED_FILE = 2;
+
+function imageFrame(r: Reader): Frame {
+  const mapping = mappingOf(r);
+  if (r.u32(96) !== MAPPED_FILE) throw new FrameError('bad-field', 'an image that is no file');
+  return { kind: 'image', ...mapping, ...actorOf(r) };
+}
+
 export const PROCESS_FRAMES: Decoders = [
   [3, forkFrame],
   [4, execFrame],
   [5, execRefusedFrame],
   [6, exitFrame],
+  [37, imageFrame],
 ];

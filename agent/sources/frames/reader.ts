@@ -2,7 +2,7 @@
  * One frame among others in a piece of memory, and the parts that frames share: who acted, on which inode, by which path.
  */
 import { posix } from 'node:path';
-import type { Actor, Credentials, Frame, Inode, PathOrigin } from '../frame.ts';
+import type { Actor, Credentials, Frame, Inode, Mapping, PathOrigin, Target } from '../frame.ts';
 
 /** Kinds by the number that `enum frame_kind` gives them, with what reads them. */
 export type Decoders = readonly (readonly [kind: number, decode: (r: Reader) => Frame])[];
@@ -127,6 +127,36 @@ export const credentialsOf = (r: Reader, offset: number): Credentials => ({
   loginUid: r.u32(offset + 16),
   auditSession: r.u32(offset + 20),
 });
+
+const UNKNOWN = 4_294_967_295;
+
+/** A number that is unknown where all its bits are set. */
+export const knownOr = (value: number): number | undefined => (value === UNKNOWN ? undefined : value);
+
+/** The part that frames about another process share; `what` is at 72, `more` at 76. */
+export function targetOf(r: Reader): Target {
+  r.strings(80);
+  r.done();
+  return { targetPid: r.u32(64), targetStartNs: r.u64(56), targetUid: knownOr(r.u32(68)) };
+}
+
+/** What is mapped; its kind is at 96. */
+export function mappingOf(r: Reader): Mapping {
+  r.strings(104);
+  const path = r.string();
+  r.done();
+  const flags = r.u32(100);
+  if ((flags & ~(OBJECT | WRITE)) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
+  const file = (flags & OBJECT) === 0 ? undefined : inodeOf(r, ACTOR_END);
+  return { path, file, bytes: r.u64(88), writable: (flags & WRITE) !== 0 };
+}
+
+/** One of a few words, by its number. */
+export function wordOf<T>(words: readonly T[], index: number): T {
+  const word = words[index];
+  if (word === undefined) throw new FrameError('bad-field', 'a number that has no meaning');
+  return word;
+}
 
 /**
  * As a caller's path reads once it is absolute: `.`, `..` and repeated slashes taken out by letter. It stays relative
