@@ -152,7 +152,7 @@ async function run(config: AgentConfig): Promise<number> {
       'hushwatch.blind.duration': seenUntil === undefined ? undefined : Math.max(0, Date.now() - seenUntil) / 1_000,
     },
   });
-  const sensors = new SensorLives();
+  const lives = new SensorLives();
   const inspector = new Inspector(new Digester(withMd5), () => {
     line.ledger.received(EVENTS['file.inspect'].class);
     line.ledger.lost('queue', EVENTS['file.inspect'].class);
@@ -165,11 +165,13 @@ async function run(config: AgentConfig): Promise<number> {
               noting(openFrameSource(config.socket, stop.signal)),
               new Enricher(processes, users, clock),
               line.ledger,
-              (version) => {
-                log.info({ version }, 'sensor connected');
-                return [...sensors.began(), started('sensor', version)];
+              {
+                met: (version, isNew) => {
+                  log.info({ version, isNew }, 'sensor connected');
+                  return [...lives.met(isNew), ...(isNew ? [started('sensor', version)] : [])];
+                },
+                left: () => lives.left(),
               },
-              () => sensors.ended(),
             ),
             inspector,
           ),

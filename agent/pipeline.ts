@@ -30,6 +30,12 @@ export interface Line {
   readonly spool: FileSpool;
 }
 
+/** Is told when a sensor introduces itself, for the first time or again, and when it says goodbye. */
+export interface SensorListener {
+  met(version: string, isNew: boolean): readonly RawEvent[];
+  left(): void;
+}
+
 export async function record(
   events: AsyncIterable<readonly RawEvent[]>,
   line: Line,
@@ -57,8 +63,7 @@ export async function* observe(
   frames: AsyncIterable<readonly Frame[]>,
   enricher: Enricher,
   ledger: Ledger,
-  onNewSensor: (version: string) => readonly RawEvent[],
-  onGoodbye: () => void = () => {},
+  sensors: SensorListener,
 ): AsyncGenerator<readonly RawEvent[]> {
   for await (const chunk of frames) {
     let events: RawEvent[] = [];
@@ -68,9 +73,9 @@ export async function* observe(
         yield events;
         events = [];
         ledger.counters(frame);
-        if (frame.isLast === true) onGoodbye();
+        if (frame.isLast === true) sensors.left();
       } else if (frame.kind === 'hello') {
-        if (ledger.meet(String(frame.instance))) events.push(...onNewSensor(frame.sensorVersion));
+        events.push(...sensors.met(frame.sensorVersion, ledger.meet(String(frame.instance))));
       } else events.push(enricher.enrich(frame));
     }
     yield events;

@@ -58,15 +58,15 @@ export function rulesChanged(last: Statement | undefined, herald: Herald): reado
 export class SensorLives {
   #isHeard = false;
 
-  /** Another sensor introduced itself: the one before it, if it said no goodbye, was cut short. */
-  began(): readonly RawEvent[] {
-    const told = this.#isHeard ? crashed('sensor', 'process') : [];
+  /** A sensor introduced itself. If it is another, the one before it, of whom no goodbye was heard, was cut short. */
+  met(isNew: boolean): readonly RawEvent[] {
+    const told = isNew && this.#isHeard ? crashed('sensor', 'process') : [];
     this.#isHeard = true;
     return told;
   }
 
   /** Its last counters came. */
-  ended(): void {
+  left(): void {
     this.#isHeard = false;
   }
 }

@@ -94,7 +94,10 @@ async function run(agent: Agent, frames: readonly Frame[], changes: Partial<Line
   const problems: Error[] = [];
   const line = { ...agent.line, ...changes };
   const enricher = new Enricher(new ProcessTable(home), new UserNames('/nonexistent'), stillClock);
-  const events = observe(chunksOf(frames, chunk), enricher, line.ledger, started);
+  const events = observe(chunksOf(frames, chunk), enricher, line.ledger, {
+    met: (version, isNew) => (isNew ? started(version) : []),
+    left: () => {},
+  });
   await record(events, line, agent.herald, agent.limits, (problem) => problems.push(problem));
   return problems;
 }

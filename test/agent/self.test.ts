@@ -37,10 +37,12 @@ test('what is told of it', () => {
 
 test('a sensor that says goodbye did not crash; one that is followed without a goodbye did', () => {
   const lives = new SensorLives();
-  expect(lives.began()).toEqual([]);
-  expect(lives.began()).toMatchObject([{ attributes: { 'hushwatch.component': 'sensor' } }]);
-  lives.ended();
-  expect(lives.began()).toEqual([]);
+  // The agent was away, and this sensor goes on.
+  expect(lives.met(false)).toEqual([]);
+  expect(lives.met(false)).toEqual([]);
+  expect(lives.met(true)).toMatchObject([{ attributes: { 'hushwatch.component': 'sensor' } }]);
+  lives.left();
+  expect(lives.met(true)).toEqual([]);
 });
 
 test('rules that are others than those of the last statement', () => {

@@ -23,7 +23,7 @@ import { UserNames } from '../../agent/users.ts';
 import { isRoot, until, WHY_SKIPPED } from './stack.ts';
 import { buildSensor, Watched } from './watched.ts';
 
-const ROUNDS = 20;
+const ROUNDS = 12;
 
 /** Of each account: made, given a shell, a password and a group, taken away. As an administrator's script would. */
 const ACCOUNTS = `
