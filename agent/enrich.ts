@@ -7,7 +7,9 @@
 import type { Clock } from './clock.ts';
 import { fileEvent } from './enrich/file.ts';
 import { kernelEvent } from './enrich/kernel.ts';
+import { mountEvent } from './enrich/mount.ts';
 import { networkEvent } from './enrich/network.ts';
+import { PathMemory } from './enrich/path-memory.ts';
 import { privilegeEvent } from './enrich/privilege.ts';
 import { processEvent } from './enrich/process.ts';
 import type { Known } from './enrich/told.ts';
@@ -20,7 +22,7 @@ export class Enricher {
   readonly #known: Known;
 
   constructor(processes: ProcessTable, users: UserNames, clock: Clock) {
-    this.#known = { processes, users, clock };
+    this.#known = { processes, users, clock, paths: new PathMemory() };
   }
 
   enrich(frame: ObservedFrame): RawEvent {
@@ -50,7 +52,16 @@ export class Enricher {
       case 'chmod':
       case 'chown':
       case 'memfd':
+      case 'create':
+      case 'modify':
+      case 'truncate':
+      case 'xattr':
         return fileEvent(frame, this.#known);
+
+      case 'mount':
+      case 'unmount':
+      case 'pivot-root':
+        return mountEvent(frame, this.#known);
 
       case 'connect':
       case 'accept':

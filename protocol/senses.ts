@@ -117,7 +117,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     hook: 'exit of open, openat, openat2, creat, open_by_handle_at',
     kernel: '5.5',
     cost: CALL,
-    blind: `Reads of what is not watched; descriptors that were inherited or passed. ${RING}`,
+    blind: `Reads of what is neither watched nor a block device, /dev/mem, /dev/kmem, /dev/port or a /proc/PID/mem; descriptors that were inherited or passed. ${RING}`,
   },
   'file.delete': { hook: 'exit of unlink, unlinkat, rmdir', kernel: '5.5', cost: CALL, blind: `${ARGUMENT} ${RING}` },
   'file.rename': {
@@ -139,6 +139,30 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     blind: ARGUMENT,
   },
   'file.owner.change': { hook: 'exit of chown, fchown, lchown, fchownat', kernel: '5.5', cost: CALL, blind: ARGUMENT },
+  'file.create': {
+    hook: 'exit of mkdir, mkdirat, mknod, mknodat',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} ${RING}`,
+  },
+  'file.modify': {
+    hook: 'exit of write, pwrite64, writev, pwritev, pwritev2, sendfile, copy_file_range, splice; told at close, close_range, dup2, dup3, exec, exit',
+    kernel: '5.17',
+    cost: CALL,
+    blind: `Writes to mapped memory. ${RING} Each process tells what it wrote itself: what an inherited or passed descriptor’s other owners wrote, they tell. Of files that stay open nothing is told until they are closed. A file whose object was gone at the close has the path of its open, if that was seen. A change of a kernel parameter (sysctl) shows here and in file.open, as a file below /proc/sys.`,
+  },
+  'file.truncate': {
+    hook: 'exit of truncate, ftruncate',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `By path: ${ARGUMENT} ${RING}`,
+  },
+  'file.attribute.change': {
+    hook: 'exit of setxattr, lsetxattr, fsetxattr, setxattrat, removexattr, lremovexattr, fremovexattr, removexattrat',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `The attribute’s name is the caller’s string. By path: ${ARGUMENT} ${RING}`,
+  },
   'file.memory.create': { hook: 'exit of memfd_create', kernel: '5.5', cost: CALL, blind: NOTHING },
 
   'file.inspect': {
@@ -171,6 +195,26 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   'task.schedule.create': things(SCHEDULES, SYSTEMD),
   'task.schedule.change': things(SCHEDULES, SYSTEMD),
   'task.schedule.delete': things(SCHEDULES, SYSTEMD),
+  // File systems.
+  'system.filesystem.mount': {
+    hook: 'exit of mount, move_mount, mount_setattr',
+    kernel: '5.5',
+    cost: CALL,
+    blind:
+      'Of two mounts made at once in one namespace on directories of one name, each may be told with the other’s path. Of a remount, a move and a refused call the paths are the caller’s strings (`argument`). Mounts that the kernel makes by itself (automount).',
+  },
+  'system.filesystem.unmount': {
+    hook: 'exit of umount, umount2',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} Mounts that end with their namespace.`,
+  },
+  'system.filesystem.root.change': {
+    hook: 'exit of pivot_root',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} chroot is not told.`,
+  },
 
   // Network.
   'network.connect': {

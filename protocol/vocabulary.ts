@@ -157,7 +157,7 @@ export const ATTRIBUTES = define({
   'file.path.origin': a(
     'string',
     'system',
-    '`kernel`: walked from the object. `argument`: as the caller passed it, made absolute.',
+    '`kernel`: walked from the object. `argument`: as the caller passed it, made absolute. `remembered`: as it was opened.',
     'kernel',
   ),
   'file.open.access': a('string', 'system', '`read` or `write`.', 'write'),
@@ -170,6 +170,10 @@ export const ATTRIBUTES = define({
   'file.owner.name': a('string', 'operator-identity', 'Owning user.', 'root'),
   'file.group.id': a('int', 'operator-identity', 'Owning group id.', 0),
   'file.link.type': a('string', 'system', '`hard` or `symbolic`.', 'symbolic'),
+  'file.type': a('string', 'system', '`regular`, `directory`, `block_device`, `character_device`, …', 'regular'),
+  'file.bytes_written': a('int', 'timing', 'Bytes written through the descriptor, merged events included.', 4096),
+  'file.attribute.name': a('string', 'end-user', 'Extended attribute, its namespace included.', 'security.capability'),
+  'file.attribute.action': a('string', 'system', '`set` or `remove`.', 'set'),
   'file.name': a('string', 'end-user', 'Name without directory, for objects that have no path.', 'payload'),
 
   // Content of files that were written and then run.
@@ -235,6 +239,13 @@ export const ATTRIBUTES = define({
   'task.name': a('string', 'end-user', 'Scheduled task: its file, its timer.', 'backup.timer'),
   'task.scheduler': a('string', 'system', '`cron`, `anacron`, `at` or `systemd`.', 'cron'),
   'task.changes': a('string[]', 'system', 'What changed of the task, as `service.changes`.', ['definition']),
+  // File systems.
+  'system.device': a('string', 'end-user', 'What was mounted: a device, a directory, a share.', '/dev/vda1'),
+  'system.filesystem.mountpoint': a('string', 'end-user', 'Directory that a file system covers.', '/mnt'),
+  'system.filesystem.type': a('string', 'system', 'Type of the file system.', 'ext4'),
+  'system.filesystem.options': a('string[]', 'system', '`ro`, `nosuid`, `nodev`, `noexec`, `bind`, `remount`, …', [
+    'ro',
+  ]),
 
   // Network.
   'network.transport': a('string', 'system', '`tcp`, `udp` or `unix`.', 'tcp'),
@@ -564,6 +575,7 @@ export const EVENTS = events({
     'file.open.access',
     'file.open.created',
     'file.open.truncated',
+    'file.type',
     ...OBJECT,
   ),
   'file.delete': e('file', 'A name was removed.', ...ACTOR, 'file.path', 'file.path.origin'),
@@ -579,6 +591,36 @@ export const EVENTS = events({
   ),
   'file.mode.change': e('file', 'Permissions were changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
   'file.owner.change': e('file', 'Ownership was changed.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
+  'file.create': e(
+    'file',
+    'A directory, device, pipe or socket was made (mkdir, mknod). A file that an open makes is a file.open.',
+    ...ACTOR,
+    'file.path',
+    'file.path.origin',
+    'file.type',
+    'file.mode',
+  ),
+  'file.modify': e(
+    'file',
+    'A process wrote a file, and closed it.',
+    ...ACTOR,
+    'file.path',
+    'file.path.origin',
+    'file.bytes_written',
+    'file.type',
+    ...OBJECT,
+  ),
+  'file.truncate': e('file', 'A file was cut or lengthened.', ...ACTOR, 'file.path', 'file.path.origin', ...OBJECT),
+  'file.attribute.change': e(
+    'file',
+    'An extended attribute was set or removed; its value is never read.',
+    ...ACTOR,
+    'file.path',
+    'file.path.origin',
+    'file.attribute.name',
+    'file.attribute.action',
+    ...OBJECT,
+  ),
   'file.memory.create': e('file', 'An anonymous memory file was made (memfd_create).', ...ACTOR, 'file.name'),
 
   // As many as programs that are new here: shed with the executions that they explain.
@@ -621,6 +663,31 @@ export const EVENTS = events({
     'A scheduled task was removed, or has run once and for all.',
     ...ACTOR,
     ...TASK,
+  ),
+  'system.filesystem.mount': e(
+    'kernel',
+    'A file system or directory was mounted, moved, or mounted otherwise (remount).',
+    ...ACTOR,
+    'system.device',
+    'system.filesystem.mountpoint',
+    'file.path.origin',
+    'system.filesystem.type',
+    'system.filesystem.options',
+  ),
+  'system.filesystem.unmount': e(
+    'kernel',
+    'A file system was unmounted.',
+    ...ACTOR,
+    'system.filesystem.mountpoint',
+    'file.path.origin',
+  ),
+  'system.filesystem.root.change': e(
+    'kernel',
+    'The root directory was exchanged (pivot_root): file.path is the new one, the old one went to the mount point.',
+    ...ACTOR,
+    'file.path',
+    'system.filesystem.mountpoint',
+    'file.path.origin',
   ),
 
   'network.connect': e('network', 'A socket was connected.', ...ACTOR, ...SOCKET),

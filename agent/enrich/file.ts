@@ -1,13 +1,14 @@
 /** Files: opened, named, changed. */
-import type { RawEvent } from '../event.ts';
+import type { Attributes, RawEvent } from '../event.ts';
 import type { FileFrame } from '../sources/frame.ts';
-import { actorOf, device, errorName, eventOf, mode, objectOf, repeats, type Known } from './told.ts';
+import { actorOf, device, errorName, eventOf, fileType, mode, objectOf, repeats, type Known } from './told.ts';
 
 export function fileEvent(frame: FileFrame, known: Known): RawEvent {
   switch (frame.kind) {
     case 'open': {
       const process = known.processes.find(frame.pid, frame.startNs);
       const file = frame.file;
+      if (file !== undefined && frame.write) known.paths.note(file, frame.path);
       return {
         name: 'file.open',
         time: known.clock.utc(frame.atNs),
@@ -26,6 +27,7 @@ export function fileEvent(frame: FileFrame, known: Known): RawEvent {
           'file.open.access': frame.write ? 'write' : 'read',
           'file.open.created': frame.created,
           'file.open.truncated': frame.truncated,
+          'file.type': file === undefined ? undefined : fileType(file.mode),
           'file.inode': file?.inode,
           'file.device': file === undefined ? undefined : device(file),
           'file.mode': file === undefined ? undefined : mode(file.mode),
@@ -71,5 +73,44 @@ export function fileEvent(frame: FileFrame, known: Known): RawEvent {
       });
     case 'memfd':
       return eventOf(known, 'file.memory.create', frame, { ...actorOf(known, frame), 'file.name': frame.name });
+    case 'create':
+      return eventOf(known, 'file.create', frame, {
+        ...actorOf(known, frame),
+        'file.path': frame.path,
+        'file.path.origin': frame.origin,
+        'file.type': fileType(frame.mode),
+        'file.mode': mode(frame.mode),
+      });
+    case 'modify':
+      return eventOf(known, 'file.modify', frame, {
+        ...actorOf(known, frame),
+        ...nameOf(known, frame),
+        'file.bytes_written': frame.bytes,
+        'file.type': fileType(frame.file.mode),
+        ...objectOf(known, frame.file),
+      });
+    case 'truncate':
+      return eventOf(known, 'file.truncate', frame, {
+        ...actorOf(known, frame),
+        'file.path': frame.path,
+        'file.path.origin': frame.origin,
+        ...objectOf(known, frame.file),
+      });
+    case 'xattr':
+      return eventOf(known, 'file.attribute.change', frame, {
+        ...actorOf(known, frame),
+        'file.path': frame.path,
+        'file.path.origin': frame.origin,
+        'file.attribute.name': frame.name,
+        'file.attribute.action': frame.removed ? 'remove' : 'set',
+        ...objectOf(known, frame.file),
+      });
   }
+}
+
+/** Walked from the object when it was closed; else the name under which it was opened, if that was seen. */
+function nameOf(known: Known, frame: Extract<FileFrame, { kind: 'modify' }>): Attributes {
+  if (frame.path !== '') return { 'file.path': frame.path, 'file.path.origin': frame.origin };
+  const path = known.paths.of(frame.file);
+  return { 'file.path': path, 'file.path.origin': path === undefined ? undefined : 'remembered' };
 }

@@ -7,14 +7,27 @@ import type { Attributes, RawEvent } from '../event.ts';
 import type { ProcessRecord, ProcessTable } from '../process-table.ts';
 import type { Credentials, Inode, Mapping, ObservedFrame, Target } from '../sources/frame.ts';
 import type { UserNames } from '../users.ts';
+import type { PathMemory } from './path-memory.ts';
 
 export interface Known {
   readonly processes: ProcessTable;
   readonly users: UserNames;
   readonly clock: Clock;
+  readonly paths: PathMemory;
 }
 
 const NOBODY = 4_294_967_295;
+
+/** By the four bits of the mode that hold it. */
+const FILE_TYPES: readonly (string | undefined)[] = Object.assign([], {
+  1: 'fifo',
+  2: 'character_device',
+  4: 'directory',
+  6: 'block_device',
+  8: 'regular',
+  10: 'symbolic_link',
+  12: 'socket',
+});
 
 const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
@@ -81,6 +94,7 @@ export const errorName = (errno: number): string | undefined =>
 export const repeats = (n: number): number | undefined => (n === 0 ? undefined : n);
 export const known = (id: number): number | undefined => (id === NOBODY ? undefined : id);
 export const mode = (bits: number): string => (bits & 0o7777).toString(8).padStart(4, '0');
+export const fileType = (bits: number): string => FILE_TYPES[(bits >>> 12) & 15] ?? 'unknown';
 export const device = (file: Inode): string => `${file.major}:${file.minor}`;
 export const capabilities = (credentials: Credentials): string =>
   credentials.effectiveCapabilities.toString(16).padStart(16, '0');

@@ -21,6 +21,10 @@ enum handler {
 	HANDLE_MEMFD,
 	HANDLE_REFUSED_MODULE,
 	HANDLE_UNREAD,
+	HANDLE_WRITE,
+	HANDLE_CLOSE,
+	HANDLE_CLOSE_RANGE,
+	HANDLE_MOUNT,
 	HANDLE_ACCESS,
 	HANDLE_SIGNAL,
 	HANDLE_MEMORY,
@@ -32,18 +36,19 @@ enum handler {
 	HANDLER_COUNT,
 };
 
-enum value_meaning { VALUE, CREAT, HOW, HANDLE, MAPS, MAPS_STRUCT, MAPS_SHARED_MEMORY, PROTECTS };
+enum value_meaning { VALUE, CREAT, HOW, HANDLE, MAPS, MAPS_STRUCT, MAPS_SHARED_MEMORY, PROTECTS,
+		     NODE, DIRECTORY, REMOVED, ATTACHED };
 
 struct call {
 	__u8 handler;
 	__u8 kind;
 	__u8 class;
-	__u8 meaning;	/* of an open: where its flags are; of others: which of them it is */
+	__u8 meaning;	/* of an open: where its flags are; of others: which of them it is, or what is done there */
 	__u8 base;	/* descriptor of the directory that a relative path starts from */
 	__u8 path;
 	__u8 base2;
 	__u8 path2;
-	__u8 value;	/* mode, owner, flags, request, command */
+	__u8 value;	/* mode, owner, flags, request, command; of a write or a close: the descriptor */
 };
 
 #define OPEN(base, path, value, meaning) \
@@ -52,6 +57,16 @@ struct call {
 	{ HANDLE_PATH, kind, CLASS_FILE, VALUE, base, path, NONE, NONE, value }
 #define PATHS(kind, base, path, base2, path2) \
 	{ HANDLE_PATH, kind, CLASS_FILE, VALUE, base, path, base2, path2, NONE }
+#define MADE(meaning, base, path, value) \
+	{ HANDLE_PATH, FRAME_OPEN, CLASS_FILE, meaning, base, path, NONE, NONE, value }
+#define XATTR(meaning, base, path, name) \
+	{ HANDLE_PATH, FRAME_XATTR, CLASS_FILE, meaning, base, path, NONE, name, NONE }
+#define FXATTR(meaning) \
+	{ HANDLE_DESCRIPTOR, FRAME_XATTR, CLASS_FILE, meaning, NONE, NONE, NONE, 1, NONE }
+#define WRITE(value) CALL(HANDLE_WRITE, FRAME_MODIFY, CLASS_FILE, value)
+#define CLOSE(value) CALL(HANDLE_CLOSE, FRAME_MODIFY, CLASS_FILE, value)
+#define MOUNT(kind, meaning, base, path, base2, path2, value) \
+	{ HANDLE_MOUNT, kind, CLASS_KERNEL, meaning, base, path, base2, path2, value }
 #define EXEC(base, path) \
 	{ HANDLE_PATH, FRAME_EXEC_REFUSED, CLASS_PROCESS, VALUE, base, path, NONE, NONE, NONE }
 #define CALL(handler, kind, class, value) \
@@ -94,6 +109,37 @@ struct call {
 	[260] = PATH(FRAME_CHOWN, 0, 1, 2),		/* fchownat */ \
 	[91] = CALL(HANDLE_DESCRIPTOR, FRAME_CHMOD, CLASS_FILE, 1),	/* fchmod */ \
 	[93] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1),	/* fchown */ \
+	[1] = WRITE(0),					/* write */ \
+	[18] = WRITE(0),				/* pwrite64 */ \
+	[20] = WRITE(0),				/* writev */ \
+	[296] = WRITE(0),				/* pwritev */ \
+	[328] = WRITE(0),				/* pwritev2 */ \
+	[40] = WRITE(0),				/* sendfile */ \
+	[326] = WRITE(2),				/* copy_file_range */ \
+	[275] = WRITE(2),				/* splice */ \
+	[3] = CLOSE(0),					/* close */ \
+	[33] = CLOSE(1),				/* dup2 */ \
+	[292] = CLOSE(1),				/* dup3 */ \
+	[436] = CALL(HANDLE_CLOSE_RANGE, FRAME_MODIFY, CLASS_FILE, 0),	/* close_range */ \
+	[76] = PATH(FRAME_TRUNCATE, NONE, 0, NONE),	/* truncate */ \
+	[77] = CALL(HANDLE_DESCRIPTOR, FRAME_TRUNCATE, CLASS_FILE, NONE),	/* ftruncate */ \
+	[83] = MADE(DIRECTORY, NONE, 0, 1),		/* mkdir */ \
+	[258] = MADE(DIRECTORY, 0, 1, 2),		/* mkdirat */ \
+	[133] = MADE(NODE, NONE, 0, 1),			/* mknod */ \
+	[259] = MADE(NODE, 0, 1, 2),			/* mknodat */ \
+	[188] = XATTR(VALUE, NONE, 0, 1),		/* setxattr */ \
+	[189] = XATTR(VALUE, NONE, 0, 1),		/* lsetxattr */ \
+	[190] = FXATTR(VALUE),				/* fsetxattr */ \
+	[463] = XATTR(VALUE, 0, 1, 3),			/* setxattrat */ \
+	[197] = XATTR(REMOVED, NONE, 0, 1),		/* removexattr */ \
+	[198] = XATTR(REMOVED, NONE, 0, 1),		/* lremovexattr */ \
+	[199] = FXATTR(REMOVED),			/* fremovexattr */ \
+	[466] = XATTR(REMOVED, 0, 1, 3),		/* removexattrat */ \
+	[165] = MOUNT(FRAME_MOUNT, VALUE, NONE, 0, NONE, 1, 3),	/* mount */ \
+	[429] = MOUNT(FRAME_MOUNT, ATTACHED, 0, 1, 2, 3, NONE),	/* move_mount */ \
+	[442] = MOUNT(FRAME_MOUNT, HOW, NONE, NONE, 0, 1, 3),	/* mount_setattr */ \
+	[166] = MOUNT(FRAME_UNMOUNT, VALUE, NONE, NONE, NONE, 0, NONE),	/* umount2 */ \
+	[155] = MOUNT(FRAME_PIVOT_ROOT, VALUE, NONE, 0, NONE, 1, NONE),	/* pivot_root */ \
 	[59] = EXEC(NONE, 0),				/* execve */ \
 	[322] = EXEC(0, 1),				/* execveat */ \
 	[42] = SOCKET(FRAME_CONNECT), \
@@ -165,6 +211,41 @@ struct call {
 	[94] = CALL(HANDLE_DESCRIPTOR, FRAME_CHMOD, CLASS_FILE, 1), \
 	[95] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1), \
 	[207] = CALL(HANDLE_DESCRIPTOR, FRAME_CHOWN, CLASS_FILE, 1), \
+	[4] = WRITE(0),					/* write */ \
+	[181] = WRITE(0),				/* pwrite64 */ \
+	[146] = WRITE(0),				/* writev */ \
+	[334] = WRITE(0),				/* pwritev */ \
+	[379] = WRITE(0),				/* pwritev2 */ \
+	[187] = WRITE(0),				/* sendfile */ \
+	[239] = WRITE(0),				/* sendfile64 */ \
+	[377] = WRITE(2),				/* copy_file_range */ \
+	[313] = WRITE(2),				/* splice */ \
+	[6] = CLOSE(0),					/* close */ \
+	[63] = CLOSE(1),				/* dup2 */ \
+	[330] = CLOSE(1),				/* dup3 */ \
+	[436] = CALL(HANDLE_CLOSE_RANGE, FRAME_MODIFY, CLASS_FILE, 0),	/* close_range */ \
+	[92] = PATH(FRAME_TRUNCATE, NONE, 0, NONE),	/* truncate */ \
+	[193] = PATH(FRAME_TRUNCATE, NONE, 0, NONE),	/* truncate64 */ \
+	[93] = CALL(HANDLE_DESCRIPTOR, FRAME_TRUNCATE, CLASS_FILE, NONE),	/* ftruncate */ \
+	[194] = CALL(HANDLE_DESCRIPTOR, FRAME_TRUNCATE, CLASS_FILE, NONE),	/* ftruncate64 */ \
+	[39] = MADE(DIRECTORY, NONE, 0, 1),		/* mkdir */ \
+	[296] = MADE(DIRECTORY, 0, 1, 2),		/* mkdirat */ \
+	[14] = MADE(NODE, NONE, 0, 1),			/* mknod */ \
+	[297] = MADE(NODE, 0, 1, 2),			/* mknodat */ \
+	[226] = XATTR(VALUE, NONE, 0, 1),		/* setxattr */ \
+	[227] = XATTR(VALUE, NONE, 0, 1),		/* lsetxattr */ \
+	[228] = FXATTR(VALUE),				/* fsetxattr */ \
+	[235] = XATTR(REMOVED, NONE, 0, 1),		/* removexattr */ \
+	[236] = XATTR(REMOVED, NONE, 0, 1),		/* lremovexattr */ \
+	[237] = FXATTR(REMOVED),			/* fremovexattr */ \
+	[463] = XATTR(VALUE, 0, 1, 3),			/* setxattrat */ \
+	[466] = XATTR(REMOVED, 0, 1, 3),		/* removexattrat */ \
+	[21] = MOUNT(FRAME_MOUNT, VALUE, NONE, 0, NONE, 1, 3),	/* mount */ \
+	[429] = MOUNT(FRAME_MOUNT, ATTACHED, 0, 1, 2, 3, NONE),	/* move_mount */ \
+	[442] = MOUNT(FRAME_MOUNT, HOW, NONE, NONE, 0, 1, 3),	/* mount_setattr */ \
+	[52] = MOUNT(FRAME_UNMOUNT, VALUE, NONE, NONE, NONE, 0, NONE),	/* umount2 */ \
+	[22] = MOUNT(FRAME_UNMOUNT, VALUE, NONE, NONE, NONE, 0, NONE),	/* umount */ \
+	[217] = MOUNT(FRAME_PIVOT_ROOT, VALUE, NONE, 0, NONE, 1, NONE),	/* pivot_root */ \
 	[11] = EXEC(NONE, 0), \
 	[358] = EXEC(0, 1), \
 	[362] = SOCKET(FRAME_CONNECT), \

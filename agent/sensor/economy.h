@@ -48,6 +48,14 @@ struct {
 	__type(value, struct merge_slot);
 } merge_slots SEC(".maps");
 
+/* What the repeats of a slot amounted to, of events that have an amount. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MERGE_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} merged_amounts SEC(".maps");
+
 struct event {
 	struct task_struct *task;
 	struct processor *processor;
@@ -55,6 +63,7 @@ struct event {
 	__u64 identity;
 	__u64 at_ns;
 	__u64 waiting;		/* bytes in the ring */
+	__u64 amount;		/* of what it tells, where events that merge add up */
 	__u32 repeats;
 	__u32 class;
 };
@@ -93,6 +102,7 @@ static __always_inline bool event_begin(struct event *e, __u32 class)
 	e->slot = 0;
 	e->identity = 0;
 	e->repeats = 0;
+	e->amount = 0;
 	e->class = class;
 	return e->processor;
 }
@@ -106,11 +116,27 @@ static __always_inline __u32 class_seen(__u32 class)
 
 #define COUNTERS(e) (&(e)->processor->classes[class_seen((e)->class)])
 
+/* What merged into an event adds to its amount; what another event left behind does not. */
+static __always_inline void add_merged(struct event *e, __u32 index, bool repeats, bool merges)
+{
+	__u64 *merged = e->amount ? bpf_map_lookup_elem(&merged_amounts, &index) : 0;
+
+	if (!merged)
+		return;
+	if (!repeats)
+		*merged = 0;
+	else if (merges)
+		__sync_fetch_and_add(merged, e->amount);
+	else
+		e->amount += __sync_lock_test_and_set(merged, 0);
+}
+
 /* It is being repeated: within the window after an identical one. */
 static __always_inline bool is_repeat(struct event *e)
 {
 	__u32 index = e->identity >> 51;
 	struct merge_slot *slot;
+	bool repeats, merges;
 
 	if (!e->identity || !merge_ms)
 		return false;
@@ -118,14 +144,14 @@ static __always_inline bool is_repeat(struct event *e)
 	if (!slot)
 		return false;
 	e->slot = slot;
-	if (slot->identity != e->identity)
-		return false;
-	if ((__u32)(e->at_ns / 1000000) - slot->at_ms < merge_ms) {
+	repeats = slot->identity == e->identity;
+	merges = repeats && (__u32)(e->at_ns / 1000000) - slot->at_ms < merge_ms;
+	add_merged(e, index, repeats, merges);
+	if (merges)
 		__sync_fetch_and_add(&slot->repeats, 1);
-		return true;
-	}
-	e->repeats = slot->repeats;
-	return false;
+	else if (repeats)
+		e->repeats = slot->repeats;
+	return merges;
 }
 
 /* Of the ring, in eighths: how far events of a class, and those that are rare, may fill it. */

@@ -83,6 +83,7 @@ enum frame_flag {
 	FRAME_CREATED = 1 << 3,
 	FRAME_TRUNCATED = 1 << 4,	/* the open emptied the file */
 	FRAME_ARGS_CUT = 1 << 5,	/* more arguments than fit */
+	FRAME_NODE = 1 << 6,		/* open: made, and not opened (mkdir, mknod); `value` is its mode, type included */
 };
 
 struct frame_head {
@@ -196,13 +197,34 @@ struct frame_trace {
 	__u32 request;
 };
 
-/* exec-refused, open, delete, rename, link, symlink, chmod, chown, memfd, kexec: path, second path. Of a symlink the first is its text. */
+/*
+ * exec-refused, open, delete, rename, link, symlink, chmod, chown, memfd, truncate, xattr, kexec: path, second path. Of a
+ * symlink the first is its text; of an xattr the second is the attribute's name, and `value` 1 where it was removed.
+ */
 struct frame_file {
 	struct frame_head head;
 	struct frame_actor actor;
 	struct frame_object object;
 	__u32 flags;
 	__u32 value;		/* mode or owner that was asked for; of a kexec 1: from a file */
+};
+
+/* modify: path, empty where the kernel's object was gone; `bytes` also of the merged ones */
+struct frame_modify {
+	struct frame_head head;
+	struct frame_actor actor;
+	struct frame_object object;
+	__u64 bytes;
+	__u32 flags;
+	__u32 zero;
+};
+
+/* mount, unmount, pivot-root: paths of the source (the new root) and of the target; string type of the file system */
+struct frame_mount {
+	struct frame_head head;
+	struct frame_actor actor;
+	__u32 flags;
+	__u32 options;		/* as mount(2) has them */
 };
 
 /* connect, accept, listen: path of a Unix socket (one string; "@" begins an abstract name) */
@@ -280,6 +302,8 @@ _Static_assert(sizeof(struct frame_exit) == 64, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_change) == 88, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_trace) == 72, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_file) == 96, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_modify) == 104, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_mount) == 64, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_socket) == 96, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_named) == 64, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_target) == 80, "frame layout is a contract");

@@ -124,6 +124,29 @@ static void observed(void)
 	begin(&bpf, sizeof(bpf)), TEXT("on_exit"), end();
 }
 
+static void mount(uint16_t kind, uint32_t flags, uint32_t options)
+{
+	struct frame_mount f = { head(kind), actor(), flags, options };
+
+	begin(&f, sizeof(f));
+}
+
+static void files(void)
+{
+	value = 10000;
+	struct frame_modify walked = { head(FRAME_MODIFY), actor(), object(), 6000000000ull, FRAME_OBJECT, 0 };
+	struct frame_modify gone = { head(FRAME_MODIFY), actor(), object(), 1, FRAME_OBJECT, 0 };
+
+	begin(&walked, sizeof(walked)), TEXT("/etc/ssh/sshd_config"), TEXT(""), end();
+	begin(&gone, sizeof(gone)), TEXT(""), TEXT(""), end();
+	file(FRAME_TRUNCATE, FRAME_OBJECT), TEXT("/tmp/x"), TEXT(""), TEXT(""), TEXT(""), end();
+	file(FRAME_XATTR, FRAME_ARGUMENT), TEXT("/usr"), TEXT("bin/ping"), TEXT(""), TEXT("security.capability"), end();
+	file(FRAME_OPEN, FRAME_ARGUMENT | FRAME_NODE), TEXT("/dev"), TEXT("sda"), TEXT(""), TEXT(""), end();
+	mount(FRAME_MOUNT, 0, 3), TEXT(""), TEXT("tmpfs"), TEXT("/mnt"), TEXT(""), TEXT("tmpfs"), end();
+	mount(FRAME_UNMOUNT, FRAME_ARGUMENT, 0), TEXT(""), TEXT(""), TEXT("/srv"), TEXT("../mnt"), TEXT(""), end();
+	mount(FRAME_PIVOT_ROOT, FRAME_ARGUMENT, 0), TEXT("/"), TEXT("new"), TEXT("/"), TEXT("new/old"), TEXT(""), end();
+}
+
 static void target(uint16_t kind, uint32_t uid, uint32_t what, uint32_t more)
 {
 	struct frame_target f = { head(kind), actor(), 800000000004ull, 74, uid, what, more };
@@ -176,6 +199,7 @@ int main(void)
 	begin(&hello, sizeof(hello)), TEXT("0.1.0"), end();
 	begin(&counters, sizeof(counters)), end();
 	observed();
+	files();
 	privilege();
 	kernel();
 	return 0;

@@ -3,7 +3,9 @@
  * The sensor's kernel half. Read this file first: what is seen, where, and what is told about it.
  *
  *	on-process.h	fork, exec, exit		each at its own tracepoint
+ *	on-write.h	written: told at the end		also at exec and exit
  *	on-file.h	opened, named, changed		\
+ *	on-mount.h	mounted, unmounted		|
  *	on-socket.h	connected, listening		 } system calls: all at sys_exit, which leaves after one table look-up
  *	on-privilege.h	credentials, ptrace, namespaces	 } (calls.h) for those that do not matter
  *	on-access.h	other processes, signals	 }
@@ -22,8 +24,10 @@
 #include <bpf/bpf_core_read.h>
 #include "economy.h"
 #include "call.h"
+#include "on-write.h"
 #include "on-process.h"
 #include "on-file.h"
+#include "on-mount.h"
 #include "on-socket.h"
 #include "on-privilege.h"
 #include "on-access.h"
@@ -50,6 +54,10 @@ struct {
 		[HANDLE_MEMFD] = (void *)&memfd_ended,
 		[HANDLE_REFUSED_MODULE] = (void *)&module_refused,
 		[HANDLE_UNREAD] = (void *)&unread,
+		[HANDLE_WRITE] = (void *)&written,
+		[HANDLE_CLOSE] = (void *)&closed,
+		[HANDLE_CLOSE_RANGE] = (void *)&range_closed,
+		[HANDLE_MOUNT] = (void *)&mounted,
 		[HANDLE_ACCESS] = (void *)&access_ended,
 		[HANDLE_SIGNAL] = (void *)&signal_ended,
 		[HANDLE_MEMORY] = (void *)&memory_ended,

@@ -19,6 +19,7 @@ struct kernel_id {
 
 struct list_head {
 	struct list_head *next;
+	struct list_head *prev;
 };
 
 struct hlist_node {
@@ -54,14 +55,21 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	__u32 s_dev;
+	struct file_system_type *s_type;
+	unsigned long s_magic;
 };
 
 struct inode {
 	__u16 i_mode;
 	struct kernel_id i_uid;
 	struct kernel_id i_gid;
+	unsigned int i_flags;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
@@ -77,12 +85,29 @@ struct dentry {
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+	int mnt_flags;
+};
+
+struct rb_node {
+	struct rb_node *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
 };
 
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	const char *mnt_devname;
+	struct rb_node mnt_node;
+};
+
+/* Before Linux 6.8. */
+struct mount___before {
+	struct list_head mnt_list;
 };
 
 struct path {
@@ -127,6 +152,12 @@ struct ns_common___before {
 
 struct mnt_namespace {
 	struct ns_common ns;
+	struct rb_root mounts;
+};
+
+/* Before Linux 6.8. */
+struct mnt_namespace___before {
+	struct list_head list;
 };
 
 struct net {
@@ -389,7 +420,17 @@ struct unix_sock {
 #define READ_IMPLIES_EXEC 0x400000
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
 #define S_IFCHR 0020000
-#define DEVICE_NULL (1u << 20 | 3)
+#define S_PRIVATE 0x200		/* i_flags: an inode of the kernel's own, as that of an eventfd */
+#define PROC_SUPER_MAGIC 0x9fa0
+#define DEVICE(major, minor) ((__u32)(major) << 20 | (minor))
+#define DEVICE_NULL DEVICE(1, 3)
+#define MNT_NOSUID 0x1
+#define MNT_NODEV 0x2
+#define MNT_NOEXEC 0x4
+#define MNT_READONLY 0x40
 
 #endif

@@ -78,7 +78,7 @@ static __always_inline int open_for_write(struct made_call *c, struct file *file
 	return 0;
 }
 
-static __always_inline int open_for_read(struct made_call *c, struct file *file, struct dentry *dentry)
+static __always_inline int open_for_read(struct made_call *c, struct file *file, struct dentry *dentry, bool raw)
 {
 	struct inode *inode = GET(file, f_inode);
 	struct record r;
@@ -91,7 +91,7 @@ static __always_inline int open_for_read(struct made_call *c, struct file *file,
 	push_empty(&r);
 	end = r.at;
 	push_path(&r, c->event.processor, c->event.task->fs, dentry, GET(file, f_path.mnt));
-	if (!is_watched(c->event.processor, AT(&r) + 2, end - r.at - 2, dentry) ||
+	if ((!raw && !is_watched(c->event.processor, AT(&r) + 2, end - r.at - 2, dentry)) ||
 	    !admit(&c->event, file_identity(c, dentry, inode, 0), true)) {
 		record_end(c->event.processor);
 		return 0;
@@ -107,14 +107,33 @@ static __always_inline bool is_null_device(struct file *file)
 	return (GET(inode, i_mode) & S_IFMT) == S_IFCHR && GET(inode, i_rdev) == DEVICE_NULL;
 }
 
+/* A disk, the machine's memory or a process's: whoever reads it passes every other check by. Told whether watched or not. */
+static __always_inline bool is_raw(struct file *file, struct dentry *dentry)
+{
+	struct inode *inode = GET(file, f_inode);
+	__u32 type = GET(inode, i_mode) & S_IFMT, device;
+	struct super_block *super;
+
+	if (type == S_IFBLK)
+		return true;
+	if (type == S_IFCHR) {
+		device = GET(inode, i_rdev);
+		return device == DEVICE(1, 1) || device == DEVICE(1, 2) || device == DEVICE(1, 4);	/* mem, kmem, port */
+	}
+	if (GET(dentry, d_name.len) != 3 || (load64(GET(dentry, d_name.name)) & 0xffffff) != ('m' | 'e' << 8 | 'm' << 16))
+		return false;
+	super = GET(inode, i_sb);
+	return GET(super, s_magic) == PROC_SUPER_MAGIC;
+}
+
 /* Most opens are to read what nobody watches: they leave before anything else is looked at. */
 HANDLER(open_ended)
 {
 	struct dentry *dentry;
 	struct made_call c;
 	struct file *file;
+	bool read, raw;
 	__u32 mode;
-	bool read;
 
 	if (result < 0)
 		return call_begin(&c, regs, result) ? open_refused(&c) : 0;
@@ -124,9 +143,28 @@ HANDLER(open_ended)
 	mode = GET(file, f_mode);
 	dentry = GET(file, f_path.dentry);
 	read = !(mode & (FMODE_WRITE | FMODE_CREATED));
-	if (mode & FMODE_PATH || (read ? !may_be_watched(dentry) : is_null_device(file)) || !call_begin(&c, regs, result))
+	raw = read && is_raw(file, dentry);
+	if (mode & FMODE_PATH || (read ? !raw && !may_be_watched(dentry) : is_null_device(file)) || !call_begin(&c, regs, result))
 		return 0;
-	return read ? open_for_read(&c, file, dentry) : open_for_write(&c, file, dentry, mode);
+	return read ? open_for_read(&c, file, dentry, raw) : open_for_write(&c, file, dentry, mode);
+}
+
+/* The name of an extended attribute stands where another call has its second path. */
+static __always_inline void push_second(struct made_call *c, struct record *r)
+{
+	if (c->what.kind != FRAME_XATTR) {
+		push_argument_path(c, r, c->what.base2, c->what.path2);
+		return;
+	}
+	push_user_string(r, c->event.processor->text, (void *)argument(c, c->what.path2));
+	push_empty(r);
+}
+
+static __always_inline __u32 asked_for(struct made_call *c)
+{
+	__u32 value = argument(c, c->what.value);
+
+	return c->what.meaning == DIRECTORY ? S_IFDIR | (value & ~S_IFMT) : c->what.meaning == REMOVED ? 1 : value;
 }
 
 HANDLER(path_ended)
@@ -142,14 +180,14 @@ HANDLER(path_ended)
 		give_up(&c.event);
 		return 0;
 	}
-	push_argument_path(&c, &r, c.what.base2, c.what.path2);
+	push_second(&c, &r);
 	if (c.what.kind == FRAME_SYMLINK) {
 		push_user_string(&r, c.event.processor->text, (void *)argument(&c, c.what.path));
 		push_empty(&r);
 	} else {
 		push_argument_path(&c, &r, c.what.base, c.what.path);
 	}
-	emit_file(&c, &r, 0, FRAME_ARGUMENT, argument(&c, c.what.value));
+	emit_file(&c, &r, 0, FRAME_ARGUMENT | (c.what.kind == FRAME_OPEN ? FRAME_NODE : 0), asked_for(&c));
 	return 0;
 }
 
@@ -160,6 +198,7 @@ HANDLER(descriptor_ended)
 	struct made_call c;
 	struct file *file;
 	struct record r;
+	__u64 identity;
 	__u32 value;
 
 	if (!call_begin(&c, regs, result))
@@ -167,17 +206,17 @@ HANDLER(descriptor_ended)
 	file = file_of(c.event.task, argument(&c, 0));
 	if (!file)
 		return 0;
-	value = argument(&c, c.what.value);
+	value = asked_for(&c);
 	inode = GET(file, f_inode);
 	dentry = GET(file, f_path.dentry);
-	if (!admit(&c.event, mix(file_identity(&c, dentry, inode, c.error), value), true))
+	identity = c.what.kind == FRAME_XATTR ? 0 : mix(file_identity(&c, dentry, inode, c.error), value) | 1;
+	if (!admit(&c.event, identity, true))
 		return 0;
 	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
 		return 0;
 	}
-	push_empty(&r);
-	push_empty(&r);
+	push_second(&c, &r);
 	push_empty(&r);
 	push_path(&r, c.event.processor, c.event.task->fs, dentry, GET(file, f_path.mnt));
 	emit_file(&c, &r, inode, 0, value);

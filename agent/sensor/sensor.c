@@ -48,7 +48,7 @@ enum { EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
 static const char *const DEFAULT_WATCHES[] = {
 	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/security/opasswd",
 	"/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key", "/etc/krb5.keytab",
-	"/root/.ssh", "*/.ssh", "*/.aws", "*/.gnupg", "*/.kube",
+	"/proc/kcore", "/root/.ssh", "*/.ssh", "*/.aws", "*/.gnupg", "*/.kube",
 };
 
 /* Where libraries lie that packages installed. What is mapped from anywhere else to be run is told. */

@@ -53,7 +53,8 @@ export interface Socket {
   readonly unixPath: string;
 }
 
-export type PathOrigin = 'kernel' | 'argument';
+/** `remembered`: from an open that the agent saw; no frame says that of itself. */
+export type PathOrigin = 'kernel' | 'argument' | 'remembered';
 
 /** Whom an operation was about. `startNs` 0: the number alone is known, and the process was not found by it. */
 export interface Target {
@@ -158,7 +159,44 @@ export type FileFrame =
       readonly owner: number | undefined;
       readonly file: Inode | undefined;
     } & Actor)
-  | ({ readonly kind: 'memfd'; readonly name: string } & Actor);
+  | ({ readonly kind: 'memfd'; readonly name: string } & Actor)
+  /** Made and not opened: mkdir, mknod. `mode` holds the type. */
+  | ({ readonly kind: 'create'; readonly path: string; readonly origin: PathOrigin; readonly mode: number } & Actor)
+  /** Written, and closed. No path where the kernel's object was gone by then. */
+  | ({
+      readonly kind: 'modify';
+      readonly path: string;
+      readonly origin: PathOrigin;
+      readonly bytes: number;
+      readonly file: Inode;
+    } & Actor)
+  | ({
+      readonly kind: 'truncate';
+      readonly path: string;
+      readonly origin: PathOrigin;
+      readonly file: Inode | undefined;
+    } & Actor)
+  | ({
+      readonly kind: 'xattr';
+      readonly path: string;
+      readonly origin: PathOrigin;
+      /** Of the attribute, its namespace included. */
+      readonly name: string;
+      readonly removed: boolean;
+      readonly file: Inode | undefined;
+    } & Actor);
+
+export type MountFrame = {
+  readonly kind: 'mount' | 'unmount' | 'pivot-root';
+  /** What is mounted, or the new root. */
+  readonly source: string;
+  readonly target: string;
+  readonly origin: PathOrigin;
+  /** Type of the file system, empty where it is not known. */
+  readonly type: string;
+  /** Flags as mount(2) has them. */
+  readonly options: number;
+} & Actor;
 
 export type NetworkFrame = { readonly kind: 'connect' | 'accept' | 'listen'; readonly socket: Socket } & Actor;
 
@@ -220,7 +258,7 @@ export interface HelloFrame {
   readonly sensorVersion: string;
 }
 
-export type ObservedFrame = ProcessFrame | PrivilegeFrame | FileFrame | NetworkFrame | KernelFrame;
+export type ObservedFrame = ProcessFrame | PrivilegeFrame | FileFrame | MountFrame | NetworkFrame | KernelFrame;
 export type Frame = ObservedFrame | CountersFrame | HelloFrame;
 export type FrameKind = Frame['kind'];
 
@@ -249,6 +287,14 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
   chmod: 'file',
   chown: 'file',
   memfd: 'file',
+  create: 'file',
+  modify: 'file',
+  truncate: 'file',
+  xattr: 'file',
+
+  mount: 'kernel',
+  unmount: 'kernel',
+  'pivot-root': 'kernel',
 
   connect: 'network',
   accept: 'network',

@@ -9,6 +9,7 @@ import type { EventClass } from '#protocol/vocabulary.ts';
 import type { ClassCounters, Frame } from './frame.ts';
 import { FILE_FRAMES } from './frames/file.ts';
 import { KERNEL_FRAMES } from './frames/kernel.ts';
+import { MOUNT_FRAMES } from './frames/mount.ts';
 import { NETWORK_FRAMES } from './frames/network.ts';
 import { PRIVILEGE_FRAMES } from './frames/privilege.ts';
 import { PROCESS_FRAMES } from './frames/process.ts';
@@ -54,6 +55,7 @@ const DECODERS: readonly (((r: Reader) => Frame) | undefined)[] = Object.assign(
     ...PROCESS_FRAMES,
     ...PRIVILEGE_FRAMES,
     ...FILE_FRAMES,
+    ...MOUNT_FRAMES,
     ...NETWORK_FRAMES,
     ...KERNEL_FRAMES,
   ]),

@@ -48,6 +48,20 @@ function deedOf(record: ReleasedRecord): string {
       return `${actor} changed the permissions of ${path} to ${shown(record, 'file.mode') ?? 'others'}`;
     case 'file.owner.change':
       return `${actor} changed the owner of ${path}`;
+    case 'file.create':
+      return `${actor} made ${path}`;
+    case 'file.modify':
+      return `${actor} wrote ${path}`;
+    case 'file.truncate':
+      return `${actor} cut ${path}`;
+    case 'file.attribute.change':
+      return `${actor} changed the attribute ${shown(record, 'file.attribute.name') ?? 'of a withheld name'} of ${path}`;
+    case 'system.filesystem.mount':
+      return `${actor} mounted ${shown(record, 'system.device') ?? 'a file system'} on ${mountPointOf(record)}`;
+    case 'system.filesystem.unmount':
+      return `${actor} unmounted ${mountPointOf(record)}`;
+    case 'system.filesystem.root.change':
+      return `${actor} made ${path} the root directory`;
     case 'file.memory.create':
       return `${actor} made a file in memory`;
     case 'network.connect':
@@ -69,6 +83,8 @@ function deedOf(record: ReleasedRecord): string {
       return `${actor} caused ${record.event}`;
   }
 }
+
+const mountPointOf = (record: ReleasedRecord): string => shown(record, 'system.filesystem.mountpoint') ?? 'a directory';
 
 function peerOf(record: ReleasedRecord): string {
   const unix = shown(record, 'network.unix.path');

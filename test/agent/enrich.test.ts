@@ -279,6 +279,93 @@ const rows: readonly Row[] = [
     attributes: { 'file.owner.id': 1000, 'file.owner.name': 'alex', 'file.mode': '0644' },
   },
   {
+    name: 'a device is opened',
+    frame: openFrame({ file: inode({ mode: 0o60660 }) }),
+    event: 'file.open',
+    attributes: { 'file.type': 'block_device', 'file.mode': '0660' },
+  },
+  {
+    name: 'create',
+    frame: { kind: 'create', ...FILE_MADE, mode: 0o40755, ...actor() },
+    event: 'file.create',
+    attributes: { 'file.path': '/tmp/a', 'file.type': 'directory', 'file.mode': '0755' },
+  },
+  {
+    name: 'modify',
+    frame: { kind: 'modify', ...FILE_MADE, bytes: 4096, file: inode({}), ...actor() },
+    event: 'file.modify',
+    attributes: {
+      'file.path': '/tmp/a',
+      'file.path.origin': 'kernel',
+      'file.bytes_written': 4096,
+      'file.type': 'regular',
+      'file.inode': 131_077,
+    },
+  },
+  {
+    name: 'modify of what nobody remembers',
+    frame: { kind: 'modify', ...FILE_MADE, path: '', bytes: 1, file: inode({}), ...actor() },
+    event: 'file.modify',
+    attributes: { 'file.path': undefined, 'file.path.origin': undefined, 'file.bytes_written': 1 },
+  },
+  {
+    name: 'truncate',
+    frame: { kind: 'truncate', ...FILE_MADE, file: inode({}), ...actor() },
+    event: 'file.truncate',
+    attributes: { 'file.path': '/tmp/a', 'file.path.origin': 'kernel', 'file.device': '254:0' },
+  },
+  {
+    name: 'xattr',
+    frame: {
+      kind: 'xattr',
+      ...FILE_MADE,
+      name: 'security.capability',
+      removed: true,
+      file: undefined,
+      ...actor(undefined, undefined, { errno: 1 }),
+    },
+    event: 'file.attribute.change',
+    attributes: {
+      'file.path': '/tmp/a',
+      'file.attribute.name': 'security.capability',
+      'file.attribute.action': 'remove',
+      'file.inode': undefined,
+      'error.type': 'EPERM',
+    },
+  },
+  {
+    name: 'mount',
+    frame: {
+      kind: 'mount',
+      source: '/dev/vda1',
+      target: '/mnt',
+      origin: 'kernel',
+      type: 'ext4',
+      options: 0x100b,
+      ...actor(),
+    },
+    event: 'system.filesystem.mount',
+    attributes: {
+      'system.device': '/dev/vda1',
+      'system.filesystem.mountpoint': '/mnt',
+      'file.path.origin': 'kernel',
+      'system.filesystem.type': 'ext4',
+      'system.filesystem.options': ['ro', 'nosuid', 'noexec', 'bind'],
+    },
+  },
+  {
+    name: 'unmount',
+    frame: { kind: 'unmount', source: '', target: '/mnt', origin: 'argument', type: '', options: 0, ...actor() },
+    event: 'system.filesystem.unmount',
+    attributes: { 'system.filesystem.mountpoint': '/mnt', 'file.path.origin': 'argument' },
+  },
+  {
+    name: 'pivot-root',
+    frame: { kind: 'pivot-root', source: '/new', target: '/old', origin: 'argument', type: '', options: 0, ...actor() },
+    event: 'system.filesystem.root.change',
+    attributes: { 'file.path': '/new', 'system.filesystem.mountpoint': '/old' },
+  },
+  {
     name: 'memfd',
     frame: { kind: 'memfd', name: 'payload', ...actor() },
     event: 'file.memory.create',
@@ -475,6 +562,18 @@ for (const { name, frame, event, attributes } of rows) {
 
 test('every kind of frame has its row', () => {
   expect(new Set(rows.map(({ frame }) => frame.kind))).toEqual(new Set(Object.keys(CLASS_OF_FRAME)));
+});
+
+test('a file that was gone when it was closed has the name that it was opened by', () => {
+  const written = enrich(openFrame({ write: true, path: '/tmp/gone' }), {
+    kind: 'modify',
+    path: '',
+    origin: 'kernel',
+    bytes: 5,
+    file: inode({}),
+    ...actor(),
+  });
+  expect(written.attributes).toMatchObject({ 'file.path': '/tmp/gone', 'file.path.origin': 'remembered' });
 });
 
 test('a child that runs another program has its parent above it, and its own name from then on', () => {

@@ -1,13 +1,30 @@
 /** Frames about files: opened, named, changed. */
 import { posix } from 'node:path';
 import type { Frame } from '../frame.ts';
-import { absolute, actorOf, CREATED, filePart, TRUNCATED, WRITE, type Decoders, type Reader } from './reader.ts';
+import {
+  absolute,
+  ACTOR_END,
+  actorOf,
+  CREATED,
+  filePart,
+  FrameError,
+  inodeOf,
+  NODE,
+  OBJECT,
+  TRUNCATED,
+  WRITE,
+  type Decoders,
+  type Reader,
+} from './reader.ts';
 
 const NONE = 4_294_967_295;
 
 /** By far the most frequent: written out, so that it is one object and nothing else. */
 function openFrame(r: Reader): Frame {
   const part = filePart(r);
+  if ((part.flags & NODE) !== 0) {
+    return { kind: 'create', path: part.path, origin: part.origin, mode: part.value, ...actorOf(r) };
+  }
   return {
     kind: 'open',
     path: part.path,
@@ -62,6 +79,25 @@ function memfdFrame(r: Reader): Frame {
   return { kind: 'memfd', name: filePart(r).path.replace(/^memfd:/, ''), ...actorOf(r) };
 }
 
+function modifyFrame(r: Reader): Frame {
+  r.strings(104);
+  const path = absolute(r.string(), r.string());
+  r.done();
+  if (r.u32(96) !== OBJECT) throw new FrameError('bad-field', 'a flag that has no meaning');
+  r.zero(100);
+  return { kind: 'modify', path, origin: 'kernel', bytes: r.u64(88), file: inodeOf(r, ACTOR_END), ...actorOf(r) };
+}
+
+function truncateFrame(r: Reader): Frame {
+  const { path, origin, file } = filePart(r);
+  return { kind: 'truncate', path, origin, file, ...actorOf(r) };
+}
+
+function xattrFrame(r: Reader): Frame {
+  const { path, target, origin, file, value } = filePart(r);
+  return { kind: 'xattr', path, origin, name: target, removed: value === 1, file, ...actorOf(r) };
+}
+
 export const FILE_FRAMES: Decoders = [
   [10, openFrame],
   [11, deleteFrame],
@@ -71,4 +107,7 @@ export const FILE_FRAMES: Decoders = [
   [15, chmodFrame],
   [16, chownFrame],
   [17, memfdFrame],
+  [23, modifyFrame],
+  [24, truncateFrame],
+  [25, xattrFrame],
 ];

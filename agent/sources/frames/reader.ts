@@ -29,6 +29,7 @@ export const WRITE = 4;
 export const CREATED = 8;
 export const TRUNCATED = 16;
 export const ARGS_CUT = 32;
+export const NODE = 64;
 
 /** A frame: its fixed part by offset, its strings one after the other. */
 export class Reader {
@@ -180,7 +181,7 @@ export interface FilePart {
   readonly value: number;
 }
 
-const FILE_FLAGS = ARGUMENT | OBJECT | WRITE | CREATED | TRUNCATED;
+const FILE_FLAGS = ARGUMENT | OBJECT | WRITE | CREATED | TRUNCATED | NODE;
 
 export function filePart(r: Reader): FilePart {
   r.strings(96);

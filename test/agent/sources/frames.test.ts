@@ -40,7 +40,7 @@ const credentials = (n: number): object => ({
 });
 const counters = (seen: number): object => ({ seen, emitted: seen - 6, merged: 3, sampled: 2, lost: 1 });
 
-const EXPECTED: readonly object[] = [
+const OBSERVED: readonly object[] = [
   { kind: 'hello', atNs: 1_000_000_000_011, instance: 0x0123456789abcdefn, sensorVersion: '0.1.0' },
   {
     kind: 'counters',
@@ -163,6 +163,49 @@ const EXPECTED: readonly object[] = [
   { kind: 'bpf-load', name: 'on_exit', programType: 26, ...actor(220) },
 ];
 
+/** Of files: numbered from 10,000. */
+const FILES: readonly object[] = [
+  {
+    kind: 'modify',
+    path: '/etc/ssh/sshd_config',
+    origin: 'kernel',
+    bytes: 6_000_000_000,
+    file: object(10_030),
+    ...actor(10_020),
+  },
+  { kind: 'modify', path: '', origin: 'kernel', bytes: 1, file: object(10_060), ...actor(10_050) },
+  { kind: 'truncate', path: '/tmp/x', origin: 'kernel', file: object(10_090), ...actor(10_080) },
+  {
+    kind: 'xattr',
+    path: '/usr/bin/ping',
+    origin: 'argument',
+    name: 'security.capability',
+    removed: false,
+    file: undefined,
+    ...actor(10_110),
+  },
+  { kind: 'create', path: '/dev/sda', origin: 'argument', mode: 0o640, ...actor(10_130) },
+  {
+    kind: 'mount',
+    source: 'tmpfs',
+    target: '/mnt',
+    origin: 'kernel',
+    type: 'tmpfs',
+    options: 3,
+    ...actor(10_150),
+  },
+  { kind: 'unmount', source: '', target: '/mnt', origin: 'argument', type: '', options: 0, ...actor(10_170) },
+  {
+    kind: 'pivot-root',
+    source: '/new',
+    target: '/new/old',
+    origin: 'argument',
+    type: '',
+    options: 0,
+    ...actor(10_190),
+  },
+];
+
 const target = { targetPid: 74, targetStartNs: 800_000_000_004 };
 
 const EXPECTED_PRIVILEGE: readonly object[] = [
@@ -204,7 +247,7 @@ const EXPECTED_KERNEL: readonly object[] = [
 ];
 
 /** In the order in which golden.c writes its families. */
-const EXPECTED_ALL = [...EXPECTED, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL];
+const EXPECTED_ALL = [...OBSERVED, ...FILES, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL];
 
 /** Decoded frames, or the code with which they were refused; anything else that is thrown is a bug and goes on. */
 function outcome(bytes: Uint8Array): readonly Frame[] | string {
@@ -273,7 +316,7 @@ const REFUSED: readonly { readonly name: string; readonly bytes: Buffer; readonl
   { name: 'kind 0', bytes: changed(3, (f) => f.writeUInt16LE(0, 6)), code: 'bad-kind' },
   { name: 'an unknown kind', bytes: changed(3, (f) => f.writeUInt16LE(999, 6)), code: 'bad-kind' },
   { name: 'a filler that says something', bytes: changed(3, (f) => f.writeUInt32LE(1, 68)), code: 'bad-field' },
-  { name: 'an unknown flag', bytes: changed(10, (f) => f.writeUInt32LE(64, 88)), code: 'bad-field' },
+  { name: 'an unknown flag', bytes: changed(10, (f) => f.writeUInt32LE(1 << 20, 88)), code: 'bad-field' },
   { name: 'an access of no kind', bytes: changed(34, (f) => f.writeUInt32LE(4, 72)), code: 'bad-field' },
   { name: 'a signal with more', bytes: changed(35, (f) => f.writeUInt32LE(1, 76)), code: 'bad-field' },
   { name: 'memory of no kind', bytes: changed(36, (f) => f.writeUInt32LE(5, 96)), code: 'bad-field' },
