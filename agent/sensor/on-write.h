@@ -30,6 +30,10 @@ struct {
 	__type(value, struct written);
 } written_files SEC(".maps");
 
+/* How many of them fall on each place: nearly every close is of nothing written, and learns it here. */
+#define PLACES 4096
+__u32 written_places[PLACES];
+
 /* The descriptors of a process among which there may be written ones. */
 struct writer {
 	__u32 lowest;
@@ -46,6 +50,14 @@ struct {
 static __always_inline __u64 written_key(struct task_struct *task, __u32 descriptor)
 {
 	return (__u64)task->tgid << 32 | descriptor;
+}
+
+static __always_inline __u32 *place_of(struct task_struct *task, __u32 descriptor)
+{
+	__u32 place = task->tgid * 31 + descriptor;
+
+	barrier_var(place);
+	return &written_places[place & (PLACES - 1)];
 }
 
 /* Freed memory keeps its bytes for a while, and another file may have got it: only if everything still fits is it the same. */
@@ -93,12 +105,16 @@ static __always_inline void tell_written(struct event *e, struct written *w)
 }
 
 /* Of two threads that find the same end only one takes it. */
-static __always_inline void end_written(__u64 key, struct written *found)
+static __always_inline void end_written(struct task_struct *task, __u32 descriptor, struct written *found)
 {
+	__u64 key = written_key(task, descriptor);
 	struct written w = *found;
 	struct event e;
 
-	if (!bpf_map_delete_elem(&written_files, &key) && event_begin(&e, CLASS_FILE))
+	if (bpf_map_delete_elem(&written_files, &key))
+		return;
+	__sync_fetch_and_add(place_of(task, descriptor), -1);
+	if (event_begin(&e, CLASS_FILE))
 		tell_written(&e, &w);
 }
 
@@ -133,7 +149,9 @@ static __always_inline void begin_written(struct task_struct *task, __u32 descri
 	w.mnt = as_number(e.processor, GET(file, f_path.mnt));
 	w.inode = as_number(e.processor, inode);
 	fill_object(&w.object, inode);
-	if (!writer_noted(task, descriptor) || bpf_map_update_elem(&written_files, &key, &w, BPF_ANY))
+	if (writer_noted(task, descriptor) && !bpf_map_update_elem(&written_files, &key, &w, BPF_NOEXIST))
+		__sync_fetch_and_add(place_of(task, descriptor), 1);
+	else
 		tell_written(&e, &w);
 }
 
@@ -183,7 +201,7 @@ HANDLER(written)
 		return 0;
 	}
 	if (w)		/* Its end was not seen, and another file has its number. */
-		end_written(key, w);
+		end_written(task, descriptor, w);
 	begin_written(task, descriptor, file, inode, result);
 	return 0;
 }
@@ -193,10 +211,13 @@ HANDLER(closed)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 descriptor = descriptor_of(task, regs);
 	__u64 key = written_key(task, descriptor);
-	struct written *w = bpf_map_lookup_elem(&written_files, &key);
+	struct written *w;
 
+	if (!*place_of(task, descriptor))
+		return 0;
+	w = bpf_map_lookup_elem(&written_files, &key);
 	if (w && w->file != (__u64)file_of(task, descriptor))
-		end_written(key, w);
+		end_written(task, descriptor, w);
 	return 0;
 }
 
@@ -208,11 +229,12 @@ struct descriptors {
 static long end_step(__u32 step, struct descriptors *d)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 key = written_key(task, d->first + step);
+	__u32 descriptor = d->first + step;
+	__u64 key = written_key(task, descriptor);
 	struct written *w = bpf_map_lookup_elem(&written_files, &key);
 
-	if (w && (d->all || w->file != (__u64)file_of(task, d->first + step)))
-		end_written(key, w);
+	if (w && (d->all || w->file != (__u64)file_of(task, descriptor)))
+		end_written(task, descriptor, w);
 	return 0;
 }
 
