@@ -146,7 +146,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     blind: `${ARGUMENT} ${RING}`,
   },
   'file.modify': {
-    hook: 'exit of write, pwrite64, writev, pwritev, pwritev2, sendfile, copy_file_range, splice; told at close, close_range, dup2, dup3, exec, exit',
+    hook: 'exit of write, pwrite64, writev, pwritev, pwritev2, sendfile, copy_file_range, splice; told at close, close_range, dup2, dup3, tp_btf/sched_process_exec, tp_btf/sched_process_exit',
     kernel: '5.17',
     cost: CALL,
     blind: `Writes to mapped memory. ${RING} Each process tells what it wrote itself: what an inherited or passed descriptor’s other owners wrote, they tell. Of files that stay open nothing is told until they are closed. A file whose object was gone at the close has the path of its open, if that was seen. A change of a kernel parameter (sysctl) shows here and in file.open, as a file below /proc/sys.`,

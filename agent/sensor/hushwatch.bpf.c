@@ -85,6 +85,8 @@ HANDLER(on_sys_exit)
 		handler = compat_calls[number].handler;
 	else
 		handler = calls[number].handler;
+	if (handler == HANDLE_WRITE && !writes_file(regs))
+		return 0;
 	bpf_tail_call(ctx, &handlers, handler);
 	return 0;
 }

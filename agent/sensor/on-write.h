@@ -173,7 +173,15 @@ static __always_inline __u32 descriptor_of(struct task_struct *task, struct pt_r
 							       call_argument(regs, compat, 2);
 }
 
-/* Most writes are to sockets and pipes: they leave before anything else is looked at. */
+/* Most writes are to sockets and pipes: they leave here, before the tail call. */
+static __always_inline bool writes_file(struct pt_regs *regs)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = file_of(task, descriptor_of(task, regs));
+
+	return file && is_file(GET(file, f_inode));
+}
+
 HANDLER(written)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
