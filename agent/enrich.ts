@@ -20,9 +20,10 @@ import type { UserNames } from './users.ts';
 
 export class Enricher {
   readonly #known: Known;
+  readonly #paths = new PathMemory();
 
   constructor(processes: ProcessTable, users: UserNames, clock: Clock) {
-    this.#known = { processes, users, clock, paths: new PathMemory() };
+    this.#known = { processes, users, clock };
   }
 
   enrich(frame: ObservedFrame): RawEvent {
@@ -56,7 +57,7 @@ export class Enricher {
       case 'modify':
       case 'truncate':
       case 'xattr':
-        return fileEvent(frame, this.#known);
+        return fileEvent(frame, this.#known, this.#paths);
 
       case 'mount':
       case 'unmount':

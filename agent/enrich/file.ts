@@ -1,14 +1,15 @@
 /** Files: opened, named, changed. */
 import type { Attributes, RawEvent } from '../event.ts';
 import type { FileFrame } from '../sources/frame.ts';
+import type { PathMemory } from './path-memory.ts';
 import { actorOf, device, errorName, eventOf, fileType, mode, objectOf, repeats, type Known } from './told.ts';
 
-export function fileEvent(frame: FileFrame, known: Known): RawEvent {
+export function fileEvent(frame: FileFrame, known: Known, paths: PathMemory): RawEvent {
   switch (frame.kind) {
     case 'open': {
       const process = known.processes.find(frame.pid, frame.startNs);
       const file = frame.file;
-      if (file !== undefined && frame.write) known.paths.note(file, frame.path);
+      if (file !== undefined && frame.write) paths.note(file, frame.path);
       return {
         name: 'file.open',
         time: known.clock.utc(frame.atNs),
@@ -84,7 +85,7 @@ export function fileEvent(frame: FileFrame, known: Known): RawEvent {
     case 'modify':
       return eventOf(known, 'file.modify', frame, {
         ...actorOf(known, frame),
-        ...nameOf(known, frame),
+        ...nameOf(frame, paths),
         'file.bytes_written': frame.bytes,
         'file.type': fileType(frame.file.mode),
         ...objectOf(known, frame.file),
@@ -109,8 +110,8 @@ export function fileEvent(frame: FileFrame, known: Known): RawEvent {
 }
 
 /** Walked from the object when it was closed; else the name under which it was opened, if that was seen. */
-function nameOf(known: Known, frame: Extract<FileFrame, { kind: 'modify' }>): Attributes {
+function nameOf(frame: Extract<FileFrame, { kind: 'modify' }>, paths: PathMemory): Attributes {
   if (frame.path !== '') return { 'file.path': frame.path, 'file.path.origin': frame.origin };
-  const path = known.paths.of(frame.file);
+  const path = paths.of(frame.file);
   return { 'file.path': path, 'file.path.origin': path === undefined ? undefined : 'remembered' };
 }

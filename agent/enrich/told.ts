@@ -7,13 +7,11 @@ import type { Attributes, RawEvent } from '../event.ts';
 import type { ProcessRecord, ProcessTable } from '../process-table.ts';
 import type { Credentials, Inode, Mapping, ObservedFrame, Target } from '../sources/frame.ts';
 import type { UserNames } from '../users.ts';
-import type { PathMemory } from './path-memory.ts';
 
 export interface Known {
   readonly processes: ProcessTable;
   readonly users: UserNames;
   readonly clock: Clock;
-  readonly paths: PathMemory;
 }
 
 const NOBODY = 4_294_967_295;
