@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CHECKOUT, counts, Stack, unaccounted, until } from '../e2e/stack.ts';
 import { memory } from './processes.ts';
+
+/** A collector that was behind catches up in this time, with as few batches left as are on their way at any moment. */
+const DRAIN_MS = 180_000;
+const FEW = 3;
 
 export const VICTIMS = ['sensor', 'agent', 'shipper', 'collector'] as const;
 type Victim = (typeof VICTIMS)[number];
@@ -139,6 +143,10 @@ class Soak {
   }
 }
 
+/** Batches without a receipt. */
+const waiting = (stack: Stack): number =>
+  readdirSync(join(stack.home, 'agent/spool')).filter((name) => name.endsWith('.batch')).length;
+
 const sum = (text: string | undefined): number => [...counts(text).values()].reduce((a, b) => a + b, 0);
 
 /** The first half with killings, the second without: a memory has a course only while its process lives. */
@@ -160,7 +168,7 @@ export async function soak(seconds: number, port: number, say: (line: string) =>
       const victim = VICTIMS[turn % VICTIMS.length] ?? 'agent';
       if (passed() < seconds / 2) await course.kill(victim);
       say(
-        `soak: ${passed().toFixed(0)} s; ${JSON.stringify(course.killed)}; ${sum(stack.statement().get('seen'))} seen`,
+        `soak: ${passed().toFixed(0)} s; ${JSON.stringify(course.killed)}; ${sum(stack.statement().get('seen'))} seen, ${waiting(stack)} batches wait`,
       );
     }
   } finally {
@@ -168,6 +176,7 @@ export async function soak(seconds: number, port: number, say: (line: string) =>
     rmSync(directory, { recursive: true, force: true });
   }
   await sleep(3_000);
+  await until(() => waiting(stack) <= FEW, DRAIN_MS, `the spool to empty; ${waiting(stack)} batches wait`);
   await stack.settled();
   const verification = stack.verify();
   await stack.stop();
