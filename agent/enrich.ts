@@ -67,6 +67,12 @@ export class Enricher {
       case 'connect':
       case 'accept':
       case 'listen':
+      case 'bind':
+      case 'send':
+      case 'socket':
+      case 'flow':
+      case 'dns-query':
+      case 'dns-answer':
         return networkEvent(frame, this.#known);
 
       case 'module-load':

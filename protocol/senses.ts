@@ -24,6 +24,9 @@ const ARGUMENT =
 const RING = 'The same done through io_uring is not a system call and is not seen.';
 const JOURNAL = 'one line of journalctl, on those alone that can matter';
 const WRITER = 'Root can write any line.';
+const PACKET = 'about 30 ns on each packet, 1 µs on those that are told';
+const DATAGRAM =
+  'A datagram that waited for its neighbour’s address and left before the call that sent it ended has no sender, and is told with the next one; so is what threads of the kernel send.';
 const NOTHING = 'Nothing that we know of, short of root.';
 
 const UNITS = 'systemd’s unit directories (units, drop-ins, links that enable), /etc/init.d, /etc/rc*.d';
@@ -218,13 +221,51 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // Network.
   'network.connect': {
-    hook: 'exit of connect',
+    hook: 'exit of connect; a peer that did not answer: tp_btf/inet_sock_set_state',
     kernel: '5.5',
     cost: CALL,
-    blind: `A call that never returns is seen when it does. ${RING}`,
+    blind: `A call that never returns is seen when it does. Of one that was refused before anything was sent the address is the caller’s, read at the exit; \`network.peer.origin\` says so. ${RING}`,
   },
   'network.accept': { hook: 'exit of accept, accept4', kernel: '5.5', cost: CALL, blind: RING },
   'network.listen': { hook: 'exit of listen', kernel: '5.5', cost: CALL, blind: RING },
+  'network.bind': {
+    hook: 'exit of bind',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `Streams, which are told when they listen or connect; netlink. A datagram socket that sends without binding is given a port by the kernel: network.send. ${RING}`,
+  },
+  'network.send': {
+    hook: 'tp_btf/net_dev_queue for UDP; exit of sendto, sendmsg, sendmmsg for Unix sockets and what was refused',
+    kernel: '5.11',
+    cost: PACKET,
+    blind: `${DATAGRAM} Only the first to each peer; a peer’s bytes are not counted. Unix: the path is the caller’s, of several messages in one call only the first, and none of a socket that was connected. UDP-Lite, ICMP, raw and packet sockets (their making is told), other families.`,
+  },
+  'network.socket.create': {
+    hook: 'exit of socket',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `Sockets that were inherited or passed; netlink but audit and connector. \`socketpair\` makes none of these. ${RING}`,
+  },
+  'network.flow.end': {
+    hook: 'tp_btf/inet_sock_set_state; its process from the exit of connect or accept',
+    kernel: '5.5',
+    cost: 'about 0.2 µs on connect and accept, 1 µs when the connection ends',
+    blind:
+      'Connections older than the sensor, and those beyond 16,384 at a time (the oldest are forgotten); those that nobody accepted; subflows of MPTCP; UDP, of which no bytes are counted. Who passes a connected socket on stays its process.',
+  },
+  'dns.query': {
+    hook: 'tp_btf/net_dev_queue, UDP to port 53',
+    kernel: '5.11',
+    cost: `${PACKET}; 2 µs for each question`,
+    blind: `${DATAGRAM} Names asked for by TCP, TLS (DoT), HTTPS (DoH), QUIC, or at another port; multicast DNS. Messages beyond 512 bytes are cut.`,
+  },
+  'dns.answer': {
+    hook: 'tp_btf/netif_receive_skb, UDP from port 53 that a question waits for',
+    kernel: '5.11',
+    cost: PACKET,
+    blind:
+      'As dns.query. An answer is told once, the first that matches in server, port and id. What a network driver leaves in pages of its own (long answers on virtio and others) is not read: the addresses that stand there are missing.',
+  },
 
   // Kernel.
   'kernel.module.load': {

@@ -260,6 +260,38 @@ export const ATTRIBUTES = define({
     'Path of a Unix socket; abstract names begin with @.',
     '/run/dbus/system_bus_socket',
   ),
+  'network.peer.origin': a(
+    'string',
+    'system',
+    '`argument`: the peer is what a refused caller, or one that sent to a path, said; else the kernel’s word.',
+    'argument',
+  ),
+  'network.socket.family': a(
+    'string',
+    'system',
+    'Of sockets that are neither of the Internet nor Unix: `vsock`, `packet`, `netlink`, `alg`, `other`.',
+    'packet',
+  ),
+  'network.socket.type': a('string', 'system', '`stream`, `dgram`, `raw`, `seqpacket`, …', 'raw'),
+  'network.socket.protocol': a(
+    'int',
+    'system',
+    'Protocol within the family: of IP its number, of packet sockets an Ethernet type.',
+    1,
+  ),
+  'network.vsock.peer.cid': a('int', 'system', 'Context id of the other virtual machine, 2 for the host.', 2),
+  'network.vsock.local.cid': a('int', 'system', 'Own context id.', 3),
+  'network.flow.direction': a('string', 'system', '`outbound`: we connected; `inbound`: we accepted.', 'outbound'),
+  'network.flow.sent.size': a('int', 'end-user', 'Bytes of payload sent, repetitions not counted.', 1280),
+  'network.flow.received.size': a('int', 'end-user', 'Bytes of payload received.', 48_122),
+  'network.flow.duration': a('double', 'timing', 'Seconds from connect or accept to the end.', 1.25),
+
+  // Name servers.
+  'dns.question.name': a('string', 'end-user', 'Name that was asked for, in lower case.', 'www.example.org'),
+  'dns.question.type': a('string', 'system', 'Type of record that was asked for.', 'AAAA'),
+  'dns.response.code': a('string', 'system', 'What the name server said: NOERROR, NXDOMAIN, …', 'NOERROR'),
+  'dns.answers': a('string[]', 'network-identity', 'Addresses that it gave.', ['203.0.113.7']),
+  'dns.malformed': a('boolean', 'system', 'Sent to or from port 53, and not a DNS message.', true),
 
   // Kernel.
   'kernel.module.name': a('string', 'system', 'Kernel module.', 'veth'),
@@ -421,14 +453,20 @@ const ACCOUNT = ['user.id', 'user.name'] as const;
 const GROUP = ['user.group.id', 'user.group.name', 'user.group.members.added', 'user.group.members.removed'] as const;
 const SERVICE = ['service.name', 'service.changes', 'file.path', 'file.path.verified'] as const;
 const TASK = ['task.name', 'task.scheduler', 'task.changes', 'user.name', 'file.path', 'file.path.verified'] as const;
-const SOCKET = [
+const SIDES = [
   'network.transport',
   'network.type',
   'network.peer.address',
   'network.peer.port',
   'network.local.address',
   'network.local.port',
+] as const;
+const SOCKET = [
+  ...SIDES,
   'network.unix.path',
+  'network.socket.family',
+  'network.vsock.peer.cid',
+  'network.vsock.local.cid',
 ] as const;
 /** Who logs on, and how. The process is the one that let them in. */
 const LOGON = [
@@ -690,9 +728,62 @@ export const EVENTS = events({
     'file.path.origin',
   ),
 
-  'network.connect': e('network', 'A socket was connected.', ...ACTOR, ...SOCKET),
+  'network.connect': e(
+    'network',
+    'A socket was connected, or could not be (error.type).',
+    ...ACTOR,
+    ...SOCKET,
+    'network.peer.origin',
+  ),
   'network.accept': e('network', 'A connection was accepted.', ...ACTOR, ...SOCKET),
   'network.listen': e('network', 'A socket listens.', ...ACTOR, ...SOCKET),
+  'network.bind': e(
+    'network',
+    'A socket that does not listen got an address of its own, or was refused one.',
+    ...ACTOR,
+    ...SOCKET,
+    'network.socket.type',
+  ),
+  'network.send': e('network', 'The first datagram of a socket to a peer.', ...ACTOR, ...SOCKET, 'network.peer.origin'),
+  'network.socket.create': e(
+    'network',
+    'A socket was made, or refused, that sees or says what others cannot: raw, packet, vsock, crypto, audit.',
+    ...ACTOR,
+    'network.type',
+    'network.socket.family',
+    'network.socket.type',
+    'network.socket.protocol',
+  ),
+  'network.flow.end': e(
+    'network',
+    'A TCP connection ended.',
+    ...ACTOR,
+    ...SIDES,
+    'network.flow.direction',
+    'network.flow.sent.size',
+    'network.flow.received.size',
+    'network.flow.duration',
+  ),
+  'dns.query': e(
+    'network',
+    'A name server was asked.',
+    ...ACTOR,
+    ...SIDES,
+    'dns.question.name',
+    'dns.question.type',
+    'dns.malformed',
+  ),
+  'dns.answer': e(
+    'network',
+    'A name server answered; the process is the one that had asked.',
+    ...ACTOR,
+    ...SIDES,
+    'dns.question.name',
+    'dns.question.type',
+    'dns.response.code',
+    'dns.answers',
+    'dns.malformed',
+  ),
 
   'kernel.module.load': e('kernel', 'A kernel module was loaded.', ...ACTOR, 'kernel.module.name'),
   'kernel.bpf.load': e(

@@ -156,7 +156,7 @@ export const TRANSFORMS: { readonly [D in TransformName]: TransformDefinition<Ex
   },
   prefix: {
     brief: 'a pseudonymous address that keeps which addresses share a network',
-    types: ['string'],
+    types: ['string', 'string[]'],
     nearClear: (transform) => transform.keep.length > 0,
     read: (reader) => {
       const { scope, domain, forever } = readPseudonymous(reader, 16);

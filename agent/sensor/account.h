@@ -53,16 +53,26 @@ static __always_inline __u64 mix(__u64 a, __u64 b)
 	return a ^ a >> 29;
 }
 
+static __always_inline __u64 name_of(__u32 pid, __u64 start_ns)
+{
+	return mix(mix(merge_seed, pid), start_ns);
+}
+
 static __always_inline __u64 process_name(struct task_struct *task)
 {
-	return mix(mix(merge_seed, task->tgid), task->group_leader->start_boottime);
+	return name_of(task->tgid, task->group_leader->start_boottime);
+}
+
+static __always_inline __u64 account_of(__u64 name)
+{
+	__u64 *sponsor = bpf_map_lookup_elem(&sponsors, &name);
+
+	return sponsor ? *sponsor : name;
 }
 
 static __always_inline __u64 account_name(struct task_struct *task)
 {
-	__u64 name = process_name(task), *sponsor = bpf_map_lookup_elem(&sponsors, &name);
-
-	return sponsor ? *sponsor : name;
+	return account_of(process_name(task));
 }
 
 static __always_inline __u64 price(__u32 eighths)
@@ -76,9 +86,9 @@ static __always_inline __u64 later(__u64 a, __u64 b)
 }
 
 /* False where the purse is overdrawn. */
-static __always_inline bool pays(struct task_struct *task, __u32 purse, __u64 now, __u32 eighths)
+static __always_inline bool pays(__u64 process, __u32 purse, __u64 now, __u32 eighths)
 {
-	__u64 name = account_name(task);
+	__u64 name = account_of(process);
 	struct account *account = bpf_map_lookup_elem(&accounts, &name);
 	struct account fresh = {};
 

@@ -21,6 +21,12 @@ static __always_inline __u64 call_number(const struct pt_regs *regs)
 	return regs->orig_ax;
 }
 
+/* What stands where a task's registers are saved: the number of a call, or -1 where an interrupt took it from its own code. */
+static __always_inline bool is_call(__s64 number)
+{
+	return number >= 0;
+}
+
 static __always_inline bool call_is_compat(const struct task_struct *task)
 {
 	return task->thread_info.status & TS_COMPAT;
@@ -35,6 +41,7 @@ static __always_inline __u64 call_argument(const struct pt_regs *regs, bool comp
 		case 2: return (__u32)regs->dx;
 		case 3: return (__u32)regs->si;
 		case 4: return (__u32)regs->di;
+		case 5: return (__u32)regs->bp;
 		}
 		return 0;
 	}
@@ -44,6 +51,7 @@ static __always_inline __u64 call_argument(const struct pt_regs *regs, bool comp
 	case 2: return regs->dx;
 	case 3: return regs->r10;
 	case 4: return regs->r8;
+	case 5: return regs->r9;
 	}
 	return 0;
 }

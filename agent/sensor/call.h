@@ -30,6 +30,17 @@ static __always_inline __u64 argument(struct made_call *c, __u32 n)
 	return call_argument(c->regs, c->compat, n);
 }
 
+/* A connection that nobody took: an error of connect alone. */
+static __always_inline bool is_unreachable(long result)
+{
+	return result == -ECONNREFUSED || result == -ETIMEDOUT || result == -EHOSTUNREACH || result == -ENETUNREACH;
+}
+
+static __always_inline bool result_is_told(long result)
+{
+	return result >= 0 || result == -EPERM || result == -EACCES || result == -EINPROGRESS || is_unreachable(result);
+}
+
 /* False: the event is not for us. Everything before this is what each system call of the machine costs. */
 static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs, long result)
 {
@@ -44,6 +55,8 @@ static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs
 	c->compat = call_is_compat(task);
 	__builtin_memcpy(&c->what, (const void *)(c->compat ? &compat_calls[number] : &calls[number]), sizeof(c->what));
 	if (c->what.class >= CLASS_COUNT || !class_watched(c->what.class))
+		return false;
+	if (is_unreachable(result) && c->what.class != CLASS_NETWORK)
 		return false;
 	if (c->what.class <= CLASS_NETWORK && is_excluded(task->tgid))
 		return false;

@@ -20,7 +20,7 @@ enum handler {
 	HANDLE_BPF,
 	HANDLE_MEMFD,
 	HANDLE_REFUSED_MODULE,
-	HANDLE_UNREAD,
+	HANDLE_SEND,
 	HANDLE_WRITE,
 	HANDLE_CLOSE,
 	HANDLE_CLOSE_RANGE,
@@ -72,6 +72,7 @@ struct call {
 #define CALL(handler, kind, class, value) \
 	{ handler, kind, class, VALUE, NONE, NONE, NONE, NONE, value }
 #define SOCKET(kind) CALL(HANDLE_SOCKET, kind, CLASS_NETWORK, NONE)
+#define SEND CALL(HANDLE_SEND, FRAME_SEND, CLASS_NETWORK, NONE)
 #define CREDENTIALS CALL(HANDLE_CREDENTIALS, FRAME_CREDENTIALS, CLASS_PRIVILEGE, NONE)
 #define MODULE CALL(HANDLE_REFUSED_MODULE, FRAME_MODULE_LOAD, CLASS_KERNEL, NONE)
 #define PRIVILEGE(handler, kind, meaning) \
@@ -146,6 +147,11 @@ struct call {
 	[43] = SOCKET(FRAME_ACCEPT),			/* accept */ \
 	[288] = SOCKET(FRAME_ACCEPT),			/* accept4 */ \
 	[50] = SOCKET(FRAME_LISTEN), \
+	[49] = SOCKET(FRAME_BIND), \
+	[41] = SOCKET(FRAME_SOCKET), \
+	[44] = SEND,					/* sendto */ \
+	[46] = SEND,					/* sendmsg */ \
+	[307] = SEND,					/* sendmmsg */ \
 	[105] = CREDENTIALS,				/* setuid */ \
 	[106] = CREDENTIALS,				/* setgid */ \
 	[113] = CREDENTIALS,				/* setreuid */ \
@@ -183,6 +189,9 @@ struct call {
 	[249] = KEY(2),					/* request_key */ \
 	[250] = KEY(0),					/* keyctl */ \
 }
+
+/* Packs the calls of sockets: which, and where their arguments lie. */
+#define SOCKETCALL 102
 
 #define COMPAT_CALLS { \
 	[5] = OPEN(NONE, 0, 1, VALUE), \
@@ -251,7 +260,12 @@ struct call {
 	[362] = SOCKET(FRAME_CONNECT), \
 	[364] = SOCKET(FRAME_ACCEPT), \
 	[363] = SOCKET(FRAME_LISTEN), \
-	[102] = CALL(HANDLE_UNREAD, 0, CLASS_NETWORK, 0),	/* socketcall */ \
+	[361] = SOCKET(FRAME_BIND), \
+	[359] = SOCKET(FRAME_SOCKET), \
+	[369] = SEND, \
+	[370] = SEND, \
+	[345] = SEND, \
+	[SOCKETCALL] = SOCKET(0), \
 	[23] = CREDENTIALS, \
 	[46] = CREDENTIALS, \
 	[70] = CREDENTIALS, \

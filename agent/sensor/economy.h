@@ -29,7 +29,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, ROOM_COUNT);
 	__type(key, __u32);
 	__type(value, struct processor);
 } processors SEC(".maps");
@@ -66,6 +66,7 @@ struct event {
 	__u64 amount;		/* of what it tells, where events that merge add up */
 	__u32 repeats;
 	__u32 class;
+	__u64 process;		/* name of who pays */
 };
 
 static __always_inline bool class_watched(__u32 class)
@@ -93,18 +94,25 @@ static __always_inline void count_lost(struct class_counters *counters)
 	__sync_fetch_and_add(&lost_events, 1);
 }
 
-static __always_inline bool event_begin(struct event *e, __u32 class)
+/* An event of a process that may not be the current one. */
+static __always_inline bool event_begin_for(struct event *e, __u32 class, __u64 process, __u32 room)
 {
-	__u32 zero = 0;
-
 	e->task = bpf_get_current_task_btf();
-	e->processor = bpf_map_lookup_elem(&processors, &zero);
+	e->processor = bpf_map_lookup_elem(&processors, &room);
 	e->slot = 0;
 	e->identity = 0;
 	e->repeats = 0;
 	e->amount = 0;
 	e->class = class;
+	e->process = process;
+	if (e->processor)
+		e->processor->room = room;
 	return e->processor;
+}
+
+static __always_inline bool event_begin(struct event *e, __u32 class)
+{
+	return event_begin_for(e, class, process_name(bpf_get_current_task_btf()), ROOM_TASK);
 }
 
 /* It is below CLASS_COUNT, and the verifier of Linux 6.1 forgets that when it is kept on the stack; it wants to see a mask. */
@@ -180,7 +188,7 @@ static __always_inline bool admit(struct event *e, __u64 identity, bool common)
 	}
 	e->waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 	eighths = e->waiting * 8 / ring_bytes;
-	if (!pays(e->task, common ? e->class : PURSE_RARE, e->at_ns, eighths)) {
+	if (!pays(e->process, common ? e->class : PURSE_RARE, e->at_ns, eighths)) {
 		counters->sampled++;
 		return false;
 	}

@@ -86,6 +86,12 @@ enum frame_flag {
 	FRAME_NODE = 1 << 6,		/* open: made, and not opened (mkdir, mknod); `value` is its mode, type included */
 };
 
+enum socket_flag {
+	SOCKET_ARGUMENT = 1 << 0,	/* the peer (of a bind: the own address) is what the caller said */
+	SOCKET_ACCEPTED = 1 << 1,	/* of a flow: the other side began it */
+	SOCKET_ANSWER = 1 << 2,		/* of DNS: the message was received */
+};
+
 struct frame_head {
 	__u32 size;		/* of the whole frame */
 	__u16 version;
@@ -227,7 +233,10 @@ struct frame_mount {
 	__u32 options;		/* as mount(2) has them */
 };
 
-/* connect, accept, listen: path of a Unix socket (one string; "@" begins an abstract name) */
+/*
+ * connect, accept, listen, bind, send, socket: path of a Unix socket (one string; "@" begins an abstract name).
+ * dns: the message, as far as it was kept. Of vsock an address is a context id and a port, both u32.
+ */
 struct frame_socket {
 	struct frame_head head;
 	struct frame_actor actor;
@@ -237,6 +246,16 @@ struct frame_socket {
 	__u16 local_port;
 	__u16 family;
 	__u16 protocol;
+	__u16 type;
+	__u16 flags;
+	__u32 zero;
+};
+
+struct frame_flow {
+	struct frame_socket socket;
+	__u64 sent;		/* payload, each byte once */
+	__u64 received;
+	__u64 lasted_ns;
 };
 
 /* access, signal, perf: what was done to which process; target_start_ns 0: by number only, the process was not found */
@@ -304,7 +323,8 @@ _Static_assert(sizeof(struct frame_trace) == 72, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_file) == 96, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_modify) == 104, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_mount) == 64, "frame layout is a contract");
-_Static_assert(sizeof(struct frame_socket) == 96, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_socket) == 104, "frame layout is a contract");
+_Static_assert(sizeof(struct frame_flow) == 128, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_named) == 64, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_target) == 80, "frame layout is a contract");
 _Static_assert(sizeof(struct frame_memory) == 104, "frame layout is a contract");

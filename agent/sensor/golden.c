@@ -84,7 +84,49 @@ static void socket(uint16_t kind, uint16_t family, uint16_t protocol)
 	}
 	f.peer_port = 443;
 	f.local_port = 48122;
+	f.type = family == 1 ? 5 : 1;
 	begin(&f, sizeof(f));
+}
+
+/* vsock: context id and port in place of an address. */
+static void vsock(uint16_t kind, uint16_t flags)
+{
+	struct frame_socket f = { .head = head(kind), .actor = actor(), .family = 40, .type = 1, .flags = flags };
+
+	memcpy(f.peer, (uint32_t[]){ 2, 1024 }, 8);
+	memcpy(f.local, (uint32_t[]){ ~0u, 70000 }, 8);
+	begin(&f, sizeof(f));
+}
+
+static void datagram(uint16_t kind, uint16_t flags)
+{
+	struct frame_socket f = { .head = head(kind), .actor = actor(), .peer = { 192, 0, 2, 53 }, .local = { 192, 0, 2, 10 },
+				  .peer_port = 53, .local_port = 48122, .family = 2, .protocol = 17, .type = 2, .flags = flags };
+
+	begin(&f, sizeof(f));
+}
+
+#define QUESTION "\3WwW\7example\3org\0\0\1\0\1"
+
+static void sockets(void)
+{
+	struct frame_flow flow = { { .head = { 0 } }, 1280, 5000000000, 1250000000 };
+
+	value = 20000;
+	vsock(FRAME_BIND, 0), TEXT(""), end();
+	datagram(FRAME_SEND, 0), TEXT(""), end();
+	socket(FRAME_SEND, 1, 0), ((struct frame_socket *)buffer)->flags = SOCKET_ARGUMENT, TEXT("@hidden"), end();
+	flow.socket = (struct frame_socket){ .head = head(FRAME_FLOW), .actor = actor(), .peer = { 203, 0, 113, 7 }, .local = { 192, 0, 2, 10 },
+					     .peer_port = 443, .local_port = 48122, .family = 2, .protocol = 6, .type = 1,
+					     .flags = SOCKET_ACCEPTED };
+	begin(&flow, sizeof(flow)), end();
+	socket(FRAME_SOCKET, 17, 0x0300), ((struct frame_socket *)buffer)->type = 3, TEXT(""), end();
+	datagram(FRAME_DNS, 0), TEXT("\x12\x34\1\0\0\1\0\0\0\0\0\0" QUESTION), end();
+	datagram(FRAME_DNS, SOCKET_ANSWER);
+	TEXT("\x12\x34\x81\x80\0\1\0\2\0\0\0\0" QUESTION "\xc0\14\0\1\0\1\0\0\0\x3c\0\4\xcb\0\x71\7"
+	     "\xc0\14\0\x1c\0\1\0\0\0\x3c\0\x10\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1");
+	end();
+	datagram(FRAME_DNS, SOCKET_ANSWER), TEXT("GET / HTTP/1.0\r\n"), end();
 }
 
 static void observed(void)
@@ -200,6 +242,7 @@ int main(void)
 	begin(&counters, sizeof(counters)), end();
 	observed();
 	files();
+	sockets();
 	privilege();
 	kernel();
 	return 0;

@@ -6,12 +6,13 @@
  *	on-write.h	written: told at the end		also at exec and exit
  *	on-file.h	opened, named, changed		\
  *	on-mount.h	mounted, unmounted		|
- *	on-socket.h	connected, listening		 } system calls: all at sys_exit, which leaves after one table look-up
+ *	on-socket.h	connected, bound, listening	 } system calls: all at sys_exit, which leaves after one table look-up
  *	on-privilege.h	credentials, ptrace, namespaces	 } (calls.h) for those that do not matter
  *	on-access.h	other processes, signals	 }
  *	on-memory.h	made executable			 }
  *	on-kernel.h	modules, BPF, another kernel	 }
  *	on-ring.h	io_uring			/
+ *	on-packet.h	first datagrams, DNS, flows	where packets pass and connections end
  *
  * A handler decides whether its event counts, asks admit() (economy.h), builds the record from the end to the beginning
  * (record.h), and emits it. What it tells comes from kernel objects; where none is left at the exit of a call (the path of an
@@ -29,6 +30,7 @@
 #include "on-file.h"
 #include "on-mount.h"
 #include "on-socket.h"
+#include "on-packet.h"
 #include "on-privilege.h"
 #include "on-access.h"
 #include "on-memory.h"
@@ -53,7 +55,7 @@ struct {
 		[HANDLE_BPF] = (void *)&bpf_ended,
 		[HANDLE_MEMFD] = (void *)&memfd_ended,
 		[HANDLE_REFUSED_MODULE] = (void *)&module_refused,
-		[HANDLE_UNREAD] = (void *)&unread,
+		[HANDLE_SEND] = (void *)&send_ended,
 		[HANDLE_WRITE] = (void *)&written,
 		[HANDLE_CLOSE] = (void *)&closed,
 		[HANDLE_CLOSE_RANGE] = (void *)&range_closed,
@@ -76,13 +78,13 @@ HANDLER(on_sys_exit)
 
 	if (number >= CALL_LIMIT || !(calls[number].handler | compat_calls[number].handler))
 		return 0;
-	if (result < 0 && result != -EPERM && result != -EACCES && result != -EINPROGRESS)
+	if (!result_is_told(result))
 		return 0;
 	/* The most frequent of all: nearly none asks for what matters, and a tail call costs more than the look. */
 	if (calls[number].handler == HANDLE_MEMORY && !may_execute(regs))
 		return 0;
 	if (call_is_compat(bpf_get_current_task_btf()))
-		handler = compat_calls[number].handler;
+		handler = number == SOCKETCALL ? packed_handler(regs) : compat_calls[number].handler;
 	else
 		handler = calls[number].handler;
 	if (handler == HANDLE_WRITE && !writes_file(regs))

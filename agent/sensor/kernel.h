@@ -255,6 +255,8 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
+	unsigned int flags;
 	struct mm_struct *mm;
 	int exit_code;
 	pid_t pid;
@@ -372,22 +374,68 @@ struct kernel_in6 {
 	__u8 bytes[16];
 };
 
+struct network {
+	struct net *net;
+};
+
 struct sock_common {
 	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
 	__u16 skc_dport;
 	__u16 skc_num;
 	__u16 skc_family;
+	unsigned char skc_state;
 	struct kernel_in6 skc_v6_daddr;
 	struct kernel_in6 skc_v6_rcv_saddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct {
+		struct kernel_count refs;
+	} sk_wmem_alloc;
 	__u16 sk_protocol;
+	__u16 sk_type;
+	struct socket *sk_socket;
+};
+
+struct inet_sock {
+	__u16 inet_sport;
+};
+
+struct tcp_sock {
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u64 bytes_received;
+};
+
+struct sockaddr_vm {
+	__u32 svm_port;
+	__u32 svm_cid;
+};
+
+struct vsock_sock {
+	struct sockaddr_vm local_addr;
+	struct sockaddr_vm remote_addr;
+};
+
+struct net_device {
+	struct network nd_net;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	__u16 protocol;
+	__u16 transport_header;
+	__u16 network_header;
+	__u32 tail;
+	unsigned char *head;
+	unsigned char *data;
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 

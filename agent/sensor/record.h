@@ -48,9 +48,15 @@ struct scratch {
 	__u8 bytes[2 * FRAME_MAX];
 };
 
+/*
+ * Each processor has two of everything: what the network does interrupts what a task does, also in the middle of a record
+ * or of counting.
+ */
+enum room { ROOM_TASK, ROOM_INTERRUPT, ROOM_COUNT };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, ROOM_COUNT);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -81,6 +87,7 @@ struct walk {
 struct processor {
 	struct class_counters classes[CLASS_COUNT];
 	__u64 unread;
+	__u32 room;
 	__u32 busy;
 	struct walk walk;
 	__u64 number;
@@ -101,11 +108,11 @@ struct processor {
 /* False where the processor's room is taken: a kernel that lets one program interrupt another on it. */
 static __always_inline bool record_begin(struct record *r, struct processor *p)
 {
-	__u32 zero = 0;
+	__u32 room = p->room;
 
 	if (p->busy)
 		return false;
-	r->bytes = bpf_map_lookup_elem(&scratches, &zero);
+	r->bytes = bpf_map_lookup_elem(&scratches, &room);
 	r->at = FRAME_MAX;
 	if (!r->bytes)
 		return false;

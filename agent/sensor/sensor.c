@@ -293,6 +293,11 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 		if (!(o->classes >> sensor->rodata->compat_calls[i].class & 1))
 			sensor->rodata->compat_calls[i].handler = HANDLE_NOTHING;
 	}
+	if (!(o->classes >> CLASS_NETWORK & 1)) {	/* Packets pass untouched. */
+		bpf_program__set_autoload(sensor->progs.on_datagram, false);
+		bpf_program__set_autoload(sensor->progs.on_answer, false);
+		bpf_program__set_autoload(sensor->progs.on_state, false);
+	}
 	for (unsigned i = 0; i < o->watch_count; i++)
 		set_watch_filter(sensor, o->watches[i]);
 	set_usual_places(sensor);
@@ -400,6 +405,8 @@ static int report(struct options *o)
 
 /* ---- Carrying ---- */
 
+#define ROOM_COUNT 2
+
 /* As in record.h, its beginning. */
 struct processor {
 	struct class_counters classes[CLASS_COUNT];
@@ -465,30 +472,36 @@ static void append_hello(struct carrier *c)
 	c->filled += hello.head.size;
 }
 
-/* All processors together. What they count while we add is in the next sum. */
-static struct frame_counters kernel_counters(struct carrier *c)
+static void add_counters(struct carrier *c, struct frame_counters *sum, uint32_t room)
 {
-	struct frame_counters sum = {};
 	int processors = libbpf_num_possible_cpus();
 	size_t size = (bpf_map__value_size(c->sensor->maps.processors) + 7) & ~7ull;
 	uint8_t *all = calloc((size_t)processors, size);
-	uint32_t zero = 0;
 
-	if (!all || bpf_map_lookup_elem(bpf_map__fd(c->sensor->maps.processors), &zero, all))
+	if (!all || bpf_map_lookup_elem(bpf_map__fd(c->sensor->maps.processors), &room, all))
 		die(1, "cannot read the counters: %s", strerror(errno));
 	for (int i = 0; i < processors; i++) {
 		const struct processor *each = (const struct processor *)(all + (size_t)i * size);
 
-		sum.unread += each->unread;
+		sum->unread += each->unread;
 		for (int class = 0; class < CLASS_COUNT; class++) {
-			sum.classes[class].seen += each->classes[class].seen;
-			sum.classes[class].emitted += each->classes[class].emitted;
-			sum.classes[class].merged += each->classes[class].merged;
-			sum.classes[class].sampled += each->classes[class].sampled;
-			sum.classes[class].lost += each->classes[class].lost;
+			sum->classes[class].seen += each->classes[class].seen;
+			sum->classes[class].emitted += each->classes[class].emitted;
+			sum->classes[class].merged += each->classes[class].merged;
+			sum->classes[class].sampled += each->classes[class].sampled;
+			sum->classes[class].lost += each->classes[class].lost;
 		}
 	}
 	free(all);
+}
+
+/* All processors together. What they count while we add is in the next sum. */
+static struct frame_counters kernel_counters(struct carrier *c)
+{
+	struct frame_counters sum = {};
+
+	for (uint32_t room = 0; room < ROOM_COUNT; room++)
+		add_counters(c, &sum, room);
 	return sum;
 }
 

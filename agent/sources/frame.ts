@@ -42,13 +42,24 @@ export interface Inode {
   readonly links: number;
 }
 
+export type SocketFamily = 'ipv4' | 'ipv6' | 'unix' | 'vsock' | 'packet' | 'netlink' | 'alg' | 'other';
+export type SocketType = 'stream' | 'dgram' | 'raw' | 'rdm' | 'seqpacket' | 'dccp' | 'packet' | 'other';
+
 export interface Socket {
-  readonly family: 'ipv4' | 'ipv6' | 'unix' | 'other';
+  readonly family: SocketFamily;
   readonly transport: 'tcp' | 'udp' | 'unix' | 'other';
+  readonly type: SocketType;
+  /** Within the family: of IP its protocol number, of packet sockets an Ethernet type. */
+  readonly protocol: number;
+  /** Of the peer (of a bind: of the own address): what the kernel used, or only what the caller asked for. */
+  readonly origin: PathOrigin;
   readonly peerAddress: string;
   readonly peerPort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Of vsock: virtual machines by number. */
+  readonly peerCid: number | undefined;
+  readonly localCid: number | undefined;
   /** Abstract names begin with @; empty for a pair without a name. */
   readonly unixPath: string;
 }
@@ -198,7 +209,29 @@ export type MountFrame = {
   readonly options: number;
 } & Actor;
 
-export type NetworkFrame = { readonly kind: 'connect' | 'accept' | 'listen'; readonly socket: Socket } & Actor;
+/** Undefined where the message was none. */
+export interface Question {
+  readonly name: string;
+  readonly type: string;
+}
+
+export type NetworkFrame = (
+  | { readonly kind: 'connect' | 'accept' | 'listen' | 'bind' | 'send' | 'socket' }
+  | {
+      readonly kind: 'flow';
+      readonly accepted: boolean;
+      readonly sent: number;
+      readonly received: number;
+      readonly lastedNs: number;
+    }
+  | { readonly kind: 'dns-query'; readonly question: Question | undefined }
+  | {
+      readonly kind: 'dns-answer';
+      readonly question: Question | undefined;
+      readonly code: string | undefined;
+      readonly addresses: readonly string[];
+    }
+) & { readonly socket: Socket } & Actor;
 
 export type KernelFrame =
   | ({ readonly kind: 'module-load'; readonly name: string } & Actor)
@@ -299,6 +332,12 @@ export const CLASS_OF_FRAME: Readonly<Record<ObservedFrame['kind'], EventClass>>
   connect: 'network',
   accept: 'network',
   listen: 'network',
+  bind: 'network',
+  send: 'network',
+  socket: 'network',
+  flow: 'network',
+  'dns-query': 'network',
+  'dns-answer': 'network',
 
   'module-load': 'kernel',
   'bpf-load': 'kernel',

@@ -37,13 +37,28 @@ function enrich(...frames: readonly ObservedFrame[]): RawEvent {
 const socket: Socket = {
   family: 'ipv4',
   transport: 'tcp',
+  type: 'stream',
+  protocol: 6,
+  origin: 'kernel',
   peerAddress: '203.0.113.7',
   peerPort: 443,
   localAddress: '192.0.2.10',
   localPort: 48_122,
+  peerCid: undefined,
+  localCid: undefined,
   unixPath: '',
 };
 const unix: Socket = { ...socket, family: 'unix', transport: 'unix', unixPath: '@hidden' };
+const vsock: Socket = {
+  ...socket,
+  family: 'vsock',
+  transport: 'other',
+  peerAddress: '',
+  localAddress: '',
+  peerPort: 1024,
+  peerCid: 2,
+};
+const nameServer: Socket = { ...socket, transport: 'udp', type: 'dgram', protocol: 17, peerPort: 53 };
 const PATHS = { path: '/tmp/a', target: '/tmp/b', origin: 'argument' as const };
 const SSHD = { targetPid: 4700, targetStartNs: 88_000_000_000, targetUid: 0 };
 const NOBODY = { targetPid: 0, targetStartNs: 0, targetUid: undefined };
@@ -405,6 +420,86 @@ const rows: readonly Row[] = [
     frame: { kind: 'listen', socket: { ...socket, peerAddress: '', peerPort: 0 }, ...actor() },
     event: 'network.listen',
     attributes: { 'network.peer.address': undefined, 'network.peer.port': undefined, 'network.local.port': 48_122 },
+  },
+  {
+    name: 'refused connect',
+    frame: { kind: 'connect', socket: { ...vsock, origin: 'argument' }, ...actor() },
+    event: 'network.connect',
+    attributes: {
+      'network.transport': undefined,
+      'network.socket.family': 'vsock',
+      'network.vsock.peer.cid': 2,
+      'network.vsock.local.cid': undefined,
+      'network.peer.address': undefined,
+      'network.peer.port': 1024,
+      'network.peer.origin': 'argument',
+    },
+  },
+  {
+    name: 'bind',
+    frame: { kind: 'bind', socket: { ...socket, type: 'dgram', peerAddress: '', peerPort: 0 }, ...actor() },
+    event: 'network.bind',
+    attributes: { 'network.socket.type': 'dgram', 'network.local.port': 48_122, 'network.peer.port': undefined },
+  },
+  {
+    name: 'send',
+    frame: { kind: 'send', socket: { ...unix, origin: 'argument' }, ...actor() },
+    event: 'network.send',
+    attributes: { 'network.unix.path': '@hidden', 'network.peer.origin': 'argument' },
+  },
+  {
+    name: 'socket',
+    frame: { kind: 'socket', socket: { ...unix, family: 'packet', type: 'raw', protocol: 3 }, ...actor() },
+    event: 'network.socket.create',
+    attributes: {
+      'network.type': undefined,
+      'network.socket.family': 'packet',
+      'network.socket.type': 'raw',
+      'network.socket.protocol': 3,
+    },
+  },
+  {
+    name: 'flow',
+    frame: { kind: 'flow', socket, accepted: false, sent: 12, received: 34, lastedNs: 1_500_000_000, ...actor() },
+    event: 'network.flow.end',
+    attributes: {
+      'network.peer.address': '203.0.113.7',
+      'network.flow.direction': 'outbound',
+      'network.flow.sent.size': 12,
+      'network.flow.received.size': 34,
+      'network.flow.duration': 1.5,
+    },
+  },
+  {
+    name: 'question',
+    frame: { kind: 'dns-query', socket: nameServer, question: { name: 'example.org', type: 'A' }, ...actor() },
+    event: 'dns.query',
+    attributes: {
+      'network.transport': 'udp',
+      'network.peer.port': 53,
+      'dns.question.name': 'example.org',
+      'dns.question.type': 'A',
+      'dns.malformed': undefined,
+    },
+  },
+  {
+    name: 'answer',
+    frame: {
+      kind: 'dns-answer',
+      socket: nameServer,
+      question: { name: 'example.org', type: 'A' },
+      code: 'NOERROR',
+      addresses: ['203.0.113.7'],
+      ...actor(),
+    },
+    event: 'dns.answer',
+    attributes: { 'dns.response.code': 'NOERROR', 'dns.answers': ['203.0.113.7'] },
+  },
+  {
+    name: 'no DNS',
+    frame: { kind: 'dns-answer', socket: nameServer, question: undefined, code: undefined, addresses: [], ...actor() },
+    event: 'dns.answer',
+    attributes: { 'dns.malformed': true, 'dns.question.name': undefined, 'dns.answers': undefined },
   },
   {
     name: 'module',

@@ -64,7 +64,7 @@ test('a file that is not there', () => {
 test('explain: a table for each event, in words', () => {
   const { status, stdout } = rules('explain', GENERIC, '--event', 'network.connect');
   expect(status).toBe(0);
-  expect(stdout).toContain('network.connect  A socket was connected.');
+  expect(stdout).toContain('network.connect  A socket was connected, or could not be (error.type).');
   expect(stdout).toMatch(
     /network\.peer\.address +network-identity +pseudonymous address that keeps which share a network, this node only, per epoch of 30 days; as they are: loopback, unspecified/,
   );

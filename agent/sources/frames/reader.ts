@@ -77,11 +77,23 @@ export class Reader {
 
   string(): string {
     const at = this.#next + 2;
+    const end = this.#stringEnd();
+    return end === at ? '' : this.#bytes.toString('utf8', at, end);
+  }
+
+  /** A string that is not text; only good while the chunk is. */
+  bytes(): Uint8Array {
+    const at = this.#next + 2;
+    return this.#bytes.subarray(at, this.#stringEnd());
+  }
+
+  #stringEnd(): number {
+    const at = this.#next + 2;
     if (at > this.#end) throw new FrameError('truncated', 'a frame ends where a string should begin');
     const end = at + this.#view.getUint16(this.#next, true);
     if (end > this.#end) throw new FrameError('truncated', 'a string reaches beyond its frame');
     this.#next = end;
-    return end === at ? '' : this.#bytes.toString('utf8', at, end);
+    return end;
   }
 
   /** Nothing may follow. */

@@ -40,6 +40,90 @@ const credentials = (n: number): object => ({
 });
 const counters = (seen: number): object => ({ seen, emitted: seen - 6, merged: 3, sampled: 2, lost: 1 });
 
+const STREAM = {
+  type: 'stream',
+  protocol: 0,
+  origin: 'kernel',
+  peerAddress: '',
+  localAddress: '',
+  peerPort: 443,
+  localPort: 48_122,
+  peerCid: undefined,
+  localCid: undefined,
+  unixPath: '',
+};
+const NAME_SERVER = {
+  ...STREAM,
+  family: 'ipv4',
+  transport: 'udp',
+  type: 'dgram',
+  protocol: 17,
+  peerAddress: '192.0.2.53',
+  localAddress: '192.0.2.10',
+  peerPort: 53,
+};
+const QUESTION = { name: 'www.example.org', type: 'A' };
+
+/** golden.c, sockets(). */
+const SOCKETS: readonly object[] = [
+  {
+    kind: 'bind',
+    socket: { ...STREAM, family: 'vsock', transport: 'other', peerPort: 1024, localPort: 70_000, peerCid: 2 },
+    ...actor(20_020),
+  },
+  { kind: 'send', socket: NAME_SERVER, ...actor(20_040) },
+  {
+    kind: 'send',
+    socket: {
+      ...STREAM,
+      family: 'unix',
+      transport: 'unix',
+      type: 'seqpacket',
+      origin: 'argument',
+      unixPath: '@hidden',
+    },
+    ...actor(20_060),
+  },
+  {
+    kind: 'flow',
+    socket: {
+      ...STREAM,
+      family: 'ipv4',
+      transport: 'tcp',
+      protocol: 6,
+      peerAddress: '203.0.113.7',
+      localAddress: '192.0.2.10',
+    },
+    accepted: true,
+    sent: 1280,
+    received: 5_000_000_000,
+    lastedNs: 1_250_000_000,
+    ...actor(20_080),
+  },
+  {
+    kind: 'socket',
+    socket: { ...STREAM, family: 'packet', transport: 'other', type: 'raw', protocol: 3 },
+    ...actor(20_100),
+  },
+  { kind: 'dns-query', question: QUESTION, socket: NAME_SERVER, ...actor(20_120) },
+  {
+    kind: 'dns-answer',
+    question: QUESTION,
+    code: 'NOERROR',
+    addresses: ['203.0.113.7', '2001:db8::1'],
+    socket: NAME_SERVER,
+    ...actor(20_140),
+  },
+  {
+    kind: 'dns-answer',
+    question: undefined,
+    code: undefined,
+    addresses: [],
+    socket: NAME_SERVER,
+    ...actor(20_160),
+  },
+];
+
 const OBSERVED: readonly object[] = [
   { kind: 'hello', atNs: 1_000_000_000_011, instance: 0x0123456789abcdefn, sensorVersion: '0.1.0' },
   {
@@ -123,38 +207,34 @@ const OBSERVED: readonly object[] = [
   {
     kind: 'connect',
     socket: {
+      ...STREAM,
       family: 'ipv4',
       transport: 'tcp',
+      protocol: 6,
       peerAddress: '203.0.113.7',
-      peerPort: 443,
       localAddress: '192.0.2.10',
-      localPort: 48_122,
-      unixPath: '',
     },
     ...actor(470),
   },
   {
     kind: 'accept',
     socket: {
+      ...STREAM,
       family: 'ipv6',
       transport: 'tcp',
+      protocol: 6,
       peerAddress: '2001:db8::1:0:0:1',
-      peerPort: 443,
       localAddress: '::ffff:c000:20a',
-      localPort: 48_122,
-      unixPath: '',
     },
     ...actor(490),
   },
   {
     kind: 'listen',
     socket: {
+      ...STREAM,
       family: 'unix',
       transport: 'unix',
-      peerAddress: '',
-      peerPort: 443,
-      localAddress: '',
-      localPort: 48_122,
+      type: 'seqpacket',
       unixPath: '/run/dbus/system_bus_socket',
     },
     ...actor(510),
@@ -247,7 +327,7 @@ const EXPECTED_KERNEL: readonly object[] = [
 ];
 
 /** In the order in which golden.c writes its families. */
-const EXPECTED_ALL = [...OBSERVED, ...FILES, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL];
+const EXPECTED_ALL = [...OBSERVED, ...FILES, ...SOCKETS, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL];
 
 /** Decoded frames, or the code with which they were refused; anything else that is thrown is a bug and goes on. */
 function outcome(bytes: Uint8Array): readonly Frame[] | string {
