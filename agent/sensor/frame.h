@@ -148,7 +148,7 @@ struct class_counters {
 /* Emitted counts the frames that stand before this one in the stream; seen is the sum of the others. */
 struct frame_counters {
 	struct frame_head head;
-	__u32 unread;		/* 32-bit socketcalls that connect, listen or accept: not unpacked */
+	__u32 unread;		/* 32-bit socketcalls whose arguments could not be read */
 	__u32 last;		/* 1: a goodbye, nothing follows; who is killed says none */
 	struct class_counters classes[CLASS_COUNT];
 };

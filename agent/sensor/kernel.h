@@ -409,16 +409,6 @@ struct tcp_sock {
 	__u64 bytes_received;
 };
 
-struct sockaddr_vm {
-	__u32 svm_port;
-	__u32 svm_cid;
-};
-
-struct vsock_sock {
-	struct sockaddr_vm local_addr;
-	struct sockaddr_vm remote_addr;
-};
-
 struct net_device {
 	struct network nd_net;
 };

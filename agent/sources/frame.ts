@@ -277,7 +277,7 @@ export interface CountersFrame {
   readonly kind: 'counters';
   readonly atNs: number;
   readonly classes: Readonly<Partial<Record<EventClass, ClassCounters>>>;
-  /** System calls that pack others and were not unpacked (32-bit `socketcall`): a blind spot, counted. */
+  /** 32-bit `socketcall`s whose arguments could not be read any more: a blind spot, counted. */
   readonly unread?: number;
   /** A goodbye: the sensor ends as it was asked to. */
   readonly isLast?: boolean;
