@@ -33,7 +33,8 @@ static __always_inline __u64 argument(struct made_call *c, __u32 n)
 /* A connection that nobody took: an error of connect alone. */
 static __always_inline bool is_unreachable(long result)
 {
-	return result == -ECONNREFUSED || result == -ETIMEDOUT || result == -EHOSTUNREACH || result == -ENETUNREACH;
+	return result == -ECONNREFUSED || result == -ETIMEDOUT || result == -EHOSTUNREACH || result == -ENETUNREACH ||
+	       result == -ECONNRESET;
 }
 
 static __always_inline bool result_is_told(long result)

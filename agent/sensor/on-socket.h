@@ -294,6 +294,8 @@ static __always_inline void fill_socket(struct socket_call *s, struct frame_sock
 		fill_inet(f, sock, kind);
 	else if (family == AF_VSOCK)
 		fill_vsock(f, sock);
+	if (family == AF_VSOCK && is_unreachable(c->result))
+		return;		/* It keeps whom it asked for. */
 	if (asked && (family == AF_INET || family == AF_INET6 || family == AF_VSOCK))
 		fill_refused(c, f, sock, (void *)s->given[1]);
 	else if (asked)

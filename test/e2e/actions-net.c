@@ -218,6 +218,11 @@ static void unusual(void)
 	MUST(bind(fd, (address *)&machine, sizeof(machine)));
 	MUST(listen(fd, 1));
 	close(fd);
+	MUST(fd = socket(AF_VSOCK, SOCK_STREAM, 0));
+	machine.svm_cid = VMADDR_CID_HOST, machine.svm_port = 70001;
+	if (connect(fd, (address *)&machine, sizeof(machine)))
+		printf("host %d\n", errno);
+	close(fd);
 }
 
 static void transfer(int from, int to, size_t bytes)

@@ -135,6 +135,7 @@ for (const reads of [[], ['--old-kernel']]) {
         { family: 'packet', type: 'raw', protocol: 3 },
         { family: 'netlink', type: 'raw', protocol: 9 },
         { family: 'vsock', type: 'stream' },
+        { family: 'vsock', type: 'stream' },
         { family: 'ipv4', type: 'raw', protocol: 1 },
       ]);
     });
@@ -153,6 +154,13 @@ for (const reads of [[], ['--old-kernel']]) {
         { ...dgram, family: 'unix', unixPath: `${at}/d32.sock` },
       ]);
       expect(sockets('listen')).toMatchObject([{ family: 'vsock', localPort: 70_000 }, { family: 'ipv4' }]);
+    });
+
+    test('another machine by number, where there is one to ask', () => {
+      const asked = { family: 'vsock', peerCid: 2, peerPort: 70_001, origin: 'kernel' };
+      const isTold = [104, 110, 111].includes(said('host'));
+      const told = seen.of('connect', did.pid).filter((frame) => socketOf(frame)[0]?.family === 'vsock');
+      expect(told).toMatchObject(isTold ? [{ errno: said('host'), socket: asked }] : []);
     });
 
     test('connections: bytes and time, of both sides; one that nobody took', () => {
