@@ -151,7 +151,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   'file.modify': {
     hook: 'exit of write, pwrite64, writev, pwritev, pwritev2, sendfile, copy_file_range, splice; told at close, close_range, dup2, dup3, tp_btf/sched_process_exec, tp_btf/sched_process_exit',
     kernel: '5.17',
-    cost: CALL,
+    cost: 'about 40 ns on a write to a socket or pipe, 130 ns on one to a file, 45 ns on a close; about 1 µs on those that are told',
     blind: `Writes to mapped memory. ${RING} Each process tells what it wrote itself: what an inherited or passed descriptor’s other owners wrote, they tell. Of files that stay open nothing is told until they are closed. A file whose object was gone at the close has the path of its open, if that was seen. A change of a kernel parameter (sysctl) shows here and in file.open, as a file below /proc/sys.`,
   },
   'file.truncate': {
