@@ -11,19 +11,38 @@ import { mountEvent } from './enrich/mount.ts';
 import { networkEvent } from './enrich/network.ts';
 import { PathMemory } from './enrich/path-memory.ts';
 import { privilegeEvent } from './enrich/privilege.ts';
-import { processEvent } from './enrich/process.ts';
+import { describeProcess, processEvent } from './enrich/process.ts';
 import type { Known } from './enrich/told.ts';
 import type { RawEvent } from './event.ts';
 import type { ProcessTable } from './process-table.ts';
-import type { ObservedFrame } from './sources/frame.ts';
+import type { CountersFrame, DescribedFrame, HelloFrame, ObservedFrame } from './sources/frame.ts';
 import type { UserNames } from './users.ts';
 
 export class Enricher {
   readonly #known: Known;
   readonly #paths = new PathMemory();
+  #processesLost = 0;
 
   constructor(processes: ProcessTable, users: UserNames, clock: Clock) {
     this.#known = { processes, users, clock };
+  }
+
+  /** Who lives already. */
+  learn(frame: DescribedFrame): void {
+    describeProcess(frame, this.#known);
+  }
+
+  /** What the sensor lost of processes makes us doubt what we know of them; it describes them anew. */
+  counted({ atNs, classes }: CountersFrame): void {
+    const lost = classes.process?.lost ?? 0;
+    if (lost > this.#processesLost) this.#known.processes.doubt(atNs);
+    this.#processesLost = lost;
+  }
+
+  /** Another sensor: between the last one and this one nothing was seen. */
+  met({ atNs }: HelloFrame): void {
+    this.#known.processes.doubt(atNs);
+    this.#processesLost = 0;
   }
 
   enrich(frame: ObservedFrame): RawEvent {

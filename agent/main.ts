@@ -26,7 +26,7 @@ import { merge } from './merge.ts';
 import { nodeFiles } from './node-files.ts';
 import { observe, record } from './pipeline.ts';
 import { preview } from './preview.ts';
-import { ProcessTable } from './process-table.ts';
+import { ProcessTable, sharesPids } from './process-table.ts';
 import { takeReceipts } from './receipts.ts';
 import { beginLife, crashed, endLife, rulesChanged, SensorLives } from './self.ts';
 import { openFrameSource } from './sources/ebpf.ts';
@@ -112,8 +112,9 @@ async function run(config: AgentConfig): Promise<number> {
   const before = beginLife(config.spool, herald.boot);
   const clock = new SystemClock();
   const users = new UserNames();
-  const processes = new ProcessTable();
-  processes.scan();
+  // The sensor describes who lives; /proc is for what it could not tell, and only where it counts pids as the sensor does.
+  const processes = new ProcessTable(config.source === 'proc' || sharesPids() ? '/proc' : undefined);
+  if (config.source === 'proc') processes.scan();
   const housework = Promise.withResolvers<never>();
   const shared = new SharedKeys(config);
   const keepKeys = async (): Promise<void> => {

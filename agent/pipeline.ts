@@ -73,10 +73,14 @@ export async function* observe(
         yield events;
         events = [];
         ledger.counters(frame);
+        enricher.counted(frame);
         if (frame.isLast === true) sensors.left();
       } else if (frame.kind === 'hello') {
-        events.push(...sensors.met(frame.sensorVersion, ledger.meet(String(frame.instance))));
-      } else events.push(enricher.enrich(frame));
+        const isNew = ledger.meet(String(frame.instance));
+        if (isNew) enricher.met(frame);
+        events.push(...sensors.met(frame.sensorVersion, isNew));
+      } else if (frame.kind === 'process') enricher.learn(frame);
+      else events.push(enricher.enrich(frame));
     }
     yield events;
   }

@@ -28,14 +28,17 @@ export async function preview(
       'preview shows raw values, which belong on a terminal only; run it on one, without a redirection',
     );
   }
-  const processes = new ProcessTable();
-  if (file === undefined) processes.scan(); // A recording is of other processes than ours.
-  const enricher = new Enricher(processes, new UserNames(), new SystemClock());
+  // Of recorded frames our /proc knows nothing; a live sensor describes who lives.
+  const enricher = new Enricher(new ProcessTable(), new UserNames(), new SystemClock());
   const frames = file === undefined ? live(`${config.socket}.preview`) : recorded(file);
   let shown = 0;
   for await (const chunk of frames) {
     for (const frame of chunk) {
       if (frame.kind === 'hello' || frame.kind === 'counters') continue;
+      if (frame.kind === 'process') {
+        enricher.learn(frame);
+        continue;
+      }
       process.stdout.write(render(enricher.enrich(frame), rules));
       if (++shown >= limit) return;
     }

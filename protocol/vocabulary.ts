@@ -67,10 +67,16 @@ export const ATTRIBUTES = define({
   'process.parent_pid': a('int', 'system', 'Process id of the parent.', 4700),
   'process.executable.path': a('string', 'end-user', 'Executable, as the kernel resolved it.', '/usr/bin/curl'),
   'process.parent.executable.path': a('string', 'end-user', 'Executable of the parent.', '/usr/bin/bash'),
-  'process.ancestors': a('string[]', 'end-user', 'Executables from the parent upwards, at most eight.', [
+  'process.ancestors': a('string[]', 'end-user', 'Executables from who made it upwards, as they were then, at most eight.', [
     '/usr/bin/bash',
     '/usr/sbin/sshd',
   ]),
+  'process.ancestors.complete': a(
+    'boolean',
+    'system',
+    'None of the ancestors is missing; else one or more of them were never told to us.',
+    true,
+  ),
   'process.executable.inode': a('int', 'system', 'Inode number of the executable.', 131077),
   'process.executable.device': a('string', 'system', 'Device of the executable, major:minor.', '254:0'),
   'process.executable.deleted': a('boolean', 'system', 'The executable had no name left when it was started.', false),
@@ -503,6 +509,7 @@ export const EVENTS = events({
     'process.parent_pid',
     'process.parent.executable.path',
     'process.ancestors',
+    'process.ancestors.complete',
     'process.executable.inode',
     'process.executable.device',
     'process.executable.deleted',

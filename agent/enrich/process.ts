@@ -1,14 +1,12 @@
 /** Processes: made, become another program, ended; what they load. */
 import { groupOf } from '../cgroup.ts';
 import type { Attributes, RawEvent } from '../event.ts';
-import type { ProcessRecord } from '../process-table.ts';
-import type { ProcessFrame } from '../sources/frame.ts';
+import type { ProcessRecord, Told } from '../process-table.ts';
+import type { DescribedFrame, ExecFrame, ProcessFrame } from '../sources/frame.ts';
 import { absolute } from '../sources/frames/reader.ts';
 import { actorOf, capabilities, device, eventOf, known as knownId, mappingOf, type Known } from './told.ts';
 
 const SETUID_OR_SETGID = 0o6000;
-
-type ExecFrame = Extract<ProcessFrame, { kind: 'exec' }>;
 
 const isMemory = (path: string, links: number | undefined): boolean => links === 0 && /^\/?memfd:/.test(path);
 
@@ -58,23 +56,35 @@ export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
   }
 }
 
+/** A process that lives, told in full: no event, but what later ones are told with. */
+export function describeProcess(frame: DescribedFrame, { processes }: Known): void {
+  processes.describe(toldBy(frame));
+}
+
+const toldBy = (frame: ExecFrame | DescribedFrame): Told => ({
+  pid: frame.pid,
+  startNs: frame.startNs,
+  atNs: frame.atNs,
+  parentPid: frame.parentPid,
+  parentStartNs: frame.parentStartNs,
+  executable: frame.executable,
+  args: frame.args,
+  auditSession: knownId(frame.credentials.auditSession),
+});
+
 function execOf(known: Known, frame: ExecFrame, process: ProcessRecord): Attributes {
   const { credentials, file, namespaces } = frame;
   const parent = known.processes.find(frame.parentPid, frame.parentStartNs);
   const deleted = file.links === 0;
-  process.executable = frame.executable;
-  process.args = frame.args;
-  process.auditSession = knownId(credentials.auditSession);
-  // The parent may have become another program since it forked.
-  process.parentExecutable = parent.executable ?? process.parentExecutable;
-  process.parentArgs = parent.args ?? process.parentArgs;
+  known.processes.exec(process, toldBy(frame), parent);
   const group = groupOf(frame.cgroup);
   return {
     ...actorOf(known, frame, process),
     'process.parent.entity.id': parent.entity,
     'process.parent_pid': frame.parentPid,
-    'process.parent.executable.path': process.parentExecutable,
+    'process.parent.executable.path': known.processes.executableOf(parent),
     'process.ancestors': process.ancestors,
+    'process.ancestors.complete': process.ancestorsComplete,
     'process.executable.inode': file.inode,
     'process.executable.device': device(file),
     'process.executable.deleted': deleted,
@@ -83,7 +93,7 @@ function execOf(known: Known, frame: ExecFrame, process: ProcessRecord): Attribu
     'process.executable.owner.id': file.uid,
     'process.script.path': frame.script === '' ? undefined : absolute(frame.workingDirectory, frame.script),
     'process.command_args': frame.args,
-    'process.parent.command_args': process.parentArgs,
+    'process.parent.command_args': parent.args,
     'process.args_count': frame.argsCount,
     'process.working_directory': frame.workingDirectory,
     'process.real_user.id': credentials.realUid,

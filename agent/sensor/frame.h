@@ -65,6 +65,8 @@ enum frame_kind {
 	FRAME_KEXEC,
 	FRAME_IO_URING,
 	FRAME_PERF,
+	/* no event: a process that lives, told in full once to each agent that connects, and again after losses */
+	FRAME_PROCESS,
 };
 
 enum frame_class {
@@ -162,8 +164,11 @@ struct frame_fork {
 	__u32 zero;
 };
 
-/* exec: strings executable, working directory, cgroup, arguments (each ended by NUL), script (what was asked for when that is no
- * program by itself: its first line named the executable) */
+/*
+ * exec, process: strings executable, working directory, cgroup, arguments (each ended by NUL), script (what was asked for when that
+ * is no program by itself: its first line named the executable; a description does not know). A process that is no program (a
+ * kernel thread) has an empty executable and no FRAME_OBJECT.
+ */
 struct frame_exec {
 	struct frame_head head;
 	struct frame_actor actor;

@@ -231,6 +231,19 @@ static void kernel(void)
 	target(FRAME_PERF, 0, 1, ~0u);
 }
 
+static void lineage(void)
+{
+	struct frame_exec process, thread;
+
+	value = 50000;
+	process = (struct frame_exec){ head(FRAME_PROCESS), actor(), 800000000004ull, 74, 0, 51, 52, 53, 54, credentials(), object(),
+				       FRAME_OBJECT, 0 };
+	thread = (struct frame_exec){ head(FRAME_PROCESS), actor(), 0, 0, 0, 51, 52, 53, 54, credentials(), { 0 }, 0, 0 };
+	begin(&process, sizeof(process));
+	TEXT("/usr/sbin/sshd"), TEXT("/"), TEXT("/system.slice/ssh.service"), TEXT("sshd\0-D\0"), TEXT(""), end();
+	begin(&thread, sizeof(thread)), TEXT(""), TEXT(""), TEXT(""), TEXT(""), TEXT(""), end();
+}
+
 int main(void)
 {
 	struct frame_hello hello = { head(FRAME_HELLO), 0x0123456789abcdefull };
@@ -245,5 +258,6 @@ int main(void)
 	sockets();
 	privilege();
 	kernel();
+	lineage();
 	return 0;
 }

@@ -13,6 +13,7 @@
  *	on-kernel.h	modules, BPF, another kernel	 }
  *	on-ring.h	io_uring			/
  *	on-packet.h	first datagrams, DNS, flows	where packets pass and connections end
+ *	living.h	who lives already		an iterator that the user-space half reads when an agent connects
  *
  * A handler decides whether its event counts, asks admit() (economy.h), builds the record from the end to the beginning
  * (record.h), and emits it. What it tells comes from kernel objects; where none is left at the exit of a call (the path of an
@@ -36,6 +37,7 @@
 #include "on-memory.h"
 #include "on-kernel.h"
 #include "on-ring.h"
+#include "living.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

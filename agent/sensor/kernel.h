@@ -279,6 +279,14 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+struct seq_file {
+	void *private;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct linux_binprm {
 	struct file *file;
 	int argc;
@@ -456,6 +464,7 @@ struct unix_sock {
 #define VM_EXEC 0x4
 #define VM_GROWSDOWN 0x100
 #define READ_IMPLIES_EXEC 0x400000
+#define PF_KTHREAD 0x200000
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000

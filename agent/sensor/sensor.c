@@ -2,7 +2,7 @@
 /*
  * The sensor's user-space half: loads the programs, gives up every capability, and carries frames from the ring to the agent.
  *
- *	ring -> buffer -> socket		and once a second a frame of counters, behind the frames that it counts
+ *	ring -> carrier.h -> agent
  *
  * It understands nothing of what it carries but sizes and kinds, and writes nothing anywhere else.
  */
@@ -10,39 +10,20 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <errno.h>
 #include <getopt.h>
 #include <linux/capability.h>
 #include <malloc.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
-#include "frame.h"
+#include "carrier.h"
 #include "calls.h"
 #include "usual.h"
 #include "build/hushwatch.skel.h"
 
-#define VERSION "0.1.0"
-#define BUFFER_BYTES (256 << 10)
-#define COUNTERS_EVERY_NS 1000000000ull
-#define LAST_WORDS_NS 3000000000ull
 #define EXCLUDED_COUNT 16
 #define WATCH_KEY 256
 #define WATCH_FILTER_WORDS 64
-
-enum { EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
 
 /* Read by whoever knows a password or a key. "*" stands for any directory; of a directory, what lies in it counts too. */
 static const char *const DEFAULT_WATCHES[] = {
@@ -56,11 +37,6 @@ static const char *const USUAL_PLACES[] = {
 	"/usr/lib/", "/usr/lib32/", "/usr/lib64/", "/usr/libx32/", "/usr/libexec/", "/lib/", "/lib32/", "/lib64/", "/libx32/",
 };
 
-static const char *const CLASS_NAMES[CLASS_COUNT] = {
-	[CLASS_FILE] = "file", [CLASS_NETWORK] = "network", [CLASS_PROCESS] = "process",
-	[CLASS_KERNEL] = "kernel", [CLASS_PRIVILEGE] = "privilege",
-};
-
 struct options {
 	const char *socket, *btf;
 	uint64_t ring_bytes, rate, burst, merge_ms;
@@ -72,30 +48,7 @@ struct options {
 	bool check, old_kernel;
 };
 
-static volatile sig_atomic_t stopping;
-
-static void say(const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	fputs("hushwatch-sensor: ", stderr);
-	vfprintf(stderr, format, list);
-	fputc('\n', stderr);
-	va_end(list);
-}
-
-#define die(status, ...) do { say(__VA_ARGS__); exit(status); } while (0)
-
 #include "fit.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- Options ---- */
 
@@ -194,7 +147,7 @@ static void leave_out_unknown(struct hushwatch *sensor, const struct btf *btf)
 		const char *tracepoint = strchr(bpf_program__section_name(program), '/');
 		char type[96];
 
-		if (!tracepoint)
+		if (!tracepoint || program == sensor->progs.living)
 			continue;
 		snprintf(type, sizeof(type), "btf_trace_%s", tracepoint + 1);
 		if (call_arguments(btf, type) < 0)
@@ -224,20 +177,12 @@ static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 	bpf_program__set_autoload(says_who_is_last ? sensor->progs.on_exit_before : sensor->progs.on_exit, false);
 	bpf_map__set_autocreate(sensor->maps.ended, !says_who_is_last);
 	leave_out_unknown(sensor, btf);
+	bpf_program__set_autoload(sensor->progs.living, btf__find_by_name_kind(btf, "bpf_iter_task", BTF_KIND_FUNC) > 0);
 	has_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	sensor->rodata->can_cast = has_cast && !o->old_kernel;
 	if (!has_cast)
 		stop_looking_in_modules(sensor);
 	btf__free(btf);
-}
-
-static uint64_t random_number(void)
-{
-	uint64_t value;
-
-	if (getrandom(&value, sizeof(value), 0) != sizeof(value))
-		die(1, "no random numbers: %s", strerror(errno));
-	return value;
 }
 
 static uint32_t watch_position(uint64_t beginning, uint32_t length)
@@ -348,6 +293,7 @@ static bool is_entry(const struct bpf_program *program)
 
 static struct bpf_link *links[32];
 static unsigned link_count;
+static struct bpf_link *living_link;
 
 static void attach(struct hushwatch *sensor)
 {
@@ -360,6 +306,8 @@ static void attach(struct hushwatch *sensor)
 		if (!links[link_count++])
 			die(EXIT_UNSUPPORTED, "cannot attach %s: %s", bpf_program__name(program), strerror(errno));
 	}
+	if (bpf_program__autoload(sensor->progs.living))
+		living_link = bpf_program__attach(sensor->progs.living);
 }
 
 static void detach(void)
@@ -403,7 +351,7 @@ static int report(struct options *o)
 	return 0;
 }
 
-/* ---- Carrying ---- */
+/* ---- The source ---- */
 
 #define ROOM_COUNT 2
 
@@ -413,72 +361,34 @@ struct processor {
 	__u64 unread;
 };
 
-struct carrier {
-	struct hushwatch *sensor;
-	struct ring_buffer *ring;
-	uint64_t instance, counters_due, give_up_at;
-	uint64_t carried[CLASS_COUNT];	/* frames put into the buffer, ever */
-	int socket;
-	size_t filled, sent;
-	uint8_t buffer[BUFFER_BYTES];
-};
+static struct hushwatch *sensor;
+static struct ring_buffer *ring;
+static int living = -1;
 
-static const uint8_t CLASS_OF[] = {
-	[FRAME_FORK] = CLASS_PROCESS, [FRAME_EXEC] = CLASS_PROCESS, [FRAME_EXEC_REFUSED] = CLASS_PROCESS,
-	[FRAME_EXIT] = CLASS_PROCESS, [FRAME_IMAGE] = CLASS_PROCESS,
-
-	[FRAME_OPEN] = CLASS_FILE, [FRAME_DELETE] = CLASS_FILE, [FRAME_RENAME] = CLASS_FILE, [FRAME_LINK] = CLASS_FILE,
-	[FRAME_SYMLINK] = CLASS_FILE, [FRAME_CHMOD] = CLASS_FILE, [FRAME_CHOWN] = CLASS_FILE, [FRAME_MEMFD] = CLASS_FILE,
-	[FRAME_MODIFY] = CLASS_FILE, [FRAME_TRUNCATE] = CLASS_FILE, [FRAME_XATTR] = CLASS_FILE,
-
-	[FRAME_CONNECT] = CLASS_NETWORK, [FRAME_ACCEPT] = CLASS_NETWORK, [FRAME_LISTEN] = CLASS_NETWORK,
-	[FRAME_BIND] = CLASS_NETWORK, [FRAME_SEND] = CLASS_NETWORK, [FRAME_FLOW] = CLASS_NETWORK,
-	[FRAME_SOCKET] = CLASS_NETWORK, [FRAME_DNS] = CLASS_NETWORK,
-
-	[FRAME_CREDENTIALS] = CLASS_PRIVILEGE, [FRAME_CAPABILITIES] = CLASS_PRIVILEGE, [FRAME_TRACE] = CLASS_PRIVILEGE,
-	[FRAME_ACCESS] = CLASS_PRIVILEGE, [FRAME_SIGNAL] = CLASS_PRIVILEGE, [FRAME_MEMORY] = CLASS_PRIVILEGE,
-	[FRAME_NAMESPACE] = CLASS_PRIVILEGE, [FRAME_KEY] = CLASS_PRIVILEGE,
-
-	[FRAME_MOUNT] = CLASS_KERNEL, [FRAME_UNMOUNT] = CLASS_KERNEL, [FRAME_PIVOT_ROOT] = CLASS_KERNEL,
-	[FRAME_MODULE_LOAD] = CLASS_KERNEL, [FRAME_MODULE_UNLOAD] = CLASS_KERNEL, [FRAME_BPF_LOAD] = CLASS_KERNEL,
-	[FRAME_BPF_OBJECT] = CLASS_KERNEL, [FRAME_KEXEC] = CLASS_KERNEL, [FRAME_IO_URING] = CLASS_KERNEL,
-	[FRAME_PERF] = CLASS_KERNEL,
-};
-
-/* Called for each record of the ring; stops the reading when the next might not fit. */
-static int keep(void *context, void *data, size_t size)
+static int keep_record(void *context, void *data, size_t size)
 {
-	struct carrier *c = context;
-	const struct frame_head *head = data;
-
-	memcpy(c->buffer + c->filled, data, size);
-	c->filled += size;
-	c->carried[CLASS_OF[head->kind]]++;
-	return c->filled > BUFFER_BYTES - 2 * FRAME_MAX ? -ENOBUFS : 0;
+	return keep(context, data, size);
 }
 
-static void append_hello(struct carrier *c)
+static int wait_ring(struct carrier *c, int milliseconds)
 {
-	struct frame_hello hello = {
-		.head = { .version = FRAME_VERSION, .kind = FRAME_HELLO, .at_ns = now_ns(), .lost = c->sensor->bss->lost_events },
-		.instance = c->instance,
-	};
-	uint16_t length = sizeof(VERSION) - 1;
-
-	hello.head.size = (uint32_t)(sizeof(hello) + sizeof(length) + length);
-	memcpy(c->buffer + c->filled, &hello, sizeof(hello));
-	memcpy(c->buffer + c->filled + sizeof(hello), &length, sizeof(length));
-	memcpy(c->buffer + c->filled + sizeof(hello) + sizeof(length), VERSION, length);
-	c->filled += hello.head.size;
+	(void)c;
+	return ring_buffer__poll(ring, milliseconds);
 }
 
-static void add_counters(struct carrier *c, struct frame_counters *sum, uint32_t room)
+static int consume_ring(struct carrier *c)
+{
+	(void)c;
+	return ring_buffer__consume(ring);
+}
+
+static void add_counters(struct frame_counters *sum, uint32_t room)
 {
 	int processors = libbpf_num_possible_cpus();
-	size_t size = (bpf_map__value_size(c->sensor->maps.processors) + 7) & ~7ull;
+	size_t size = (bpf_map__value_size(sensor->maps.processors) + 7) & ~7ull;
 	uint8_t *all = calloc((size_t)processors, size);
 
-	if (!all || bpf_map_lookup_elem(bpf_map__fd(c->sensor->maps.processors), &room, all))
+	if (!all || bpf_map_lookup_elem(bpf_map__fd(sensor->maps.processors), &room, all))
 		die(1, "cannot read the counters: %s", strerror(errno));
 	for (int i = 0; i < processors; i++) {
 		const struct processor *each = (const struct processor *)(all + (size_t)i * size);
@@ -496,179 +406,68 @@ static void add_counters(struct carrier *c, struct frame_counters *sum, uint32_t
 }
 
 /* All processors together. What they count while we add is in the next sum. */
-static struct frame_counters kernel_counters(struct carrier *c)
+static struct frame_counters count(struct carrier *c)
 {
 	struct frame_counters sum = {};
 
+	(void)c;
 	for (uint32_t room = 0; room < ROOM_COUNT; room++)
-		add_counters(c, &sum, room);
+		add_counters(&sum, room);
 	return sum;
 }
 
-/*
- * Emitted is the number of frames that stand before in the stream, so every frame of counters adds up by itself while
- * events go on happening. Only the last one, when nothing happens any more, says what the kernel counted as seen.
- */
-static bool append_counters(struct carrier *c, bool last)
+static uint64_t lost(struct carrier *c)
 {
-	struct frame_counters counters = kernel_counters(c);
-	bool right = true;
-
-	counters.head = (struct frame_head){
-		.size = sizeof(counters), .version = FRAME_VERSION, .kind = FRAME_COUNTERS, .at_ns = now_ns(),
-		.lost = c->sensor->bss->lost_events,
-	};
-	for (int class = 0; class < CLASS_COUNT; class++) {
-		struct class_counters *k = &counters.classes[class];
-		uint64_t sum = c->carried[class] + k->merged + k->sampled + k->lost;
-
-		if (last && (sum != k->seen || k->emitted != c->carried[class])) {
-			say("%s: %llu seen, but %llu accounted for", CLASS_NAMES[class], (unsigned long long)k->seen, (unsigned long long)sum);
-			right = false;
-		}
-		k->emitted = c->carried[class];
-		k->seen = last ? k->seen : sum;
-	}
-	counters.last = last;
-	memcpy(c->buffer + c->filled, &counters, sizeof(counters));
-	c->filled += sizeof(counters);
-	c->counters_due = counters.head.at_ns + COUNTERS_EVERY_NS;
-	return right;
+	(void)c;
+	return sensor->bss->lost_events;
 }
 
-/* True: the buffer is empty. False: the agent is gone, or has not taken it in time while we are stopping. */
-static bool flush(struct carrier *c)
+static void heard_by(struct carrier *c, uint32_t pid)
 {
-	while (c->sent < c->filled) {
-		ssize_t written = send(c->socket, c->buffer + c->sent, c->filled - c->sent, MSG_NOSIGNAL);
-
-		if (written > 0)
-			c->sent += (size_t)written;
-		else if (errno != EINTR && errno != EAGAIN)
-			return false;
-		if (stopping && !c->give_up_at)
-			c->give_up_at = now_ns() + LAST_WORDS_NS;
-		if (c->give_up_at && now_ns() > c->give_up_at)
-			return false;
-	}
-	c->sent = c->filled = 0;
-	return true;
+	(void)c;
+	sensor->bss->excluded[1] = pid;
 }
 
-/*
- * A new connection: hello, counters, then what the last one did not take, from the beginning of the frame it broke off in.
- * Counters and greetings among that are stale and stay behind.
- */
-static void rewind_buffer(struct carrier *c)
+/* An iterator is read once; making another from its link needs no capability. */
+static bool begin_living(struct carrier *c)
 {
-	static uint8_t pending[BUFFER_BYTES];
-	size_t kept = 0, filled = c->filled, sent = c->sent;
-
-	for (size_t at = 0; at < filled;) {
-		struct frame_head head;
-
-		memcpy(&head, c->buffer + at, sizeof(head));
-		if (at + head.size > sent && head.kind > FRAME_COUNTERS) {
-			memcpy(pending + kept, c->buffer + at, head.size);
-			kept += head.size;
-			c->carried[CLASS_OF[head.kind]]--;
-		}
-		at += head.size;
-	}
-	c->sent = c->filled = 0;
-	append_hello(c);
-	append_counters(c, false);
-	for (size_t at = 0; at < kept;) {
-		struct frame_head head;
-
-		memcpy(&head, pending + at, sizeof(head));
-		keep(c, pending + at, head.size);
-		at += head.size;
-	}
+	(void)c;
+	if (living >= 0)
+		close(living);
+	living = living_link ? bpf_iter_create(bpf_link__fd(living_link)) : -1;
+	return living >= 0;
 }
 
-static bool connect_agent(struct carrier *c, const char *path)
+static size_t describe(struct carrier *c, uint8_t *portion)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_usec = 500000 };
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-	int bytes = 1 << 20;
+	ssize_t got;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		die(EXIT_USAGE, "--socket: the path is longer than a Unix socket's may be");
-	strcpy(address.sun_path, path);
-	c->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->socket < 0)
-		die(1, "no socket: %s", strerror(errno));
-	if (connect(c->socket, (struct sockaddr *)&address, sizeof(address)) ||
-	    getsockopt(c->socket, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
-		close(c->socket);
-		return false;
-	}
-	setsockopt(c->socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	setsockopt(c->socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	c->sensor->bss->excluded[1] = (uint32_t)peer.pid;
-	rewind_buffer(c);
-	return true;
+	(void)c;
+	do
+		got = read(living, portion, PORTION_BYTES);
+	while (got < 0 && (errno == EINTR || errno == EAGAIN));
+	if (got > 0)
+		return (size_t)got;
+	close(living);
+	living = -1;
+	return 0;
 }
 
-/* Empties the ring into the socket; a busy ring does not keep the counters waiting. */
-static bool carry(struct carrier *c)
+static void stop(struct carrier *c)
 {
-	int got;
-
-	do {
-		got = ring_buffer__consume(c->ring);
-		if (now_ns() >= c->counters_due)
-			append_counters(c, false);
-		if (!flush(c))
-			return false;
-	} while (got == -ENOBUFS);
-	return true;
-}
-
-static void serve_agent(struct carrier *c)
-{
-	if (!flush(c))
-		return;
-	while (!stopping) {
-		int got = ring_buffer__poll(c->ring, 50);
-
-		if (got < 0 && got != -EINTR && got != -ENOBUFS)
-			die(1, "cannot read the ring: %s", strerror(-got));
-		if (!carry(c))
-			return;
-	}
-}
-
-/* After the last event: everything that is still in the ring, then counters that must add up. */
-static int last_words(struct carrier *c)
-{
-	bool right;
-
+	(void)c;
 	detach();
 	usleep(20000);
-	if (c->socket < 0)
-		return 0;
-	c->give_up_at = now_ns() + LAST_WORDS_NS;
-	if (!carry(c))
-		return 0;
-	right = append_counters(c, true);
-	flush(c);
-	return right ? 0 : 1;
 }
 
-static void on_signal(int signal)
-{
-	(void)signal;
-	stopping = 1;
-}
+static const struct source KERNEL = {
+	.wait = wait_ring, .consume = consume_ring, .count = count, .lost = lost, .heard_by = heard_by,
+	.begin_living = begin_living, .describe = describe, .stop = stop,
+};
 
 int main(int argc, char **argv)
 {
-	static struct carrier c = { .socket = -1 };
-	struct sigaction action = { .sa_handler = on_signal };
+	static struct carrier c = { .source = &KERNEL, .socket = -1 };
 	struct options o = parse_options(argc, argv);
 
 	if (!o.watch_count) {
@@ -677,26 +476,13 @@ int main(int argc, char **argv)
 	}
 	if (o.check)
 		return report(&o);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	c.sensor = load(&o);
-	c.ring = ring_buffer__new(bpf_map__fd(c.sensor->maps.ring), keep, &c, NULL);
-	if (!c.ring)
+	take_signals();
+	sensor = load(&o);
+	ring = ring_buffer__new(bpf_map__fd(sensor->maps.ring), keep_record, &c, NULL);
+	if (!ring)
 		die(1, "cannot map the ring: %s", strerror(errno));
-	attach(c.sensor);
+	attach(sensor);
 	give_up_capabilities();
 	malloc_trim(0);
-	c.instance = random_number();
-	while (!stopping) {
-		if (connect_agent(&c, o.socket)) {
-			serve_agent(&c);
-			if (stopping)
-				break;
-			close(c.socket);
-			c.sensor->bss->excluded[1] = 0;
-		}
-		c.socket = -1;
-		usleep(200000);
-	}
-	return last_words(&c);
+	return serve(&c, o.socket);
 }

@@ -99,24 +99,33 @@ export interface Namespaces {
   readonly user: number;
 }
 
+/** A program, as its process runs it. */
+interface Program {
+  readonly parentPid: number;
+  readonly parentStartNs: number;
+  readonly executable: string;
+  readonly args: readonly string[];
+  readonly argsCount: number;
+  readonly argsTruncated: boolean;
+  readonly workingDirectory: string;
+  readonly cgroup: string;
+  readonly namespaces: Namespaces;
+  readonly credentials: Credentials;
+  /** What was asked for, where that is a script, as the kernel was given it, possibly relative; no description knows it. */
+  readonly script: string;
+}
+
+export type ExecFrame = { readonly kind: 'exec'; readonly file: Inode } & Program & Actor;
+
+/**
+ * A process that lives when the agent connects, or after losses: no event, and counted nowhere. A thread of the kernel
+ * runs no program: no executable, no file.
+ */
+export type DescribedFrame = { readonly kind: 'process'; readonly file: Inode | undefined } & Program & Actor;
+
 export type ProcessFrame =
   | ({ readonly kind: 'fork'; readonly parentPid: number; readonly parentStartNs: number } & Actor)
-  | ({
-      readonly kind: 'exec';
-      readonly parentPid: number;
-      readonly parentStartNs: number;
-      readonly executable: string;
-      readonly file: Inode;
-      readonly args: readonly string[];
-      readonly argsCount: number;
-      readonly argsTruncated: boolean;
-      readonly workingDirectory: string;
-      readonly cgroup: string;
-      readonly namespaces: Namespaces;
-      readonly credentials: Credentials;
-      /** What was asked for, where that is a script; as the kernel was given it, possibly relative. */
-      readonly script: string;
-    } & Actor)
+  | ExecFrame
   /** An exec that was refused: only what was asked for is known. */
   | ({ readonly kind: 'exec-refused'; readonly executable: string } & Actor)
   | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor)
@@ -292,7 +301,7 @@ export interface HelloFrame {
 }
 
 export type ObservedFrame = ProcessFrame | PrivilegeFrame | FileFrame | MountFrame | NetworkFrame | KernelFrame;
-export type Frame = ObservedFrame | CountersFrame | HelloFrame;
+export type Frame = ObservedFrame | DescribedFrame | CountersFrame | HelloFrame;
 export type FrameKind = Frame['kind'];
 
 /** The class in which the sensor counts each kind of observed frame. */

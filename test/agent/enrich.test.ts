@@ -23,9 +23,11 @@ function enrich(...frames: readonly ObservedFrame[]): RawEvent {
   const processes = new ProcessTable(directory);
   const enricher = new Enricher(processes, new UserNames(join(directory, 'passwd')), stillClock);
   const sshd = processes.find(4700, 88_000_000_000);
-  [sshd.executable, sshd.args] = ['/usr/sbin/sshd', ['sshd', '-D']];
+  [sshd.executable, sshd.chain] = ['/usr/sbin/sshd', []];
+  sshd.keepArgs(['sshd', '-D'], 100);
   const bash = processes.fork(4711, 88_123_456_789, 4700, 88_000_000_000);
-  [bash.executable, bash.args, bash.auditSession] = ['/usr/bin/bash', ['bash'], 3];
+  [bash.executable, bash.auditSession] = ['/usr/bin/bash', 3];
+  bash.keepArgs(['bash'], 100);
   let event: RawEvent | undefined;
   for (const frame of frames) {
     event = enricher.enrich(frame);
@@ -110,6 +112,7 @@ const rows: readonly Row[] = [
       'process.parent.executable.path': '/usr/sbin/sshd',
       'process.parent.command_args': ['sshd', '-D'],
       'process.ancestors': ['/usr/sbin/sshd'],
+      'process.ancestors.complete': true,
       'process.executable.inode': 131_077,
       'process.executable.device': '254:0',
       'process.executable.deleted': false,

@@ -100,7 +100,7 @@ export class Watched implements AsyncDisposable {
 export function balanced(counters: CountersFrame, frames: readonly Frame[]): void {
   const received: Partial<Record<EventClass, number>> = {};
   for (const frame of frames) {
-    if (frame.kind === 'hello' || frame.kind === 'counters') continue;
+    if (frame.kind === 'hello' || frame.kind === 'counters' || frame.kind === 'process') continue;
     const name = CLASS_OF_FRAME[frame.kind];
     received[name] = (received[name] ?? 0) + 1;
   }

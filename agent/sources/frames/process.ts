@@ -1,5 +1,5 @@
 /** Frames about processes: made, become another program, ended; what they load. */
-import type { Frame } from '../frame.ts';
+import type { ExecFrame, Frame } from '../frame.ts';
 import {
   actorOf,
   ARGS_CUT,
@@ -20,7 +20,7 @@ function forkFrame(r: Reader): Frame {
   return { kind: 'fork', parentPid: r.u32(64), parentStartNs: r.u64(56), ...actorOf(r) };
 }
 
-function execFrame(r: Reader): Frame {
+function program(r: Reader): Omit<ExecFrame, 'kind' | 'file'> {
   r.strings(160);
   const executable = r.string();
   const workingDirectory = r.string();
@@ -29,17 +29,13 @@ function execFrame(r: Reader): Frame {
   const script = r.string();
   r.done();
   r.zero(156);
-  const flags = r.u32(152);
-  if ((flags & ~ARGS_CUT) !== OBJECT) throw new FrameError('bad-field', 'a flag that has no meaning');
   return {
-    kind: 'exec',
     parentPid: r.u32(64),
     parentStartNs: r.u64(56),
     executable,
-    file: inodeOf(r, 120),
     args: args === '' ? [] : (args.endsWith('\0') ? args.slice(0, -1) : args).split('\0'),
     argsCount: r.u32(68),
-    argsTruncated: (flags & ARGS_CUT) !== 0,
+    argsTruncated: (r.u32(152) & ARGS_CUT) !== 0,
     workingDirectory,
     cgroup,
     namespaces: { mnt: r.u32(72), pid: r.u32(76), net: r.u32(80), user: r.u32(84) },
@@ -47,6 +43,22 @@ function execFrame(r: Reader): Frame {
     script,
     ...actorOf(r),
   };
+}
+
+function flagsOf(r: Reader): number {
+  r.strings(160);
+  return r.u32(152);
+}
+
+function execFrame(r: Reader): Frame {
+  if ((flagsOf(r) & ~ARGS_CUT) !== OBJECT) throw new FrameError('bad-field', 'a flag that has no meaning');
+  return { kind: 'exec', file: inodeOf(r, 120), ...program(r) };
+}
+
+function describedFrame(r: Reader): Frame {
+  const flags = flagsOf(r);
+  if ((flags & ~(ARGS_CUT | OBJECT)) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
+  return { kind: 'process', file: (flags & OBJECT) === 0 ? undefined : inodeOf(r, 120), ...program(r) };
 }
 
 function execRefusedFrame(r: Reader): Frame {
@@ -73,4 +85,5 @@ export const PROCESS_FRAMES: Decoders = [
   [5, execRefusedFrame],
   [6, exitFrame],
   [37, imageFrame],
+  [45, describedFrame],
 ];

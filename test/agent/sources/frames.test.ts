@@ -326,8 +326,51 @@ const EXPECTED_KERNEL: readonly object[] = [
   { kind: 'perf', ...target, targetUid: 0, eventType: 1, cpu: undefined, ...actor(40_130) },
 ];
 
+/** Descriptions of processes: what is no event. */
+const DESCRIBED: readonly object[] = [
+  {
+    kind: 'process',
+    parentPid: 74,
+    parentStartNs: 800_000_000_004,
+    executable: '/usr/sbin/sshd',
+    file: object(50_040),
+    args: ['sshd', '-D'],
+    argsCount: 0,
+    argsTruncated: false,
+    workingDirectory: '/',
+    cgroup: '/system.slice/ssh.service',
+    script: '',
+    namespaces: { mnt: 51, pid: 52, net: 53, user: 54 },
+    credentials: credentials(50_030),
+    ...actor(50_020),
+  },
+  {
+    kind: 'process',
+    parentPid: 0,
+    parentStartNs: 0,
+    executable: '',
+    file: undefined,
+    args: [],
+    argsCount: 0,
+    argsTruncated: false,
+    workingDirectory: '',
+    cgroup: '',
+    script: '',
+    namespaces: { mnt: 51, pid: 52, net: 53, user: 54 },
+    credentials: credentials(50_070),
+    ...actor(50_060),
+  },
+];
+
 /** In the order in which golden.c writes its families. */
-const EXPECTED_ALL = [...OBSERVED, ...FILES, ...SOCKETS, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL];
+const EXPECTED_ALL = [
+  ...OBSERVED,
+  ...FILES,
+  ...SOCKETS,
+  ...EXPECTED_PRIVILEGE,
+  ...EXPECTED_KERNEL,
+  ...DESCRIBED,
+];
 
 /** Decoded frames, or the code with which they were refused; anything else that is thrown is a bug and goes on. */
 function outcome(bytes: Uint8Array): readonly Frame[] | string {

@@ -20,7 +20,7 @@ let looking: Promise<void>;
 
 beforeEach(async () => {
   stop = new AbortController();
-  table = new ProcessTable();
+  table = new ProcessTable('/proc');
   table.scan();
   seen = [];
   looking = (async () => {
