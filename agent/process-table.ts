@@ -16,6 +16,7 @@ type Chain = readonly (string | undefined)[];
 const UNKNOWN: Chain = [undefined];
 const MAX_ANCESTORS = 8;
 const MAX_PROCESSES = 131_072;
+const MAX_ENDED = 32_768;
 /** Forgotten at once when the table is full, so that the next ones are cheap. */
 const ROOM = MAX_PROCESSES / 64;
 /** Of arguments so much is remembered, for the children; less on a machine with very many processes. */
@@ -134,6 +135,10 @@ export class ProcessTable {
   readonly #byPid = new Map<number, ProcessRecord>();
   readonly #names = new Map<string, string>();
   readonly #proc: string | undefined;
+  /** In the order in which they ended. */
+  #ended: ProcessRecord[] = [];
+  /** Described before their parents. */
+  readonly #waiting = new Set<ProcessRecord>();
   #doubtedAtNs = -1;
   #asking: Iterator<ProcessRecord> | undefined;
 
@@ -203,9 +208,9 @@ export class ProcessTable {
     record.endedAtNs = undefined;
     record.parentPid = told.parentPid;
     record.parentStartNs = told.parentStartNs;
-    // The parent may be described after the child: the chain is made when it is asked for.
     if (record.chain?.includes(undefined) === true) record.chain = undefined;
     this.#become(record, told);
+    if (this.#chainOf(record).includes(undefined)) this.#waiting.add(record);
   }
 
   /** Something about processes was lost by then: whoever was not told since may run another program than we know. */
@@ -220,17 +225,25 @@ export class ProcessTable {
 
   exit(record: ProcessRecord, atNs: number): void {
     record.endedAtNs = atNs;
+    if (this.#ended.length === MAX_ENDED) for (const old of this.#ended.splice(0, MAX_ENDED / 2)) this.#forget(old);
+    this.#ended.push(record);
   }
 
   /** Forgets what ended long enough ago, and asks of some whether they live: the exit of one may have been lost. */
   sweep(nowNs: number): void {
-    for (const record of this.#byPid.values()) {
-      // While the parents are there: a child that was described knows them by name only.
-      if (record.chain === undefined) this.#chainOf(record);
-      if (record.endedAtNs !== undefined && nowNs - record.endedAtNs > KEPT_AFTER_EXIT_NS)
-        this.#byPid.delete(record.pid);
+    // While the parents are there: a child that was described knows them by name only.
+    for (const record of this.#waiting) {
+      if (!this.#chainOf(record).includes(undefined) || nowNs - record.toldAtNs > KEPT_AFTER_EXIT_NS)
+        this.#waiting.delete(record);
     }
+    const stays = this.#ended.findIndex(({ endedAtNs }) => nowNs - (endedAtNs ?? 0) <= KEPT_AFTER_EXIT_NS);
+    for (const record of this.#ended.splice(0, stays < 0 ? this.#ended.length : stays)) this.#forget(record);
     this.#askWhoLives(nowNs);
+  }
+
+  /** Unless it was described again meanwhile, or another has its pid. */
+  #forget(record: ProcessRecord): void {
+    if (record.endedAtNs !== undefined && this.#byPid.get(record.pid) === record) this.#byPid.delete(record.pid);
   }
 
   #isSure(record: ProcessRecord): boolean {
@@ -289,7 +302,7 @@ export class ProcessTable {
 
   /** First what ended; only then the oldest, who may be everybody's ancestors. */
   #makeRoom(): void {
-    for (const { pid, endedAtNs } of this.#byPid.values()) if (endedAtNs !== undefined) this.#byPid.delete(pid);
+    for (const record of this.#ended.splice(0)) this.#forget(record);
     for (const pid of this.#byPid.keys()) {
       if (this.#byPid.size <= MAX_PROCESSES - ROOM) return;
       this.#byPid.delete(pid);
@@ -306,7 +319,7 @@ export class ProcessTable {
         this.#asking = undefined;
         return;
       }
-      if (record.endedAtNs === undefined && !this.#lives(record)) record.endedAtNs = nowNs;
+      if (record.endedAtNs === undefined && !this.#lives(record)) this.exit(record, nowNs);
     }
   }
 
