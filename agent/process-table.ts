@@ -201,7 +201,8 @@ export class ProcessTable {
   /** The sensor describes a process that lives. What happened to it later, and is known already, stands. */
   describe(told: Told): void {
     let record = this.#byPid.get(told.pid);
-    if (record !== undefined && record.startTicks === Math.floor(told.startNs / NS_PER_TICK)) record.exactly(told.startNs);
+    if (record !== undefined && record.startTicks === Math.floor(told.startNs / NS_PER_TICK))
+      record.exactly(told.startNs);
     if (record !== undefined && (record.startNs > told.startNs || record.toldAtNs > told.atNs)) return;
     if (record?.startNs !== told.startNs)
       record = this.#add(new ProcessRecord(told.pid, told.startNs, told.parentPid, told.parentStartNs));

@@ -67,10 +67,12 @@ export const ATTRIBUTES = define({
   'process.parent_pid': a('int', 'system', 'Process id of the parent.', 4700),
   'process.executable.path': a('string', 'end-user', 'Executable, as the kernel resolved it.', '/usr/bin/curl'),
   'process.parent.executable.path': a('string', 'end-user', 'Executable of the parent.', '/usr/bin/bash'),
-  'process.ancestors': a('string[]', 'end-user', 'Executables from who made it upwards, as they were then, at most eight.', [
-    '/usr/bin/bash',
-    '/usr/sbin/sshd',
-  ]),
+  'process.ancestors': a(
+    'string[]',
+    'end-user',
+    'Executables from who made it upwards, as they were then, at most eight.',
+    ['/usr/bin/bash', '/usr/sbin/sshd'],
+  ),
   'process.ancestors.complete': a(
     'boolean',
     'system',

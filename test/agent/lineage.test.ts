@@ -61,7 +61,13 @@ class World {
     const { parent, executable } = process;
     return {
       ...this.#actor(process),
-      ...{ parentPid: parent?.pid ?? 0, parentStartNs: parent?.startNs ?? 0, executable, args: [executable], argsCount: 1 },
+      ...{
+        parentPid: parent?.pid ?? 0,
+        parentStartNs: parent?.startNs ?? 0,
+        executable,
+        args: [executable],
+        argsCount: 1,
+      },
       ...{ argsTruncated: false, workingDirectory: '/', cgroup: '/', namespaces: { mnt: 1, pid: 1, net: 1, user: 1 } },
       credentials: {
         ...{ realUid: 0, effectiveUid: 0, savedUid: 0, effectiveGid: 0, effectiveCapabilities: 0n },
@@ -92,7 +98,13 @@ class World {
     if (taken.size === PIDS) return;
     do this.#next = (this.#next % PIDS) + 1;
     while (taken.has(this.#next));
-    const child: Process = { pid: this.#next, startNs: this.now, parent, executable: parent.executable, above: new Map() };
+    const child: Process = {
+      pid: this.#next,
+      startNs: this.now,
+      parent,
+      executable: parent.executable,
+      above: new Map(),
+    };
     child.above.set(parent, new Set([parent.executable]));
     this.living.push(child);
     if (lost) return this.#lose();
@@ -164,7 +176,8 @@ class World {
 /** Each name is that of a program that an ancestor ran while it was one; in order, and without a gap if `complete`. */
 function isLineage(process: Process, names: readonly string[], complete: boolean, all: number): boolean {
   const [first, ...rest] = names;
-  if (first === undefined) return !complete || process.parent === undefined || all === DEPTH || process.above.size === 0;
+  if (first === undefined)
+    return !complete || process.parent === undefined || all === DEPTH || process.above.size === 0;
   return [...process.above].some(
     ([parent, programs]) =>
       (programs.has(first) && isLineage(parent, rest, complete, all)) ||

@@ -249,5 +249,9 @@ test('beyond the limit those that ended go first, then the oldest', () => {
   expect([table.peek(1), table.peek(50)].map((found) => found !== undefined)).toEqual([true, false]);
   for (let pid = 300_000; pid < 303_000; pid++) table.find(pid, 1);
   expect(table.size).toBeLessThanOrEqual(131_072);
-  expect([table.peek(1), table.peek(10_000), table.peek(200_000)].map((found) => found !== undefined)).toEqual([false, true, true]);
+  expect([table.peek(1), table.peek(10_000), table.peek(200_000)].map((found) => found !== undefined)).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });
