@@ -125,8 +125,8 @@ export interface Told {
   readonly atNs: number;
   readonly parentPid: number;
   readonly parentStartNs: number;
-  /** Empty: a thread of the kernel. */
-  readonly executable: string;
+  readonly executable: string | undefined;
+  readonly kernel: boolean;
   readonly args: readonly string[];
   readonly auditSession: number | undefined;
 }
@@ -190,10 +190,12 @@ export class ProcessTable {
   }
 
   /** The process becomes another program. Who made it stays who made it; the parent says more only where that is unknown. */
-  exec(record: ProcessRecord, told: Told, parent: ProcessRecord): void {
-    record.parentPid = told.parentPid;
-    record.parentStartNs = parent.startNs;
-    if (this.#chainOf(record).includes(undefined)) record.chain = this.#below(parent);
+  exec(record: ProcessRecord, told: Told, parent: ProcessRecord | undefined): void {
+    if (parent !== undefined) {
+      record.parentPid = told.parentPid;
+      record.parentStartNs = parent.startNs;
+      if (this.#chainOf(record).includes(undefined)) record.chain = this.#below(parent);
+    }
     this.#become(record, told);
     record.changedAtNs = told.atNs;
   }
@@ -274,8 +276,8 @@ export class ProcessTable {
   }
 
   #become(record: ProcessRecord, told: Told): void {
-    record.kernel = told.executable === '';
-    const executable = told.executable === '' ? undefined : this.#name(told.executable);
+    record.kernel = told.kernel;
+    const executable = told.executable === undefined ? undefined : this.#name(told.executable);
     // What it was before nobody knew, or it was that already when it began to be known.
     if (record.executable !== undefined && executable !== record.executable) record.changedAtNs = told.atNs;
     record.executable = executable;

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { RawEvent } from '../event.ts';
 import type { PrivilegeFrame } from '../sources/frame.ts';
-import { actorOf, capabilities, eventOf, mappingOf, targetOf, type Known } from './told.ts';
+import { actorOf, capabilities, eventOf, knownId, mappingOf, targetOf, type Known } from './told.ts';
 
 /** Requests of ptrace(2) by number; others by their number. */
 const TRACE_REQUESTS = new Map([
@@ -85,9 +85,9 @@ export function privilegeEvent(frame: PrivilegeFrame, known: Known): RawEvent {
     case 'credentials':
       return eventOf(known, 'process.credentials.change', frame, {
         ...actorOf(known, frame),
-        'process.real_user.id': frame.credentials.realUid,
-        'process.saved_user.id': frame.credentials.savedUid,
-        'process.group.id': frame.credentials.effectiveGid,
+        'process.real_user.id': knownId(frame.credentials.realUid),
+        'process.saved_user.id': knownId(frame.credentials.savedUid),
+        'process.group.id': knownId(frame.credentials.effectiveGid),
         'process.capabilities.effective': capabilities(frame.credentials),
       });
     case 'capabilities':

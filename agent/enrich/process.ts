@@ -4,9 +4,11 @@ import type { Attributes, RawEvent } from '../event.ts';
 import type { ProcessRecord, Told } from '../process-table.ts';
 import type { DescribedFrame, ExecFrame, ProcessFrame } from '../sources/frame.ts';
 import { absolute } from '../sources/frames/reader.ts';
-import { actorOf, capabilities, device, eventOf, known as knownId, mappingOf, type Known } from './told.ts';
+import { actorOf, capabilities, device, eventOf, knownId, knownText, mappingOf, type Known } from './told.ts';
 
 const SETUID_OR_SETGID = 0o6000;
+/** The process of which all threads of the kernel are children. */
+const KERNEL_THREADS = 2;
 
 const isMemory = (path: string, links: number | undefined): boolean => links === 0 && /^\/?memfd:/.test(path);
 
@@ -67,46 +69,54 @@ const toldBy = (frame: ExecFrame | DescribedFrame): Told => ({
   atNs: frame.atNs,
   parentPid: frame.parentPid,
   parentStartNs: frame.parentStartNs,
-  executable: frame.executable,
+  executable: knownText(frame.executable),
+  kernel: frame.executable === '' && (frame.pid === KERNEL_THREADS || frame.parentPid === KERNEL_THREADS),
   args: frame.args,
   auditSession: knownId(frame.credentials.auditSession),
 });
 
+function programOf({ file, executable }: ExecFrame): Attributes {
+  if (file === undefined) return {};
+  return {
+    'process.executable.inode': file.inode,
+    'process.executable.device': device(file),
+    'process.executable.deleted': file.links === 0,
+    'process.executable.memfd': isMemory(executable, file.links),
+    'process.executable.setuid': (file.mode & SETUID_OR_SETGID) !== 0,
+    'process.executable.owner.id': file.uid,
+  };
+}
+
 function execOf(known: Known, frame: ExecFrame, process: ProcessRecord): Attributes {
-  const { credentials, file, namespaces } = frame;
-  const parent = known.processes.find(frame.parentPid, frame.parentStartNs);
-  const deleted = file.links === 0;
+  const { credentials, namespaces } = frame;
+  // Whoever was gone before it could be asked has the parent that forked it.
+  const parent = frame.parentPid === 0 ? undefined : known.processes.find(frame.parentPid, frame.parentStartNs);
   known.processes.exec(process, toldBy(frame), parent);
   const group = groupOf(frame.cgroup);
   return {
     ...actorOf(known, frame, process),
-    'process.parent.entity.id': parent.entity,
-    'process.parent_pid': frame.parentPid,
-    'process.parent.executable.path': known.processes.executableOf(parent),
+    'process.parent.entity.id': process.parentEntity,
+    'process.parent_pid': process.parentPid === 0 ? undefined : process.parentPid,
+    'process.parent.executable.path': parent === undefined ? undefined : known.processes.executableOf(parent),
     'process.ancestors': process.ancestors,
     'process.ancestors.complete': process.ancestorsComplete,
-    'process.executable.inode': file.inode,
-    'process.executable.device': device(file),
-    'process.executable.deleted': deleted,
-    'process.executable.memfd': isMemory(frame.executable, file.links),
-    'process.executable.setuid': (file.mode & SETUID_OR_SETGID) !== 0,
-    'process.executable.owner.id': file.uid,
+    ...programOf(frame),
     'process.script.path': frame.script === '' ? undefined : absolute(frame.workingDirectory, frame.script),
     'process.command_args': frame.args,
-    'process.parent.command_args': parent.args,
+    'process.parent.command_args': parent?.args,
     'process.args_count': frame.argsCount,
-    'process.working_directory': frame.workingDirectory,
-    'process.real_user.id': credentials.realUid,
-    'process.saved_user.id': credentials.savedUid,
-    'process.group.id': credentials.effectiveGid,
+    'process.working_directory': knownText(frame.workingDirectory),
+    'process.real_user.id': knownId(credentials.realUid),
+    'process.saved_user.id': knownId(credentials.savedUid),
+    'process.group.id': knownId(credentials.effectiveGid),
     'process.capabilities.effective': capabilities(credentials),
-    'process.linux.cgroup': frame.cgroup,
+    'process.linux.cgroup': knownText(frame.cgroup),
     'systemd.unit': group.unit,
     'container.id': group.container,
-    'process.namespace.mnt': namespaces.mnt,
-    'process.namespace.pid': namespaces.pid,
-    'process.namespace.net': namespaces.net,
-    'process.namespace.user': namespaces.user,
+    'process.namespace.mnt': namespaces.mnt || undefined,
+    'process.namespace.pid': namespaces.pid || undefined,
+    'process.namespace.net': namespaces.net || undefined,
+    'process.namespace.user': namespaces.user || undefined,
     'process.audit.user.id': knownId(credentials.loginUid),
   };
 }

@@ -15,6 +15,7 @@ export interface Known {
 }
 
 const NOBODY = 4_294_967_295;
+const NO_CAPABILITIES_KNOWN = 0xffff_ffff_ffff_ffffn;
 
 /** By the four bits of the mode that hold it. */
 const FILE_TYPES: readonly (string | undefined)[] = Object.assign([], {
@@ -42,7 +43,7 @@ export function actorOf(
     'process.entity.id': process.entity,
     'process.pid': frame.pid,
     'process.executable.path': process.executable,
-    'process.user.id': frame.uid,
+    'process.user.id': knownId(frame.uid),
     'process.user.name': known.users.of(frame.uid),
     'process.audit.session.id': process.auditSession,
     'error.type': errorName(frame.errno),
@@ -90,9 +91,11 @@ export function mappingOf(known: Known, mapping: Mapping): Attributes {
 export const errorName = (errno: number): string | undefined =>
   errno === 0 ? undefined : (ERROR_NAMES.get(errno) ?? `E${errno}`);
 export const repeats = (n: number): number | undefined => (n === 0 ? undefined : n);
-export const known = (id: number): number | undefined => (id === NOBODY ? undefined : id);
+/** Nobody logged in, or the source does not know. */
+export const knownId = (id: number): number | undefined => (id === NOBODY ? undefined : id);
 export const mode = (bits: number): string => (bits & 0o7777).toString(8).padStart(4, '0');
 export const fileType = (bits: number): string => FILE_TYPES[(bits >>> 12) & 15] ?? 'unknown';
 export const device = (file: Inode): string => `${file.major}:${file.minor}`;
-export const capabilities = (credentials: Credentials): string =>
-  credentials.effectiveCapabilities.toString(16).padStart(16, '0');
+export const capabilities = ({ effectiveCapabilities }: Credentials): string | undefined =>
+  effectiveCapabilities === NO_CAPABILITIES_KNOWN ? undefined : effectiveCapabilities.toString(16).padStart(16, '0');
+export const knownText = (text: string): string | undefined => (text === '' ? undefined : text);

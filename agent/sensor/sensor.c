@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include "carrier.h"
+#include "connector.h"
 #include "calls.h"
 #include "usual.h"
 #include "build/hushwatch.skel.h"
@@ -45,7 +46,7 @@ struct options {
 	unsigned excluded_count;
 	const char *watches[200];
 	unsigned watch_count;
-	bool check, old_kernel;
+	bool check, old_kernel, connector;
 };
 
 #include "fit.h"
@@ -97,7 +98,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "rate", required_argument, NULL, 't' }, { "burst", required_argument, NULL, 'b' },
 		{ "merge-ms", required_argument, NULL, 'm' }, { "exclude-pid", required_argument, NULL, 'x' },
 		{ "watch", required_argument, NULL, 'w' }, { "class", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, 'k' },
+		{ "check", no_argument, NULL, 'k' }, { "proc-connector", no_argument, NULL, 'n' },
 		{ "old-kernel", no_argument, NULL, 'p' }, { "btf", required_argument, NULL, 'B' }, { NULL, 0, NULL, 0 },
 	};
 	struct options o = { .ring_bytes = 8 << 20, .rate = 50000, .burst = 50000, .merge_ms = 1000, .classes = ~0u };
@@ -111,6 +112,7 @@ static struct options parse_options(int argc, char **argv)
 		case 'm': o.merge_ms = number("merge-ms", optarg, 0, 3600000); break;
 		case 'c': o.classes = class_set(optarg); break;
 		case 'k': o.check = true; break;
+		case 'n': o.connector = true; break;
 		case 'p': o.old_kernel = true; break;	/* only what Linux 6.1 has, for tests */
 		case 'B': o.btf = optarg; break;	/* the types of another kernel, for tests */
 		case 'x':
@@ -128,7 +130,7 @@ static struct options parse_options(int argc, char **argv)
 	}
 	if (optind < argc || (!o.socket && !o.check))
 		die(EXIT_USAGE, "usage: hushwatch-sensor --socket PATH | --check; options --ring-bytes --rate --burst --merge-ms "
-				"--exclude-pid --watch --class");
+				"--exclude-pid --watch --class --proc-connector");
 	if (o.ring_bytes & (o.ring_bytes - 1))
 		die(EXIT_USAGE, "--ring-bytes wants a power of two");
 	if (o.burst * (1000000000 / o.rate) > (uint64_t)1 << 62)
@@ -316,15 +318,19 @@ static void detach(void)
 		bpf_link__destroy(links[--link_count]);
 }
 
-static void give_up_capabilities(void)
+/* All but those in `keep`. */
+static void give_up_capabilities(uint32_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct nothing[2] = {};
+	struct __user_cap_data_struct held[2] = {}, left[2] = {};
 
+	if (syscall(SYS_capget, &header, held))
+		die(1, "cannot read own capabilities: %s", strerror(errno));
+	left[0].permitted = left[0].effective = held[0].permitted & keep;
 	for (int capability = 0; capability < 64; capability++)
 		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);	/* only root may, and only root needs to */
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &header, nothing) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+	if (syscall(SYS_capset, &header, left) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		die(1, "cannot give up capabilities: %s", strerror(errno));
 }
 
@@ -465,6 +471,16 @@ static const struct source KERNEL = {
 	.begin_living = begin_living, .describe = describe, .stop = stop,
 };
 
+static int serve_connector(const struct options *o)
+{
+	static struct carrier c = { .source = &CONNECTOR, .socket = -1 };
+
+	memcpy(connector.excluded + 2, o->excluded, o->excluded_count * sizeof(*o->excluded));
+	open_connector();
+	give_up_capabilities(1u << CAP_SYS_PTRACE);	/* What others run is told by /proc to those only who could trace them. */
+	return serve(&c, o->socket);
+}
+
 int main(int argc, char **argv)
 {
 	static struct carrier c = { .source = &KERNEL, .socket = -1 };
@@ -477,12 +493,14 @@ int main(int argc, char **argv)
 	if (o.check)
 		return report(&o);
 	take_signals();
+	if (o.connector)
+		return serve_connector(&o);
 	sensor = load(&o);
 	ring = ring_buffer__new(bpf_map__fd(sensor->maps.ring), keep_record, &c, NULL);
 	if (!ring)
 		die(1, "cannot map the ring: %s", strerror(errno));
 	attach(sensor);
-	give_up_capabilities();
+	give_up_capabilities(0);
 	malloc_trim(0);
 	return serve(&c, o.socket);
 }

@@ -99,8 +99,12 @@ export interface Namespaces {
   readonly user: number;
 }
 
-/** A program, as its process runs it. */
-interface Program {
+/**
+ * A program, as its process runs it. From the proc connector some of it may be missing: then strings are empty and numbers
+ * are all ones, as they are where the kernel has none.
+ */
+export interface Program {
+  readonly file: Inode | undefined;
   readonly parentPid: number;
   readonly parentStartNs: number;
   readonly executable: string;
@@ -115,13 +119,13 @@ interface Program {
   readonly script: string;
 }
 
-export type ExecFrame = { readonly kind: 'exec'; readonly file: Inode } & Program & Actor;
+export type ExecFrame = { readonly kind: 'exec' } & Program & Actor;
 
 /**
  * A process that lives when the agent connects, or after losses: no event, and counted nowhere. A thread of the kernel
  * runs no program: no executable, no file.
  */
-export type DescribedFrame = { readonly kind: 'process'; readonly file: Inode | undefined } & Program & Actor;
+export type DescribedFrame = { readonly kind: 'process' } & Program & Actor;
 
 export type ProcessFrame =
   | ({ readonly kind: 'fork'; readonly parentPid: number; readonly parentStartNs: number } & Actor)

@@ -1,5 +1,5 @@
 /** Frames about processes: made, become another program, ended; what they load. */
-import type { ExecFrame, Frame } from '../frame.ts';
+import type { Actor, Frame, Program } from '../frame.ts';
 import {
   actorOf,
   ARGS_CUT,
@@ -20,7 +20,7 @@ function forkFrame(r: Reader): Frame {
   return { kind: 'fork', parentPid: r.u32(64), parentStartNs: r.u64(56), ...actorOf(r) };
 }
 
-function program(r: Reader): Omit<ExecFrame, 'kind' | 'file'> {
+function program(r: Reader): Omit<Program, 'file'> & Actor {
   r.strings(160);
   const executable = r.string();
   const workingDirectory = r.string();
@@ -50,16 +50,13 @@ function flagsOf(r: Reader): number {
   return r.u32(152);
 }
 
-function execFrame(r: Reader): Frame {
-  if ((flagsOf(r) & ~ARGS_CUT) !== OBJECT) throw new FrameError('bad-field', 'a flag that has no meaning');
-  return { kind: 'exec', file: inodeOf(r, 120), ...program(r) };
-}
-
-function describedFrame(r: Reader): Frame {
-  const flags = flagsOf(r);
-  if ((flags & ~(ARGS_CUT | OBJECT)) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
-  return { kind: 'process', file: (flags & OBJECT) === 0 ? undefined : inodeOf(r, 120), ...program(r) };
-}
+const programFrame =
+  (kind: 'exec' | 'process') =>
+  (r: Reader): Frame => {
+    const flags = flagsOf(r);
+    if ((flags & ~(ARGS_CUT | OBJECT)) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
+    return { kind, file: (flags & OBJECT) === 0 ? undefined : inodeOf(r, 120), ...program(r) };
+  };
 
 function execRefusedFrame(r: Reader): Frame {
   return { kind: 'exec-refused', executable: filePart(r).path, ...actorOf(r) };
@@ -81,9 +78,9 @@ function imageFrame(r: Reader): Frame {
 
 export const PROCESS_FRAMES: Decoders = [
   [3, forkFrame],
-  [4, execFrame],
+  [4, programFrame('exec')],
   [5, execRefusedFrame],
   [6, exitFrame],
   [37, imageFrame],
-  [45, describedFrame],
+  [45, programFrame('process')],
 ];
