@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
+import { SOURCES } from '#protocol/statement.ts';
 import { NO_RULES } from '#protocol/statement.ts';
 import { vocabularyDigest } from '#protocol/vocabulary.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
@@ -158,7 +159,9 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       rulepack: rules.rulepack,
       vocabulary: vocabularyDigest(),
       agent: { version: VERSION, build: buildDigest() },
-      sources: [config.source, 'host', ...(readsJournal(config) ? (['journal'] as const) : [])],
+      sources: SOURCES.filter(
+        (source) => source === config.source || source === 'host' || (source === 'journal' && readsJournal(config)),
+      ),
     },
     limits: {
       events: config.batch_events,

@@ -6,7 +6,11 @@ export const KEYS = {
   node: key('Name of this node, as the collector knows it.', name),
   role: key('What this node is.', oneOf(ROLES), 'generic'),
   cohort: key('Nodes that should behave alike, one subnet say.', name, 'none'),
-  source: key('Where events come from: the sensor, or /proc where there is none.', oneOf(['ebpf', 'proc']), 'ebpf'),
+  source: key(
+    'Where events come from: the sensor with BPF, the sensor on the proc connector, or /proc where there is no sensor.',
+    oneOf(['ebpf', 'proc-connector', 'proc']),
+    'ebpf',
+  ),
   journal: key('Whether the journal is read: log-ons, sudo, denials.', oneOf(['on', 'off']), 'on'),
   journal_directory: key("Another machine's journal, instead of this one's own.", path, ''),
   socket: key('Unix socket to which the sensor connects.', path, '/run/hushwatch/agent.sock'),

@@ -7,7 +7,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { APPROVED_ROLES, type Approval } from '#protocol/approval.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
-import { lostIn, sumOf, type Statement } from '#protocol/statement.ts';
+import { lostIn, sumOf, WEAKER_SOURCES, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Alert, Severity } from './detectors/detector.ts';
 import type { TransparencyLog } from './log.ts';
@@ -459,7 +459,7 @@ function nodeOf(row: Row): NodeRow {
     ruleset: text(row['ruleset']),
     agentVersion: text(row['agent']),
     sources,
-    weaker: sources.split(',').includes('proc'),
+    weaker: sources.split(',').some((source) => WEAKER_SOURCES.includes(source)),
     seen: number(row['seen']),
     released: number(row['released']),
     merged: number(row['merged']),

@@ -38,7 +38,7 @@ export interface HomeOptions {
   readonly checkout: string;
   /** Of the dashboard; batches go to the port above it. */
   readonly port: number;
-  readonly source: 'ebpf' | 'proc';
+  readonly source: 'ebpf' | 'proc-connector' | 'proc';
 }
 
 const NODE = 'this-machine';

@@ -25,7 +25,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { fetchProofs, writeHome, type Home } from './home.ts';
+import { fetchProofs, writeHome, type Home, type HomeOptions } from './home.ts';
 import { Supervised } from './supervise.ts';
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
@@ -58,22 +58,42 @@ const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** Why the real sensor cannot run here, in a few words; undefined when it can. */
-function whyWeaker(isRoot: boolean, sensor: string): string | undefined {
-  if (process.env['HUSHWATCH_SOURCE'] === 'proc') return 'HUSHWATCH_SOURCE=proc asks for it';
-  if (!isRoot) return 'not root';
-  if (!existsSync('/sys/kernel/btf/vmlinux')) return 'this kernel has no BTF (/sys/kernel/btf/vmlinux)';
-  if (!existsSync(sensor)) return 'the sensor is not built (clang, bpftool, libbpf-dev)';
-  return undefined;
+type KernelSource = HomeOptions['source'];
+
+/** The best source that can be had here, and why it is not the best of all, in a few words. */
+function chooseSource(isRoot: boolean, sensor: string): { readonly source: KernelSource; readonly why?: string } {
+  const asked = process.env['HUSHWATCH_SOURCE'];
+  const weaker = connectorSpeaks() ? 'proc-connector' : 'proc';
+  if (!isRoot) return { source: 'proc', why: 'not root' };
+  if (!existsSync(sensor)) return { source: 'proc', why: 'the sensor is not built (clang, bpftool, libbpf-dev)' };
+  if (asked === 'proc') return { source: 'proc', why: 'HUSHWATCH_SOURCE=proc asks for it' };
+  if (asked === 'proc-connector') return { source: weaker, why: 'HUSHWATCH_SOURCE=proc-connector asks for it' };
+  if (!existsSync('/sys/kernel/btf/vmlinux'))
+    return { source: weaker, why: 'this kernel has no BTF (/sys/kernel/btf/vmlinux)' };
+  return { source: 'ebpf' };
 }
 
+function connectorSpeaks(): boolean {
+  const file = '/proc/net/connector';
+  return existsSync(file) && readFileSync(file, 'latin1').includes('cn_proc');
+}
+
+/** What each source needs while it is opened; the sensor gives up all of it, but for looking into /proc of others. */
+const SENSOR_RIGHTS: Readonly<Record<KernelSource, string>> = {
+  ebpf: '-all,+bpf,+perfmon',
+  'proc-connector': '-all,+net_admin,+sys_admin,+sys_ptrace',
+  proc: '-all',
+};
+
 /** The command that runs `argv` as that part's user, with exactly its rights; as it stands when we are not root. */
-function confined(part: Part, isRoot: boolean, argv: readonly string[]): readonly string[] {
+function confined(part: Part, source: KernelSource, isRoot: boolean, argv: readonly string[]): readonly string[] {
   if (!isRoot) return argv;
-  const kept = part === 'sensor' ? '-all,+bpf,+perfmon' : '-all';
+  const kept = part === 'sensor' ? SENSOR_RIGHTS[source] : '-all';
   const user = String(USERS[part]);
   const groups = GROUPS[part].length > 0 ? [`--groups=${GROUPS[part].join(',')}`] : ['--clear-groups'];
-  const network = part === 'sensor' || part === 'agent' ? ['unshare', '--net', '--'] : [];
+  // The proc connector speaks in the first network namespace only; the sensor leaves that by itself.
+  const isCutOff = part === 'agent' || (part === 'sensor' && source !== 'proc-connector');
+  const network = isCutOff ? ['unshare', '--net', '--'] : [];
   return [
     ...network,
     'setpriv',
@@ -171,7 +191,7 @@ const USAGE = `usage: npm start      (or: npx hushwatch start)
 environment
   HUSHWATCH_HOME     data directory; default .hushwatch in the checkout
   HUSHWATCH_PORT     port of the dashboard; the one above it takes batches; default 8440
-  HUSHWATCH_SOURCE   proc: the weaker source, even where the sensor could run
+  HUSHWATCH_SOURCE   proc-connector or proc: a weaker source, even where BPF is to be had
   HUSHWATCH_SENSOR_ARGS   more arguments for the sensor, as hushwatch-sensor --help lists them
 `;
 
@@ -206,13 +226,13 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   }
 
   const sensorFile = join(CHECKOUT, 'agent/sensor/build/hushwatch-sensor');
-  const weaker = whyWeaker(isRoot, sensorFile);
-  if (weaker !== undefined) say(`kernel events are not to be had: ${weaker}; running the weaker source proc`);
+  const { source, why } = chooseSource(isRoot, sensorFile);
+  if (why !== undefined) say(`kernel events are not to be had: ${why}; running the weaker source ${source}`);
 
   const stopAsked = Promise.withResolvers<void>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopAsked.resolve());
 
-  const home = await writeHome({ root, checkout: CHECKOUT, port, source: weaker === undefined ? 'ebpf' : 'proc' });
+  const home = await writeHome({ root, checkout: CHECKOUT, port, source });
   say(home.fresh ? `keys: made, in ${shownRoot}` : `keys: found, in ${shownRoot}; the chain goes on`);
   if (isRoot) {
     // Each part may pass through to what is its own.
@@ -232,7 +252,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const hushwatch = join(CHECKOUT, 'hushwatch.ts');
   const parts: Supervised[] = [];
   const start = (part: Part, argv: readonly string[]): Supervised => {
-    const [command = '', ...rest] = confined(part, isRoot, argv);
+    const [command = '', ...rest] = confined(part, source, isRoot, argv);
     const made = new Supervised(
       {
         name: part,
@@ -252,7 +272,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const prepare = (part: Part, argv: readonly string[]): void => {
     const environment = cacheOf(root, part, isRoot);
     if (readdirSync(environment.NODE_COMPILE_CACHE).length > 0) return;
-    const [command = '', ...rest] = confined(part, isRoot, argv);
+    const [command = '', ...rest] = confined(part, source, isRoot, argv);
     const checked = spawnSync(command, rest, {
       cwd: CHECKOUT,
       env: { ...process.env, ...environment },
@@ -284,14 +304,15 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   prepare('shipper', [...shipperProgram, 'check', '--config', home.shipperConfig]);
   const shipper = start('shipper', [...shipperProgram, 'run', '--config', home.shipperConfig]);
   let sensor: Supervised | undefined;
-  if (weaker === undefined) {
-    say('sensor: loading its programs into the kernel');
+  if (source !== 'proc') {
+    say(source === 'ebpf' ? 'sensor: loading its programs into the kernel' : 'sensor: asking the proc connector');
     // What we ourselves do to carry and keep events is not news; the agent is known to the sensor by its socket.
     const ours = [shipper, collector].flatMap(({ pid }) => (pid === undefined ? [] : ['--exclude-pid', String(pid)]));
     sensor = start('sensor', [
       sensorFile,
       '--socket',
       home.socket,
+      ...(source === 'proc-connector' ? ['--proc-connector'] : []),
       ...ours,
       ...(process.env['HUSHWATCH_SENSOR_ARGS']?.split(' ') ?? []),
     ]);

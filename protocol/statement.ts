@@ -17,7 +17,9 @@ const MAX_STATEMENT_BYTES = 32_768;
 export const ROLES = ['guest', 'host', 'generic'] as const;
 export type Role = (typeof ROLES)[number];
 /** Where events come from, sorted. */
-export const SOURCES = ['ebpf', 'host', 'journal', 'proc'] as const;
+export const SOURCES = ['ebpf', 'host', 'journal', 'proc', 'proc-connector'] as const;
+/** Those that see less than the kernel could show. */
+export const WEAKER_SOURCES: readonly string[] = ['proc', 'proc-connector'];
 export type Source = (typeof SOURCES)[number];
 /** Where events can be lost, in the order in which they pass. */
 export const PLACES = ['ring', 'queue', 'spool', 'oversize'] as const;

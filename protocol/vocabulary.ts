@@ -410,7 +410,12 @@ export const ATTRIBUTES = define({
     'SHA-256 of those that the last statement named.',
     '4c0aed6b607267e56c0e0d80284403eb5c04da3a28737888e83bd579d986fe09',
   ),
-  'hushwatch.source': a('string', 'system', 'Source of events: `ebpf`, the weaker `proc`, or `journal`.', 'ebpf'),
+  'hushwatch.source': a(
+    'string',
+    'system',
+    'Source of events: `ebpf`, the weaker `proc-connector` or `proc`, or `journal`.',
+    'ebpf',
+  ),
   'hushwatch.blind.duration': a(
     'double',
     'system',

@@ -24,7 +24,6 @@
 #define UNKNOWN 0xffffffffu
 #define PROCESSORS_MAX 1024
 #define NS_PER_TICK 10000000ull
-#define RECEIVE_BYTES (8 << 20)
 #define DESCRIBED_AT_ONCE 64
 
 /* What frames of a process are told with, from the moment it is known until it ends. */
@@ -464,7 +463,7 @@ static const struct source CONNECTOR = {
 };
 
 /* Asks the kernel to speak. Needs CAP_NET_ADMIN, which may be given up afterwards, and the initial network namespace. */
-static void open_connector(void)
+static void open_connector(int bytes)
 {
 	union {
 		struct nlmsghdr netlink;
@@ -474,7 +473,6 @@ static void open_connector(void)
 	__u32 what = PROC_CN_MCAST_LISTEN;
 	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC };
 	char most[32];
-	int bytes = RECEIVE_BYTES;
 	int file = open("/proc/sys/kernel/pid_max", O_RDONLY | O_CLOEXEC);
 	ssize_t got = file < 0 ? -1 : read(file, most, sizeof(most) - 1);
 

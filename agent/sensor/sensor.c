@@ -476,7 +476,7 @@ static int serve_connector(const struct options *o)
 	static struct carrier c = { .source = &CONNECTOR, .socket = -1 };
 
 	memcpy(connector.excluded + 2, o->excluded, o->excluded_count * sizeof(*o->excluded));
-	open_connector();
+	open_connector((int)o->ring_bytes);
 	give_up_capabilities(1u << CAP_SYS_PTRACE);	/* What others run is told by /proc to those only who could trace them. */
 	return serve(&c, o->socket);
 }

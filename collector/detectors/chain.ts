@@ -12,6 +12,7 @@ import {
   type ChainProblem,
   type ChainProblemCode,
   type Statement,
+  WEAKER_SOURCES,
 } from '#protocol/statement.ts';
 import { CLASSES } from '#protocol/vocabulary.ts';
 import { alertId, MINUTE, spoken, type Alert, type Detector, type EvidenceBatch, type Severity } from './detector.ts';
@@ -139,14 +140,14 @@ function* lossFindings(
 
 function* weaknessFindings(before: Statement | undefined, after: Statement): Iterable<Finding> {
   const isWeak = (statement: Statement): boolean =>
-    statement.sources.includes('proc') && !statement.sources.includes('ebpf');
+    statement.sources.some((source) => WEAKER_SOURCES.includes(source)) && !statement.sources.includes('ebpf');
   if (!isWeak(after) || (before !== undefined && isWeak(before) && before.boot === after.boot)) return;
   yield {
     rule: 'weaker-source',
     key: `${after.boot} ${after.sequence}`,
     title: 'A node sees with its weaker source',
     severity: 'low',
-    says: 'events come from scanning /proc, which misses what is short, instead of from the kernel',
+    says: 'events come from the proc connector or from scanning /proc, which miss what is short and all that is not a process, instead of from BPF',
     silencedBy: 'a sensor that may load BPF programs',
   };
 }

@@ -134,7 +134,8 @@ class Understood implements AsyncDisposable {
     for (let at = 0; !this.#over.signal.aborted; await sleep(20)) {
       for (; at < this.#watched.frames.length; at++) {
         const frame = this.#watched.frames[at];
-        if (frame === undefined || frame.kind === 'hello' || frame.kind === 'counters') continue;
+        if (frame === undefined || frame.kind === 'hello' || frame.kind === 'counters' || frame.kind === 'process')
+          continue;
         const event = this.#enricher.enrich(frame);
         this.#inspector.note(event);
         this.#deriver.note(event, Date.now());
