@@ -159,7 +159,7 @@ async function run(config: AgentConfig): Promise<number> {
     line.ledger.lost('queue', EVENTS['file.inspect'].class);
   });
   const kernel =
-    config.source === 'ebpf'
+    config.source !== 'proc'
       ? derive(
           notice(
             observe(
