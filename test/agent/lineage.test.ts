@@ -68,8 +68,13 @@ class World {
         args: [executable],
         argsCount: 1,
       },
-      ...{ argsTruncated: false,
-    script: '', workingDirectory: '/', cgroup: '/', namespaces: { mnt: 1, pid: 1, net: 1, user: 1 } },
+      ...{
+        argsTruncated: false,
+        script: '',
+        workingDirectory: '/',
+        cgroup: '/',
+        namespaces: { mnt: 1, pid: 1, net: 1, user: 1 },
+      },
       credentials: {
         ...{ realUid: 0, effectiveUid: 0, savedUid: 0, effectiveGid: 0, effectiveCapabilities: 0n },
         ...{ loginUid: 0, auditSession: 0 },

@@ -363,14 +363,7 @@ const DESCRIBED: readonly object[] = [
 ];
 
 /** In the order in which golden.c writes its families. */
-const EXPECTED_ALL = [
-  ...OBSERVED,
-  ...FILES,
-  ...SOCKETS,
-  ...EXPECTED_PRIVILEGE,
-  ...EXPECTED_KERNEL,
-  ...DESCRIBED,
-];
+const EXPECTED_ALL = [...OBSERVED, ...FILES, ...SOCKETS, ...EXPECTED_PRIVILEGE, ...EXPECTED_KERNEL, ...DESCRIBED];
 
 /** Decoded frames, or the code with which they were refused; anything else that is thrown is a bug and goes on. */
 function outcome(bytes: Uint8Array): readonly Frame[] | string {
