@@ -3,20 +3,26 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
+import { ATTRIBUTES } from '#protocol/vocabulary.ts';
 import { ProtocolError } from '#protocol/error.ts';
+import { oracleOf, totalsOf } from '../collector/detectors/oracle.ts';
+import { loadPack, STARTER_PACK } from '../collector/detectors/pack.ts';
 import { SigmaError } from '../collector/detectors/sigma/error.ts';
+import { clearOf, planRules, type PlannedRule } from '../collector/detectors/sigma/plan.ts';
 import { approve, ApproveUsage, makeKey, publish } from './approve.ts';
-import { compileRuleset } from './compile.ts';
-import { EXAMPLE_KEYS, failingExamples, releasedOf } from './examples.ts';
+import { failingExamples } from './examples.ts';
 import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
-import { exposure, type ExposureRow } from './exposure.ts';
+import { explainRows, explainText, shown } from './explain.ts';
+import { exposure } from './exposure.ts';
+import { oracleText } from './oracle.ts';
+import { diffReport, explainReport } from './report.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
 
 const USAGE = `usage: hushwatch rules check FILE...
-       hushwatch rules explain FILE [--event NAME] [--json]
-       hushwatch rules diff BEFORE AFTER [--json]
+       hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
+       hushwatch rules diff BEFORE AFTER [--html | --json]
+       hushwatch rules oracle FILE [--pack DIRECTORY] [--json]
        hushwatch rules schema
        hushwatch rules key NAME --out FILE
        hushwatch rules approve FILE --key KEY --name REVIEWER --out APPROVAL
@@ -24,8 +30,9 @@ const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules publish APPROVAL --collector DIRECTORY [--ruleset FILE] [--out DIRECTORY]
 
 check    is it a ruleset, does it cover every attribute, do its examples hold?
-explain  a table for each event: what leaves, why, and who uses it
+explain  a table for each event: what leaves, why, and who uses it; --html: a page that prints well
 diff     what newly leaves, what no longer does, what is told or can be joined otherwise
+oracle   what the detection rules that run on nodes can tell of what does not leave, the worst first
 schema   JSON Schema of rulesets, for editors
 key      a reviewer's key; prints the line for the list of reviewers
 approve  sign a ruleset, or a pack of rules that run on nodes; a note that others signed gets one signature more
@@ -49,6 +56,8 @@ export async function main(args: string[]): Promise<number> {
         return explain(rest);
       case 'diff':
         return diff(rest);
+      case 'oracle':
+        return oracle(rest);
       case 'schema':
         process.stdout.write(`${JSON.stringify(rulesetSchema(), undefined, 2)}\n`);
         return DONE;
@@ -102,6 +111,9 @@ function failed(error: unknown): number {
   throw error;
 }
 
+/** For people, for tools, or to print. */
+const FORMS = { json: { type: 'boolean', default: false }, html: { type: 'boolean', default: false } } as const;
+
 const load = (file: string): Ruleset => parseRuleset(readFileSync(file, 'utf8'), file);
 
 function check(args: string[]): number {
@@ -128,33 +140,46 @@ function checkFile(file: string): number {
   return failures.length === 0 ? DONE : FAILED;
 }
 
-interface ExplainedRow extends ExposureRow {
-  /** A value that could be real, and what leaves of it. */
-  readonly example: { readonly in: unknown; readonly out: unknown };
-}
-
-function explainRows(ruleset: Ruleset): readonly ExplainedRow[] {
-  const redactor = compileRuleset(ruleset, EXAMPLE_KEYS);
-  return exposure(ruleset).map((row) => {
-    const value = ATTRIBUTES[row.attribute].example;
-    const out = releasedOf(redactor, row.event, { [row.attribute]: value });
-    return { ...row, example: { in: value, out: out[row.attribute] } };
-  });
-}
-
 function explain(args: string[]): number {
   const { positionals, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, event: { type: 'string' } },
+    options: { ...FORMS, event: { type: 'string' }, pack: { type: 'string', default: STARTER_PACK } },
   });
   const [file, more] = positionals;
   if (file === undefined || more !== undefined) return usage('explain one file');
   const ruleset = load(file);
-  const rows = explainRows(ruleset).filter((row) => values.event === undefined || row.event === values.event);
+  const plan = planOf(values.pack, ruleset);
+  const rows = explainRows(ruleset, plan).filter((row) => values.event === undefined || row.event === values.event);
   if (rows.length === 0) return usage(`no event ${values.event ?? ''}`);
-  if (values.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
-  else process.stdout.write(describe(ruleset, rows));
+  if (values.json) writeLines(rows);
+  else process.stdout.write(values.html ? explainReport(ruleset, rows) : explainText(ruleset, rows));
+  return DONE;
+}
+
+/** Where the rules of a pack run under a ruleset. */
+function planOf(directory: string, ruleset: Ruleset): readonly PlannedRule[] {
+  const { rules, mapping } = loadPack(directory);
+  return planRules(rules, mapping, clearOf(exposure(ruleset)));
+}
+
+function writeLines(rows: readonly unknown[]): void {
+  for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+}
+
+function oracle(args: string[]): number {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false }, pack: { type: 'string', default: STARTER_PACK } },
+  });
+  const [file, more] = positionals;
+  if (file === undefined || more !== undefined) return usage('oracle wants one ruleset');
+  const ruleset = load(file);
+  const plan = planOf(values.pack, ruleset);
+  const rows = oracleOf(plan, exposure(ruleset));
+  if (values.json) writeLines(rows);
+  else process.stdout.write(rows.length === 0 ? 'no rule runs on nodes\n' : oracleText(rows, totalsOf(plan)));
   return DONE;
 }
 
@@ -162,12 +187,14 @@ function diff(args: string[]): number {
   const { positionals, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false } },
+    options: FORMS,
   });
   const [before, after, more] = positionals;
   if (before === undefined || after === undefined || more !== undefined) return usage('diff needs two files');
-  const rows = diffRulesets(load(before), load(after));
-  if (values.json) for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  const [was, is] = [load(before), load(after)];
+  const rows = diffRulesets(was, is);
+  if (values.json) writeLines(rows);
+  else if (values.html) process.stdout.write(diffReport(was, is, rows));
   else process.stdout.write(rows.length === 0 ? 'no difference in what leaves\n' : differences(rows));
   return DONE;
 }
@@ -183,45 +210,4 @@ function difference({ attribute, events, what, example }: DiffRow): string {
   const where = events.length > 3 ? `${events.length} events` : events.join(', ');
   const becomes = (value: unknown): string => (value === undefined ? 'nothing' : shown(value));
   return `  ${attribute}  (${where})\n    ${what}\n    ${shown(example.in)}: ${becomes(example.before)} -> ${becomes(example.after)}\n`;
-}
-
-function describe(ruleset: Ruleset, rows: readonly ExplainedRow[]): string {
-  const head = [
-    `${ruleset.name} ${ruleset.version}, role ${ruleset.role}`,
-    `sha256 ${ruleset.digest}`,
-    `time: to ${ruleset.time.resolution} µs. ${ruleset.time.why}`,
-    ...[...ruleset.reasons].map(([name, text]) => `reason ${name}: ${text}`),
-  ];
-  const events = new Map<EventName, ExplainedRow[]>();
-  for (const row of rows) events.set(row.event, [...(events.get(row.event) ?? []), row]);
-  const tables = [...events].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${table(own)}`);
-  return `${head.join('\n')}\n\n${tables.join('\n')}`;
-}
-
-const HEADINGS = ['attribute', 'sensitivity', 'what leaves', 'example', 'why', 'for'];
-
-function table(rows: readonly ExplainedRow[]): string {
-  const cells = rows.map((row) => [
-    row.attribute,
-    row.sensitivity,
-    row.summary,
-    row.leaves ? `${shown(row.example.in)} -> ${shown(row.example.out)}` : `${shown(row.example.in)} -> nothing`,
-    row.reason === undefined ? row.why : `${row.why} (${row.reason})`,
-    row.for.join(', '),
-  ]);
-  const widths = HEADINGS.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)));
-  return [HEADINGS, ...cells]
-    .map(
-      (row) =>
-        `  ${row
-          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
-}
-
-function shown(value: unknown): string {
-  const text = Array.isArray(value) ? value.join(' ') : String(value);
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

@@ -158,5 +158,19 @@ test('diff: in words, and as lines of JSON', () => {
   );
   expect(JSON.parse(rules('diff', before, after, '--json').stdout)).toMatchObject({ change: 'newly leaves' });
   expect(rules('diff', before, before).stdout).toBe('no difference in what leaves\n');
+  expect(rules('diff', before, after, '--html').stdout).toMatch(/^<!doctype html>[^]*newly leaves/);
   expect(rules('diff', before).status).toBe(2);
+});
+
+test('oracle: in words, the worst first, and as lines of JSON', () => {
+  const { status, stdout } = rules('oracle', GENERIC);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(
+    /\n\npreload-file\.yml {2}high [^]*a match says: it is \/etc\/ld\.so\.preload \(told outright\)/,
+  );
+  expect(JSON.parse(rules('oracle', GENERIC, '--json').stdout.split('\n')[0] ?? '')).toMatchObject({
+    file: 'preload-file.yml',
+    hidden: [{ attribute: 'file.path', onMatch: { openBits: 0 } }],
+  });
+  expect(rules('oracle').status).toBe(2);
 });
