@@ -8,6 +8,7 @@
  *   {number}  up to ten digits stay readable
  *   {user}    pseudonym in the domain of user names; the path goes on
  *   {any}     pseudonym; the path goes on
+ *   {rest}    nothing of it is told, not even how deep it goes; stands last
  * A literal segment wins over a placeholder. After `..` nothing is known any more: the rest becomes pseudonyms.
  */
 import { GONE } from './shapes.ts';
@@ -27,7 +28,7 @@ export interface PathWriter {
   readonly user: (segment: string) => string;
 }
 
-export const PLACEHOLDERS = ['{name}', '{names}', '{number}', '{user}', '{any}'] as const;
+export const PLACEHOLDERS = ['{name}', '{names}', '{number}', '{user}', '{any}', '{rest}'] as const;
 
 interface Place {
   readonly literal: Map<string, Place>;
@@ -95,6 +96,7 @@ export function compilePath(template: PathTemplate): (path: string, writer: Path
         place = undefined;
         continue;
       }
+      if (place?.placeholder.has('{rest}') === true && !place.literal.has(segment)) return abstract + out + GONE;
       const [text, next] = step(segment, place, writer);
       out += text ?? (template.names.has(segment) ? segment : hide(segment, writer));
       place = next;

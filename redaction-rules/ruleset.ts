@@ -250,8 +250,8 @@ function patternProblem(pattern: string): { readonly wrong: string; readonly rem
     if (/[{}*?]/.test(segment) && !isPlaceholder) {
       return { wrong: `no placeholder \`${segment.slice(0, 80)}\``, remedy: suggest(segment, PLACEHOLDERS) };
     }
-    if (segment === '{names}' && at < segments.length - 1) {
-      return { wrong: '{names} before the end', remedy: 'let it stand last; it stands for all that follows' };
+    if ((segment === '{names}' || segment === '{rest}') && at < segments.length - 1) {
+      return { wrong: `${segment} before the end`, remedy: 'let it stand last; it stands for all that follows' };
     }
   }
   return undefined;

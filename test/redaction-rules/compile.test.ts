@@ -45,12 +45,14 @@ for (const { ruleset } of SHIPPED) {
 
     test('times within the resolution are one time, in the line and beside it', () => {
       const redactor = compileRuleset(ruleset, KEYS);
-      for (const [µs, coarse] of [
-        [1_700_000_000_000_999, 1_700_000_000_000_000],
-        [1_700_000_000_001_000, 1_700_000_000_001_000],
-        [1_700_000_000_000_999, 1_700_000_000_000_000],
+      const { resolution } = ruleset.time;
+      const begin = Math.ceil(1_700_000_000_000_000 / resolution) * resolution;
+      for (const [at, coarse] of [
+        [begin + resolution - 1, begin],
+        [begin + resolution, begin + resolution],
+        [begin + resolution - 1, begin],
       ] as const) {
-        const event = redactor.redact({ name: 'process.exit', time: µs, attributes: {} });
+        const event = redactor.redact({ name: 'process.exit', time: at, attributes: {} });
         expect(event).toMatchObject({ time: coarse, line: `{"event":"process.exit","time":${coarse}}` });
       }
     });

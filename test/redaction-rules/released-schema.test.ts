@@ -27,7 +27,7 @@ const everyTransform = smallRuleset({
   },
   top: {
     reasons: { test: 'A test.' },
-    paths: { none: { readable: ['/tmp/{any}', '/home/{user}/{names}', '/n/{number}/x'] } },
+    paths: { none: { readable: ['/tmp/{any}', '/home/{user}/{names}', '/n/{number}/x', '/a/{rest}'] } },
   },
 });
 

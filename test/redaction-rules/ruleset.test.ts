@@ -14,8 +14,12 @@ import { smallRuleset, smallRulesetText } from './small-ruleset.ts';
 
 const bySchema = new Ajv({ allowUnionTypes: true, strictRequired: false }).compile(rulesetSchema());
 
-test('rulesets are shipped', () => {
-  expect(SHIPPED.map(({ ruleset }) => ruleset.name)).toContain('generic-linux');
+test('a ruleset is shipped for each role, and the role says which', () => {
+  expect(SHIPPED.map(({ ruleset }) => [ruleset.name, ruleset.role])).toEqual([
+    ['generic-linux', 'generic'],
+    ['guestos', 'guest'],
+    ['hostos', 'host'],
+  ]);
 });
 
 for (const { file, text, ruleset } of SHIPPED) {
