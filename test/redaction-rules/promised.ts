@@ -1,0 +1,182 @@
+/** What each shipped ruleset promises, attribute by attribute; written from what reviewers were told, not from its rules. */
+import { ATTRIBUTES, isAttributeName, type AttributeName } from '#protocol/vocabulary.ts';
+import type { RulesetPromises } from './promises.ts';
+import type { Places, Promised } from './promises-of-values.ts';
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
+
+/** Accounts that Debian or a package of it makes, and our own. */
+const ACCOUNTS = words(
+  `root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt messagebus sshd syslog
+  systemd-network systemd-resolve systemd-timesync systemd-coredump polkitd rtkit ntp chrony _chrony postfix dnsmasq tcpdump tss
+  uuidd postgres mysql redis nginx apache docker nogroup hushwatch hushwatch-ship hushwatch-collector`,
+);
+const GROUPS = words(
+  'root daemon sys adm tty disk sudo wheel shadow staff users kmem docker lxd libvirt kvm systemd-journal ssl-cert',
+);
+const INTERFACES = words(
+  `lo eth0 eth1 eth2 eth3 ens3 ens4 ens5 ens18 ens192 enp0s3 enp1s0 enp2s0 wlan0 docker0 virbr0 br0 bond0`,
+);
+/** Extended attributes that the kernel itself reads. */
+const EXTENDED = words(
+  `security.capability security.selinux security.ima security.evm security.apparmor security.SMACK64 system.posix_acl_access
+  system.posix_acl_default trusted.overlay.opaque trusted.overlay.redirect trusted.overlay.origin`,
+);
+
+/** Where a Linux server has names that a distribution, the kernel or a package chose. */
+const SERVER: Places = {
+  named: [
+    '/bin',
+    '/sbin',
+    '/usr/bin',
+    '/usr/sbin',
+    '/usr/games',
+    '/boot',
+    '/dev',
+    '/proc',
+    '/sys',
+    '/lib/**',
+    '/lib32/**',
+    '/lib64/**',
+    '/usr/lib/**',
+    '/usr/lib32/**',
+    '/usr/lib64/**',
+    '/usr/libexec/**',
+    '/usr/share/**',
+    '/usr/include/**',
+    '/etc/pam.d',
+    '/etc/security',
+    '/etc/selinux/**',
+    '/etc/audit',
+    '/etc/logrotate.d',
+    '/etc/systemd',
+    '/var/cache/apt/**',
+    '/var/lib/dpkg',
+    '/var/lib/dpkg/info',
+    '/var/lib/systemd',
+    '/var/log/apt',
+    '/var/log/nginx',
+    '/var/log/apache2',
+    '/run/containerd',
+    '/run/systemd/**',
+    '/proc/#',
+    '/proc/#/ns',
+    '/proc/#/task/#',
+    '/proc/self',
+    '/proc/net',
+    '/proc/sys/kernel/**',
+    '/proc/sys/vm/**',
+    '/proc/sys/fs/**',
+    '/sys/kernel/**',
+    '/sys/module/**',
+    '/system.slice',
+  ],
+  numbered: [
+    '/proc/#/task',
+    '/proc/#/fd',
+    '/proc/self/fd',
+    '/dev/pts',
+    '/dev/tcp/*',
+    '/dev/udp/*',
+    '/dev/tcp/#',
+    '/dev/udp/#',
+  ],
+  users: ['/home', '/media', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs', '/var/spool/mail'],
+};
+
+const who = (family: string, letters = 16, listed: ReadonlySet<string> = new Set()): Promised => ({
+  says: 'who',
+  family,
+  letters,
+  listed,
+});
+const about = (step: number): Promised => ({ says: 'about', step });
+const number = (family: string): Promised => ({ says: 'number of a person', family });
+const place: Promised = { says: 'place', families: { names: 'path', users: 'user' }, places: SERVER };
+const group: Promised = { says: 'place', families: { names: 'cgroup', users: 'cgroup' }, places: SERVER };
+const command: Promised = {
+  says: 'command',
+  families: { names: 'path', users: 'user', values: 'value', hosts: 'host' },
+  places: SERVER,
+  digits: 5,
+  values: 'pseudonym',
+};
+const address: Promised = { says: 'address', family: 'address', readable: ['loopback', 'unspecified'] };
+const nothing: Promised = { says: 'nothing' };
+const context: Promised = { says: 'without', parts: [['zanzibar_u:staff_r:staff_t:s0', 'zanzibar']] };
+const unit: Promised = {
+  says: 'without',
+  parts: [
+    ['backup@zanzibar.service', 'zanzibar'],
+    ['user-1000.slice', '1000'],
+    ['job-4711.service', '4711'],
+  ],
+};
+
+/** `promise name name …`, one family a line. */
+function table(rows: readonly (readonly [Promised, string])[]): RulesetPromises['attributes'] {
+  const promised: Partial<Record<AttributeName, Promised>> = {};
+  for (const [promise, names] of rows) {
+    for (const name of names.split(/\s+/)) {
+      if (!isAttributeName(name)) throw new Error(`no attribute ${name}`);
+      promised[name] = promise;
+    }
+  }
+  // Only what concerns no person may be in clear without being named here.
+  for (const name of Object.keys(ATTRIBUTES).filter(isAttributeName)) {
+    if (ATTRIBUTES[name].sensitivity === 'system') promised[name] ??= { says: 'clear' };
+  }
+  return promised;
+}
+
+const GENERIC = table([
+  [
+    nothing,
+    'process.executable.inode process.executable.device process.parent.command_args file.inode file.device file.hashes host.name',
+  ],
+  [who('entity', 12), 'process.entity.id process.parent.entity.id process.target.entity.id'],
+  [
+    place,
+    'process.executable.path process.parent.executable.path process.ancestors process.working_directory process.target.executable.path',
+  ],
+  [
+    place,
+    'process.script.path file.path file.target.path service.name task.name system.device system.filesystem.mountpoint network.unix.path',
+  ],
+  [group, 'process.linux.cgroup'],
+  [command, 'process.command_args user.switch.command_args'],
+  [
+    number('user id'),
+    'process.executable.owner.id process.user.id process.real_user.id process.saved_user.id process.audit.user.id process.target.user.id',
+  ],
+  [number('user id'), 'file.owner.id user.id'],
+  [number('group id'), 'process.group.id file.group.id user.group.id'],
+  [
+    who('user', 16, ACCOUNTS),
+    'process.user.name file.owner.name user.name user.effective.name user.group.members.added user.group.members.removed',
+  ],
+  [who('group', 16, GROUPS), 'user.group.name'],
+  [who('path', 10), 'file.name'],
+  [who('container'), 'container.id'],
+  [who('content', 26), 'file.script.hash.sha256'],
+  [who('key'), 'session.key.fingerprint'],
+  [address, 'network.peer.address network.local.address source.address'],
+  [{ says: 'one of', listed: EXTENDED }, 'file.attribute.name'],
+  [{ says: 'one of', listed: INTERFACES }, 'host.interfaces'],
+  [unit, 'systemd.unit'],
+  [context, 'security.source.context security.target.context'],
+  [about(0.1), 'process.lifetime'],
+  [about(1024), 'file.size'],
+  [about(0.5), 'file.entropy system.cpu.load_average.1m'],
+  [about(4096), 'file.bytes_written'],
+  [about(2 ** 30), 'host.memory.size'],
+  [about(0.05), 'system.cpu.utilization system.memory.utilization system.filesystem.utilization'],
+  [about(3600), 'system.uptime'],
+  [about(0.001), 'hushwatch.blind.duration'],
+  // Numbers that the kernel counts, and of which the ruleset says why they may be told.
+  [{ says: 'clear' }, 'process.audit.session.id session.id event.repeats'],
+]);
+
+export const PROMISED: Readonly<Record<string, RulesetPromises>> = {
+  'generic-linux': { resolution: 1e3, epoch: 30 * 8.64e10, attributes: GENERIC },
+};
