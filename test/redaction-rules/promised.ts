@@ -160,7 +160,8 @@ const GENERIC = table([
   [who('container'), 'container.id'],
   [who('content', 26), 'file.script.hash.sha256'],
   [who('key'), 'session.key.fingerprint'],
-  [address, 'network.peer.address network.local.address source.address'],
+  [address, 'network.peer.address network.local.address source.address dns.answers'],
+  [who('host', 10), 'dns.question.name'],
   [{ says: 'one of', listed: EXTENDED }, 'file.attribute.name'],
   [{ says: 'one of', listed: INTERFACES }, 'host.interfaces'],
   [unit, 'systemd.unit'],
@@ -172,6 +173,8 @@ const GENERIC = table([
   [about(2 ** 30), 'host.memory.size'],
   [about(0.05), 'system.cpu.utilization system.memory.utilization system.filesystem.utilization'],
   [about(3600), 'system.uptime'],
+  [about(65_536), 'network.flow.sent.size network.flow.received.size'],
+  [about(10), 'network.flow.duration'],
   [about(0.001), 'hushwatch.blind.duration'],
   // Numbers that the kernel counts, and of which the ruleset says why they may be told.
   [{ says: 'clear' }, 'process.audit.session.id session.id event.repeats'],
