@@ -6,6 +6,7 @@
  *     redis, compile, spawn   what these get slower by, in interleaved rounds
  *     classes     one event of each kind: in the kernel, and in each process
  *     collector   events a second through the collector
+ *     redaction   events a second through redaction, beside other redactors
  *
  *     --json   --seconds N   --rounds N   --loads paced,burst,spawn   --only TOOL,…
  */
@@ -19,7 +20,8 @@ import { benchApplications, WORKS } from './applications.ts';
 import { benchClasses } from './classes.ts';
 import { benchCollector } from './collector.ts';
 import { benchLine } from './line.ts';
-import { applicationTable, classTable, collectorLines, lineTable, memoryTable } from './report.ts';
+import { benchRedaction } from './redaction.ts';
+import { applicationTable, classTable, collectorLines, lineTable, memoryTable, redactionTable } from './report.ts';
 import { install } from './tools.ts';
 
 const { values, positionals } = parseArgs({
@@ -32,7 +34,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector'];
+const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector', 'redaction'];
 const unknown = positionals.filter((name) => !PARTS.includes(name));
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -81,17 +83,25 @@ try {
   if (others > 0) say(`bench: ${others} tracing programs of others run beside everything here, the baseline too`);
   const load = compileLoad();
   const compared = wanted('line') || works.length > 0 ? ['auditd', 'laurel'] : [];
-  install([...compared, ...works.flatMap(({ packages }) => packages)], say);
+  const redactors = wanted('redaction') ? ['rsyslog'] : [];
+  install([...compared, ...redactors, ...works.flatMap(({ packages }) => packages)], say);
   const line = wanted('line')
     ? await benchLine(load, Number(values.seconds), list(values.loads), list(values.only), say)
     : [];
   const applications = works.length > 0 ? await benchApplications(load, works, Number(values.rounds), say) : [];
   const classes = wanted('classes') ? await benchClasses(load, say) : [];
   const collector = wanted('collector') ? await benchCollector() : undefined;
-  const tables = [lineTable(line), memoryTable(line), applicationTable(applications), classTable(classes)];
+  const redaction = wanted('redaction') ? await benchRedaction(say) : [];
+  const tables = [
+    lineTable(line),
+    memoryTable(line),
+    applicationTable(applications),
+    classTable(classes),
+    redactionTable(redaction),
+  ];
   process.stdout.write(
     values.json
-      ? `${JSON.stringify({ line, applications, classes, collector }, null, 2)}\n`
+      ? `${JSON.stringify({ line, applications, classes, collector, redaction }, null, 2)}\n`
       : `${[...tables, collectorLines(collector)].filter(Boolean).join('\n\n')}\n`,
   );
 } finally {

@@ -4,6 +4,7 @@ import type { ClassRow } from './classes.ts';
 import type { CollectorCost } from './collector.ts';
 import type { LineRow } from './line.ts';
 import type { Memory } from './processes.ts';
+import type { RedactionRow } from './redaction.ts';
 
 /** Empty when there is nothing to show. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -67,6 +68,18 @@ export const classTable = (rows: readonly ClassRow[]): string =>
       String(row.events),
       row.kernel.toFixed(2),
       ...Object.values(row.processes).map((microseconds) => microseconds.toFixed(1)),
+    ]),
+  );
+
+export const redactionTable = (rows: readonly RedactionRow[]): string =>
+  table(
+    ['redactor', 'events a second and core', 'hushwatch, in the same round', 'rounds', 'characters out'],
+    rows.map((row) => [
+      row.name,
+      String(row.rate),
+      `× ${row.ratio.toFixed(2)}`,
+      String(row.rounds),
+      row.bytesPerEvent === 0 ? '-' : String(row.bytesPerEvent),
     ]),
   );
 
