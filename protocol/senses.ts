@@ -349,12 +349,31 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // The machine.
   'host.inventory': {
-    hook: '/proc, /etc/os-release',
+    hook: '/proc (net/dev, diskstats, mounts of the first process; cmdline), /etc/os-release',
     kernel: 'any',
-    cost: 'every six hours',
-    blind: 'What the machine says of itself.',
+    cost: 'every six hours, and when a look every 30 s finds another interface, disk, mount or command line',
+    blind:
+      'What the machine says of itself. What came and went between two looks. Other network and mount namespaces than the first; where /proc/1 is hidden (hidepid, ProtectProc) neither interfaces nor mounts, which is said.',
   },
-  'host.load': { hook: '/proc', kernel: 'any', cost: 'every 30 s', blind: 'What the machine says of itself.' },
+  'host.load': {
+    hook: '/proc, /proc/pressure',
+    kernel: 'any; pressure: 4.20',
+    cost: 'every 30 s',
+    blind: 'What the machine says of itself. Processes that /proc hides are not counted.',
+  },
+  'host.disk': {
+    hook: '/proc/diskstats, /sys/block',
+    kernel: 'any',
+    cost: 'every 30 s, one event a disk that did something; the sixteen busiest, then one sum',
+    blind: 'Whose reads and writes they are. What the page cache answers. A disk in its first 30 s.',
+  },
+  'host.network': {
+    hook: '/proc/1/net/dev',
+    kernel: 'any',
+    cost: 'every 30 s, one event an interface that did something; the sixteen busiest, then one sum',
+    blind:
+      'Whose packets they are, and to whom. Interfaces of other network namespaces, but for their other ends here. What passes by the kernel (XDP, DPDK). An interface in its first 30 s.',
+  },
 
   // Hushwatch itself.
   'hushwatch.start': {
@@ -387,7 +406,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: 'any',
     cost: 'none',
     blind:
-      'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours.',
+      'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours. Of the machine’s own numbers: that reading failed is said when it begins, changes or ends.',
   },
 };
 

@@ -3,8 +3,9 @@
  * The weaker source where the kernel takes no BPF: the proc connector says that somebody forked, ran a program, changed who
  * they are, took hold of another or ended, and /proc is asked, a moment later, what that was.
  *
- * Who is gone by then is told with what is known: numbers that are not known are all ones, strings are empty. Every message
- * carries a number of its processor, so what the socket lost is counted: exactly, but threads and names count among it.
+ * Who is gone by then is told with what is known: numbers that are not known are all ones, strings are empty. What was lost is
+ * counted, threads and names among it: the socket says how many it dropped, and every message carries a number of its
+ * processor, which shows also what never reached the socket, but not before the next message. The larger of both counts.
  */
 #ifndef HUSHWATCH_CONNECTOR_H
 #define HUSHWATCH_CONNECTOR_H
@@ -14,6 +15,7 @@
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -35,7 +37,9 @@ struct known {
 static struct {
 	int socket;
 	uint32_t excluded[16];		/* we, the agent, and who was named */
-	uint64_t lost;
+	uint64_t lost;			/* the larger of these two, when it was last asked */
+	uint64_t missing, dropped;	/* messages, by their numbers and by the socket */
+	uint32_t drops;			/* as the socket said last: it has 32 bits */
 	uint32_t next[PROCESSORS_MAX];	/* number of the next message of each processor */
 	bool heard[PROCESSORS_MAX];
 	struct known *known;		/* by pid */
@@ -345,7 +349,7 @@ static void count_missing(uint32_t processor, uint32_t number)
 	if (processor >= PROCESSORS_MAX)
 		return;
 	if (connector.heard[processor])
-		connector.lost += number - connector.next[processor];
+		connector.missing += number - connector.next[processor];
 	connector.heard[processor] = true;
 	connector.next[processor] = number + 1;
 }
@@ -396,21 +400,28 @@ static int connector_consume(struct carrier *c)
 	}
 }
 
+static uint64_t connector_lost(struct carrier *c)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {};
+	socklen_t size = sizeof(memory);
+
+	(void)c;
+	if (!getsockopt(connector.socket, SOL_SOCKET, SO_MEMINFO, memory, &size) && size > SK_MEMINFO_DROPS * sizeof(*memory)) {
+		connector.dropped += memory[SK_MEMINFO_DROPS] - connector.drops;
+		connector.drops = memory[SK_MEMINFO_DROPS];
+	}
+	return connector.lost = connector.dropped > connector.missing ? connector.dropped : connector.missing;
+}
+
 static struct frame_counters connector_count(struct carrier *c)
 {
-	struct frame_counters sum = { .classes[CLASS_PROCESS].lost = connector.lost };
+	struct frame_counters sum = { .classes[CLASS_PROCESS].lost = connector_lost(c) };
 
 	for (int class = 0; class < CLASS_COUNT; class++) {
 		sum.classes[class].emitted = c->carried[class];
 		sum.classes[class].seen = c->carried[class] + sum.classes[class].lost;
 	}
 	return sum;
-}
-
-static uint64_t connector_lost(struct carrier *c)
-{
-	(void)c;
-	return connector.lost;
 }
 
 static void connector_heard_by(struct carrier *c, uint32_t pid)
