@@ -4,9 +4,25 @@
  * One row an event; the compiler asks for every row. `VOCABULARY.md` is made of this and of the vocabulary, and is what a
  * reader should open.
  */
+import type { Source } from './statement.ts';
 import { ATTRIBUTES, EVENTS, isEventName, type EventName } from './vocabulary.ts';
 
+/** Who tells an event: one each, so nothing is told twice where two could see it. `agent`: what it concludes, and of itself. */
+export const TELLERS = ['sensor', 'journal', 'host', 'agent'] as const;
+export type Teller = (typeof TELLERS)[number];
+
+/** How the sensor's part is seen: by BPF, or by one of those that see less. */
+export const MODES = ['ebpf', 'proc-connector', 'proc'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** What is left of the sensor's part where there is no BPF. */
+export const LEFT_OF_SENSOR: Readonly<Record<Exclude<Mode, 'ebpf'>, readonly EventName[]>> = {
+  'proc-connector': ['process.fork', 'process.exec', 'process.exit', 'process.credentials.change', 'process.trace'],
+  proc: ['process.exec', 'process.exit'],
+};
+
 export interface Sense {
+  readonly source: Teller;
   /** Tracepoint, system calls, journal field or file that the event comes from. */
   readonly hook: string;
   /** First kernel that has the hook, or `any`. */
@@ -35,12 +51,14 @@ const SYSTEMD =
   ' What is asked of systemd over D-Bus names systemd as the actor. Transient units are not told; their processes are, with `systemd.unit`.';
 
 const accounts = (how: string, more = ''): Sense => ({
+  source: 'agent',
   hook: `${how}, when a file event names an account file and once a second`,
   kernel: '5.5',
   cost: 'four stat calls a second; 0.1 ms when something changed',
   blind: `Accounts of containers and chroots. Accounts that are kept elsewhere (LDAP). What happens while the agent is not running, and what is undone within the milliseconds before it looks. Without a file event (io_uring, a descriptor that was passed on) the change is told and who did it is not.${more}`,
 });
 const things = (places: string, more: string): Sense => ({
+  source: 'agent',
   hook: `file events on ${places}`,
   kernel: '5.5',
   cost: 'one look at each path of a file event; one stat call for each that is told',
@@ -49,16 +67,18 @@ const things = (places: string, more: string): Sense => ({
 
 export const SENSES: Readonly<Record<EventName, Sense>> = {
   // Processes.
-  'process.fork': { hook: 'tp_btf/sched_process_fork', kernel: '5.5', cost: TOLD, blind: NOTHING },
+  'process.fork': { source: 'sensor', hook: 'tp_btf/sched_process_fork', kernel: '5.5', cost: TOLD, blind: NOTHING },
   'process.exec': {
+    source: 'sensor',
     hook: 'tp_btf/sched_process_exec; refused: exit of execve, execveat',
     kernel: '5.5',
     cost: '3 to 5 µs: arguments, three walked paths',
     blind: 'Arguments beyond 8 KiB. A program that loads another into its own memory starts none.',
   },
-  'process.exit': { hook: 'tp_btf/sched_process_exit', kernel: '5.5', cost: TOLD, blind: NOTHING },
+  'process.exit': { source: 'sensor', hook: 'tp_btf/sched_process_exit', kernel: '5.5', cost: TOLD, blind: NOTHING },
 
   'process.image.load': {
+    source: 'sensor',
     hook: 'exit of mmap, mprotect, pkey_mprotect; the file from the kernel’s mapping',
     kernel: '5.17',
     cost: '0.7 µs on each executable mapping of a library, nothing more on other calls',
@@ -68,6 +88,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // Privilege.
   'process.access': {
+    source: 'sensor',
     hook: 'exit of process_vm_readv, process_vm_writev, pidfd_getfd, pidfd_open',
     kernel: '5.5',
     cost: CALL,
@@ -75,6 +96,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'The number is looked up in the caller’s pid namespace at the exit: a process that ended meanwhile is told by number only. /proc/PID/mem is file.open. Opening a pidfd of one’s own user’s process is not told.',
   },
   'process.signal': {
+    source: 'sensor',
     hook: 'tp_btf/signal_generate; refused: exit of kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal',
     kernel: '5.15',
     cost: '0.3 µs on every signal that is sent, its system call included; 1 µs on those that are told',
@@ -82,6 +104,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'Signals within one user. Signals that another cause raises on a process’s behalf: a terminal, a timer, F_SETOWN, the death of a parent.',
   },
   'process.memory.executable': {
+    source: 'sensor',
     hook: 'exit of mmap, mprotect, pkey_mprotect, shmat; the kernel’s mapping by bpf_find_vma',
     kernel: '5.17',
     cost: 'under 0.1 µs on every such call, 0.3 to 0.5 µs where execution is asked for; merged by process and kind',
@@ -89,12 +112,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'A range of more than 16 mappings is looked at in its first 16. Writing into executable memory through /proc/PID/mem or ptrace is told there. A memory file that is written by one mapping and executed by another is process.image.load. Just-in-time compilers do this all day. mremap of what is executable already.',
   },
   'process.namespace.change': {
+    source: 'sensor',
     hook: 'exit of setns, unshare; tp_btf/sched_process_fork for clone',
     kernel: '5.5',
     cost: CALL,
     blind: 'A time namespace that clone3 makes.',
   },
   'process.key.use': {
+    source: 'sensor',
     hook: 'exit of keyctl, add_key, request_key',
     kernel: '5.5',
     cost: CALL,
@@ -102,73 +127,102 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'The type is the caller’s string, read at the exit: another thread can change it. Which key was used is not read. Failures other than refusals. Keys that file systems ask for themselves.',
   },
   'process.trace': {
+    source: 'sensor',
     hook: 'exit of ptrace',
     kernel: '5.5',
     cost: CALL,
     blind: 'Reading by PEEKTEXT is not told; taking hold is.',
   },
   'process.credentials.change': {
+    source: 'sensor',
     hook: 'exit of setuid, setgid, setreuid, setregid, setresuid, setresgid',
     kernel: '5.5',
     cost: CALL,
     blind: 'setfsuid and setgroups are not told. A setuid program shows in process.exec.',
   },
-  'process.capabilities.change': { hook: 'exit of capset', kernel: '5.5', cost: CALL, blind: NOTHING },
+  'process.capabilities.change': {
+    source: 'sensor',
+    hook: 'exit of capset',
+    kernel: '5.5',
+    cost: CALL,
+    blind: NOTHING,
+  },
 
   // Files.
   'file.open': {
+    source: 'sensor',
     hook: 'exit of open, openat, openat2, creat, open_by_handle_at',
     kernel: '5.5',
     cost: CALL,
     blind: `Reads of what is neither watched nor a block device, /dev/mem, /dev/kmem, /dev/port or a /proc/PID/mem; descriptors that were inherited or passed. ${RING}`,
   },
-  'file.delete': { hook: 'exit of unlink, unlinkat, rmdir', kernel: '5.5', cost: CALL, blind: `${ARGUMENT} ${RING}` },
+  'file.delete': {
+    source: 'sensor',
+    hook: 'exit of unlink, unlinkat, rmdir',
+    kernel: '5.5',
+    cost: CALL,
+    blind: `${ARGUMENT} ${RING}`,
+  },
   'file.rename': {
+    source: 'sensor',
     hook: 'exit of rename, renameat, renameat2',
     kernel: '5.5',
     cost: CALL,
     blind: `${ARGUMENT} ${RING}`,
   },
   'file.link': {
+    source: 'sensor',
     hook: 'exit of link, linkat, symlink, symlinkat',
     kernel: '5.5',
     cost: CALL,
     blind: `${ARGUMENT} ${RING}`,
   },
   'file.mode.change': {
+    source: 'sensor',
     hook: 'exit of chmod, fchmod, fchmodat, fchmodat2',
     kernel: '5.5',
     cost: CALL,
     blind: ARGUMENT,
   },
-  'file.owner.change': { hook: 'exit of chown, fchown, lchown, fchownat', kernel: '5.5', cost: CALL, blind: ARGUMENT },
+  'file.owner.change': {
+    source: 'sensor',
+    hook: 'exit of chown, fchown, lchown, fchownat',
+    kernel: '5.5',
+    cost: CALL,
+    blind: ARGUMENT,
+  },
   'file.create': {
+    source: 'sensor',
     hook: 'exit of mkdir, mkdirat, mknod, mknodat',
     kernel: '5.5',
     cost: CALL,
     blind: `${ARGUMENT} ${RING}`,
   },
   'file.modify': {
+    source: 'sensor',
     hook: 'exit of write, pwrite64, writev, pwritev, pwritev2, sendfile, copy_file_range, splice; told at close, close_range, dup2, dup3, tp_btf/sched_process_exec, tp_btf/sched_process_exit',
     kernel: '5.17',
     cost: 'about 40 ns on a write to a socket or pipe, 130 ns on one to a file, 45 ns on a close; about 1 µs on those that are told',
     blind: `Writes to mapped memory. ${RING} Each process tells what it wrote itself: what an inherited or passed descriptor’s other owners wrote, they tell. Of files that stay open nothing is told until they are closed. A file whose object was gone at the close has the path of its open, if that was seen. A change of a kernel parameter (sysctl) shows here and in file.open, as a file below /proc/sys.`,
   },
   'file.truncate': {
+    source: 'sensor',
     hook: 'exit of truncate, ftruncate',
     kernel: '5.5',
     cost: CALL,
     blind: `By path: ${ARGUMENT} ${RING}`,
   },
   'file.attribute.change': {
+    source: 'sensor',
     hook: 'exit of setxattr, lsetxattr, fsetxattr, setxattrat, removexattr, lremovexattr, fremovexattr, removexattrat',
     kernel: '5.5',
     cost: CALL,
     blind: `The attribute’s name is the caller’s string. By path: ${ARGUMENT} ${RING}`,
   },
-  'file.memory.create': { hook: 'exit of memfd_create', kernel: '5.5', cost: CALL, blind: NOTHING },
+  'file.memory.create': { source: 'sensor', hook: 'exit of memfd_create', kernel: '5.5', cost: CALL, blind: NOTHING },
 
   'file.inspect': {
+    source: 'agent',
     hook: 'the agent reads what process.exec names, if a file.open wrote it before',
     kernel: '5.5',
     cost: 'aside from the line: about 4 ms a mebibyte, once for each content, 64 MiB at most',
@@ -200,6 +254,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   'task.schedule.delete': things(SCHEDULES, SYSTEMD),
   // File systems.
   'system.filesystem.mount': {
+    source: 'sensor',
     hook: 'exit of mount, move_mount, mount_setattr',
     kernel: '5.5',
     cost: CALL,
@@ -207,12 +262,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'Of two mounts made at once in one namespace on directories of one name, each may be told with the other’s path. Of a remount, a move and a refused call the paths are the caller’s strings (`argument`). Mounts that the kernel makes by itself (automount).',
   },
   'system.filesystem.unmount': {
+    source: 'sensor',
     hook: 'exit of umount, umount2',
     kernel: '5.5',
     cost: CALL,
     blind: `${ARGUMENT} Mounts that end with their namespace.`,
   },
   'system.filesystem.root.change': {
+    source: 'sensor',
     hook: 'exit of pivot_root',
     kernel: '5.5',
     cost: CALL,
@@ -221,32 +278,37 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // Network.
   'network.connect': {
+    source: 'sensor',
     hook: 'exit of connect; a peer that did not answer: tp_btf/inet_sock_set_state',
     kernel: '5.5',
     cost: CALL,
     blind: `A call that never returns is seen when it does. Of one that was refused before anything was sent the address is the caller’s, read at the exit; \`network.peer.origin\` says so. ${RING}`,
   },
-  'network.accept': { hook: 'exit of accept, accept4', kernel: '5.5', cost: CALL, blind: RING },
-  'network.listen': { hook: 'exit of listen', kernel: '5.5', cost: CALL, blind: RING },
+  'network.accept': { source: 'sensor', hook: 'exit of accept, accept4', kernel: '5.5', cost: CALL, blind: RING },
+  'network.listen': { source: 'sensor', hook: 'exit of listen', kernel: '5.5', cost: CALL, blind: RING },
   'network.bind': {
+    source: 'sensor',
     hook: 'exit of bind',
     kernel: '5.5',
     cost: CALL,
     blind: `Streams, which are told when they listen or connect; netlink. A datagram socket that sends without binding is given a port by the kernel: network.send. ${RING}`,
   },
   'network.send': {
+    source: 'sensor',
     hook: 'tp_btf/net_dev_queue for UDP; exit of sendto, sendmsg, sendmmsg for Unix sockets and what was refused',
     kernel: '5.15',
     cost: PACKET,
     blind: `${DATAGRAM} Only the first to each peer; a peer’s bytes are not counted. Unix: the path is the caller’s, of several messages in one call only the first, and none of a socket that was connected. UDP-Lite, ICMP, raw and packet sockets (their making is told), other families.`,
   },
   'network.socket.create': {
+    source: 'sensor',
     hook: 'exit of socket',
     kernel: '5.5',
     cost: CALL,
     blind: `Sockets that were inherited or passed; netlink but audit and connector. \`socketpair\` makes none of these. ${RING}`,
   },
   'network.flow.end': {
+    source: 'sensor',
     hook: 'tp_btf/inet_sock_set_state; its process from the exit of connect or accept',
     kernel: '5.5',
     cost: 'about 0.2 µs on connect and accept, 1 µs when the connection ends',
@@ -254,12 +316,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'Connections older than the sensor, and those beyond 16,384 at a time (the oldest are forgotten); those that nobody accepted; subflows of MPTCP; UDP, of which no bytes are counted. Who passes a connected socket on stays its process.',
   },
   'dns.query': {
+    source: 'sensor',
     hook: 'tp_btf/net_dev_queue, UDP to port 53',
     kernel: '5.15',
     cost: `${PACKET}; 2 µs for each question`,
     blind: `${DATAGRAM} Names asked for by TCP, TLS (DoT), HTTPS (DoH), QUIC, or at another port; multicast DNS. Messages beyond 512 bytes are cut.`,
   },
   'dns.answer': {
+    source: 'sensor',
     hook: 'tp_btf/netif_receive_skb, UDP from port 53 that a question waits for',
     kernel: '5.15',
     cost: PACKET,
@@ -269,18 +333,21 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // Kernel.
   'kernel.module.load': {
+    source: 'sensor',
     hook: 'tp_btf/module_load; refused: exit of init_module, finit_module',
     kernel: '5.5',
     cost: TOLD,
     blind: 'A module can hide from everything from then on.',
   },
   'kernel.module.unload': {
+    source: 'sensor',
     hook: 'tp_btf/module_free; refused: exit of delete_module',
     kernel: '5.5',
     cost: TOLD,
     blind: 'The name of a refused one is the caller’s string. A module can hide itself without being unloaded.',
   },
   'kernel.bpf.object': {
+    source: 'sensor',
     hook: 'exit of bpf: maps made, pins, attachments, links, objects taken by id',
     kernel: '5.5',
     cost: CALL,
@@ -288,13 +355,21 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'Reading and writing of maps. The path of a pin and the descriptor of an attachment stand in the caller’s memory: another thread can change them. Attaching by netlink (tc) or by ioctl of a performance event.',
   },
   'kernel.kexec': {
+    source: 'sensor',
     hook: 'exit of kexec_load, kexec_file_load',
     kernel: '5.5',
     cost: CALL,
     blind: 'A kernel that answers that it has no such call has done nothing, and nothing is told.',
   },
-  'kernel.io_uring.create': { hook: 'exit of io_uring_setup', kernel: '5.5', cost: CALL, blind: NOTHING },
+  'kernel.io_uring.create': {
+    source: 'sensor',
+    hook: 'exit of io_uring_setup',
+    kernel: '5.5',
+    cost: CALL,
+    blind: NOTHING,
+  },
   'kernel.io_uring.operation': {
+    source: 'sensor',
     hook: 'tp_btf/io_uring_submit_req, before 6.4 tp_btf/io_uring_submit_sqe',
     kernel: '6.0',
     cost: 'about 50 ns on every operation, 1 µs on those that are told',
@@ -302,45 +377,58 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'Whether it succeeded, which address was connected to, and the second name of a rename or hard link. Reading and writing. Where a name is relative to a registered descriptor it stays relative.',
   },
   'kernel.perf_event.open': {
+    source: 'sensor',
     hook: 'exit of perf_event_open; type and target from the kernel’s event',
     kernel: '5.5',
     cost: CALL,
     blind: 'Of a refused one type and target are the caller’s words.',
   },
-  'kernel.bpf.load': { hook: 'exit of bpf', kernel: '5.5', cost: CALL, blind: 'Programs that were there before us.' },
+  'kernel.bpf.load': {
+    source: 'sensor',
+    hook: 'exit of bpf',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'Programs that were there before us.',
+  },
 
   // Log-ons, changes of user, denials.
   'session.start': {
+    source: 'journal',
     hook: 'journal: sshd “Accepted …” joined with logind “New session …” by process id; login and display managers by PAM “session opened”',
     kernel: 'any',
     cost: JOURNAL,
     blind: `Held for two seconds to join both lines. A log-on through a program that tells neither logind nor PAM. ${WRITER}`,
   },
   'session.end': {
+    source: 'journal',
     hook: 'journal: logind “Removed session …”; PAM “session closed” where logind has none',
     kernel: 'any',
     cost: JOURNAL,
     blind: `A process left behind keeps the session open. ${WRITER}`,
   },
   'session.failure': {
+    source: 'journal',
     hook: 'journal: sshd “Failed …”, or the end of a connection that never failed nor was let in; login “FAILED LOGIN”; PAM “authentication failure” of display managers',
     kernel: 'any',
     cost: JOURNAL,
     blind: `Names of users that do not exist are never read: people type passwords there. Keys that sshd refuses one by one at its default log level. ${WRITER}`,
   },
   'user.switch': {
+    source: 'journal',
     hook: 'journal: the line of sudo or su itself, not of PAM',
     kernel: 'any',
     cost: JOURNAL,
     blind: `Wrong passwords before a right one; a command longer than about 900 characters is cut; pkexec, doas, runuser. A user can forge such a line about themselves, in a namespace of their own where another program stands at the path of sudo. ${WRITER}`,
   },
   'security.avc.denied': {
+    source: 'journal',
     hook: 'journal: kernel lines “audit: type=1400”, or audit records AVC and USER_AVC; whichever comes first',
     kernel: 'any',
     cost: JOURNAL,
     blind: `What the policy marks dontaudit; what the kernel drops above its own rate limit; records that auditd keeps to itself. ${WRITER}`,
   },
   'security.seccomp.denied': {
+    source: 'journal',
     hook: 'journal: kernel lines “audit: type=1326”, or audit records SECCOMP; whichever comes first',
     kernel: 'any',
     cost: JOURNAL,
@@ -349,6 +437,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // The machine.
   'host.inventory': {
+    source: 'host',
     hook: '/proc (net/dev, diskstats, mounts of the first process; cmdline), /etc/os-release',
     kernel: 'any',
     cost: 'every six hours, and when a look every 30 s finds another interface, disk, mount or command line',
@@ -356,18 +445,21 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'What the machine says of itself. What came and went between two looks. Other network and mount namespaces than the first; where /proc/1 is hidden (hidepid, ProtectProc) neither interfaces nor mounts, which is said.',
   },
   'host.load': {
+    source: 'host',
     hook: '/proc, /proc/pressure',
     kernel: 'any; pressure: 4.20',
     cost: 'every 30 s',
     blind: 'What the machine says of itself. Processes that /proc hides are not counted.',
   },
   'host.disk': {
+    source: 'host',
     hook: '/proc/diskstats, /sys/block',
     kernel: 'any',
     cost: 'every 30 s, one event a disk that did something; the sixteen busiest, then one sum',
     blind: 'Whose reads and writes they are. What the page cache answers. A disk in its first 30 s.',
   },
   'host.network': {
+    source: 'host',
     hook: '/proc/1/net/dev',
     kernel: 'any',
     cost: 'every 30 s, one event an interface that did something; the sixteen busiest, then one sum',
@@ -377,12 +469,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
 
   // Hushwatch itself.
   'hushwatch.start': {
+    source: 'agent',
     hook: 'the agent',
     kernel: 'any',
     cost: 'none',
     blind: 'Between two lives nothing is seen; it says for how long at most.',
   },
   'hushwatch.crash': {
+    source: 'agent',
     hook: 'agent: a mark in the spool directory that an orderly end removes; sensor: another one came and the one before had said no goodbye',
     kernel: 'any',
     cost: 'one small file at each start',
@@ -390,18 +484,21 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
       'A sensor that ended while no agent listened. Whoever may write the spool can remove the mark; the silence stays.',
   },
   'hushwatch.ruleset.change': {
+    source: 'agent',
     hook: 'the agent compares its rules with the last statement it signed',
     kernel: 'any',
     cost: 'none',
     blind: 'A node without a last statement: its first rules are no change. Every statement names its rules anyway.',
   },
   'hushwatch.stop': {
+    source: 'agent',
     hook: 'the agent',
     kernel: 'any',
     cost: 'none',
     blind: 'A killed agent says nothing; silence and the next start do.',
   },
   'hushwatch.source.report': {
+    source: 'agent',
     hook: 'the agent',
     kernel: 'any',
     cost: 'none',
@@ -416,6 +513,39 @@ export function tracepointsOf({ hook }: Sense): readonly string[] {
   return /\bexit of\b/.test(hook) ? [...named, 'sys_exit'] : named;
 }
 
+/** The one source, as statements name it, that tells this event; undefined where nobody does. */
+export function sourceIn(mode: Mode, name: EventName): Source | 'agent' | undefined {
+  const { source } = SENSES[name];
+  if (source !== 'sensor') return source;
+  return mode === 'ebpf' || LEFT_OF_SENSOR[mode].includes(name) ? mode : undefined;
+}
+
+/** Which events each source tells, a row each, by how the kernel is watched. */
+export function sourceTable(): string {
+  const row = (who: string, of: (mode: Mode) => string): string => `| ${who} | ${MODES.map(of).join(' | ')} |`;
+  const listed = (names: readonly EventName[]): string => names.map((name) => `\`${name}\``).join(', ');
+  const toldBy = (source: Teller): readonly EventName[] =>
+    Object.keys(EVENTS)
+      .filter(isEventName)
+      .filter((name) => SENSES[name].source === source);
+  return [
+    `| told by | ${MODES.map((mode) => `\`source: ${mode}\``).join(' | ')} |`,
+    '|---|---|---|---|',
+    row('the sensor’s part', (mode) =>
+      mode === 'ebpf' ? `all ${toldBy('sensor').length} of the kernel` : listed(LEFT_OF_SENSOR[mode]),
+    ),
+    row('the journal', (mode) => (mode === 'ebpf' ? listed(toldBy('journal')) : 'the same')),
+    row('the host', (mode) => (mode === 'ebpf' ? listed(toldBy('host')) : 'the same')),
+    row('the agent', (mode) => AGENT[mode]),
+  ].join('\n');
+}
+
+const AGENT: Readonly<Record<Mode, string>> = {
+  ebpf: 'what file events mean, contents of what was written and run, Hushwatch itself',
+  'proc-connector': 'changed accounts (without who), Hushwatch itself',
+  proc: 'Hushwatch itself',
+};
+
 /** `protocol/VOCABULARY.md`. */
 export function vocabularyPage(): string {
   const rows = Object.keys(EVENTS).filter(isEventName).map(eventSection);
@@ -424,12 +554,19 @@ export function vocabularyPage(): string {
 Every event, its attributes, and what it rests on. Made from \`vocabulary.ts\` and \`senses.ts\`; a test holds it to them.
 Names follow the OpenTelemetry semantic conventions where these have one. What leaves a node of all this is decided by a ruleset.
 
+## Who tells what
+
+One event, one source, however many could see it.
+
+${sourceTable()}
+
 ${rows.join('\n')}`;
 }
 
 function eventSection(name: EventName): string {
   const { class: cls, brief, attributes } = EVENTS[name];
-  const { hook, kernel, cost, blind } = SENSES[name];
+  const { source, hook, kernel, cost, blind } = SENSES[name];
+  const weaker = MODES.filter((mode) => mode !== 'ebpf' && source === 'sensor' && sourceIn(mode, name) !== undefined);
   const table = attributes.map((attribute) => {
     const { type, sensitivity, brief: what } = ATTRIBUTES[attribute];
     return `| \`${attribute}\` | ${type} | ${sensitivity} | ${what} |`;
@@ -439,6 +576,7 @@ function eventSection(name: EventName): string {
 ${brief}
 
 - class: ${cls}
+- told by: the ${source}${weaker.length === 0 ? '' : `; also with ${weaker.map((mode) => `\`${mode}\``).join(', ')}`}
 - seen at: ${hook}
 - kernel: ${kernel}
 - costs: ${cost}
