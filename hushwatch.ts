@@ -28,6 +28,7 @@ on a node
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it
   rules oracle                  what rules on nodes can tell of what does not leave
+  rules risk                    what remains guessable in what was released
   rules key | approve | publish sign what may be used, and make it known
 for the privacy authority
   keys init | node | seal | rotate   roots of pseudonyms that nodes share

@@ -15,7 +15,10 @@ import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
 import { explainRows, explainText, shown } from './explain.ts';
 import { exposure } from './exposure.ts';
 import { oracleText } from './oracle.ts';
+import { NotEvidence, releasedLines } from './released-lines.ts';
 import { diffReport, explainReport } from './report.ts';
+import { changeText, riskText } from './risk-text.ts';
+import { changesOf, RiskMeter, type Risk } from './risk.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
 
@@ -23,6 +26,7 @@ const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
        hushwatch rules diff BEFORE AFTER [--html | --json]
        hushwatch rules oracle FILE [--pack DIRECTORY] [--json]
+       hushwatch rules risk [BEFORE] EVIDENCE [--k 5,20] [--before RULESET] [--after RULESET] [--json]
        hushwatch rules schema
        hushwatch rules key NAME --out FILE
        hushwatch rules approve FILE --key KEY --name REVIEWER --out APPROVAL
@@ -33,6 +37,8 @@ check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it; --html: a page that prints well
 diff     what newly leaves, what no longer does, what is told or can be joined otherwise
 oracle   what the detection rules that run on nodes can tell of what does not leave, the worst first
+risk     of released lines (a collector's directory, or files of lines): what few processes or nodes share, how much is
+         left to guess, what joins; with two, or with --before and --after to choose by ruleset, as a change
 schema   JSON Schema of rulesets, for editors
 key      a reviewer's key; prints the line for the list of reviewers
 approve  sign a ruleset, or a pack of rules that run on nodes; a note that others signed gets one signature more
@@ -58,6 +64,8 @@ export async function main(args: string[]): Promise<number> {
         return diff(rest);
       case 'oracle':
         return oracle(rest);
+      case 'risk':
+        return risk(rest);
       case 'schema':
         process.stdout.write(`${JSON.stringify(rulesetSchema(), undefined, 2)}\n`);
         return DONE;
@@ -97,7 +105,7 @@ function failed(error: unknown): number {
     return WRONG_CONFIGURATION;
   }
   if (error instanceof ApproveUsage) return usage(error.message);
-  if (error instanceof ProtocolError || error instanceof SigmaError) {
+  if (error instanceof ProtocolError || error instanceof SigmaError || error instanceof NotEvidence) {
     process.stderr.write(`hushwatch rules: ${error.message}\n`);
     return FAILED;
   }
@@ -197,6 +205,40 @@ function diff(args: string[]): number {
   else if (values.html) process.stdout.write(diffReport(was, is, rows));
   else process.stdout.write(rows.length === 0 ? 'no difference in what leaves\n' : differences(rows));
   return DONE;
+}
+
+function risk(args: string[]): number {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      k: { type: 'string', default: '5,20' },
+      before: { type: 'string' },
+      after: { type: 'string' },
+    },
+  });
+  const [first, second, more] = positionals;
+  const ks = values.k.split(',').map(Number);
+  if (first === undefined || more !== undefined) return usage('risk of what?');
+  if (!ks.every((k) => Number.isInteger(k) && k > 1 && k <= MAX_K)) return usage(`--k: numbers from 2 to ${MAX_K}`);
+  const after = riskOf(second ?? first, ks, values.after);
+  const before = second === undefined && values.before === undefined ? undefined : riskOf(first, ks, values.before);
+  if (values.json) writeLines([before === undefined ? after : { before, after, changes: changesOf(before, after) }]);
+  else process.stdout.write(before === undefined ? riskText(after, ks) : changeText(before, after, ks));
+  return DONE;
+}
+
+const MAX_K = 1000;
+
+/** Of all lines at a place, or of those that were released under a ruleset. */
+function riskOf(place: string, ks: readonly number[], rulesetFile: string | undefined): Risk {
+  const digest = rulesetFile === undefined ? undefined : load(rulesetFile).digest;
+  const meter = new RiskMeter(ks);
+  for (const { line, node, ruleset } of releasedLines(place)) {
+    if (digest === undefined || ruleset === digest) meter.observe(line, node);
+  }
+  return meter.result();
 }
 
 function differences(rows: readonly DiffRow[]): string {
