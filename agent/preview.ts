@@ -31,6 +31,7 @@ export async function preview(
   // Of recorded frames our /proc knows nothing; a live sensor describes who lives.
   const enricher = new Enricher(new ProcessTable(), new UserNames(), new SystemClock());
   const frames = file === undefined ? live(`${config.socket}.preview`) : recorded(file);
+  const strike = strikeOf(process.env);
   let shown = 0;
   for await (const chunk of frames) {
     for (const frame of chunk) {
@@ -39,7 +40,7 @@ export async function preview(
         enricher.learn(frame);
         continue;
       }
-      process.stdout.write(render(enricher.enrich(frame), rules));
+      process.stdout.write(render(enricher.enrich(frame), rules, strike));
       if (++shown >= limit) return;
     }
   }
@@ -56,11 +57,15 @@ async function* recorded(file: string): AsyncGenerator<readonly Frame[]> {
   for await (const chunk of createReadStream(file)) yield decoder.push(chunk);
 }
 
-const STRIKE = '\u001b[9m';
-const PLAIN = '\u001b[0m';
+/** What stands around a value that does not leave; a terminal that knows no styles gets marks. */
+type Strike = readonly [begin: string, end: string];
+const STYLE: Strike = ['\u001b[9m', '\u001b[29m'];
+const MARKS: Strike = ['~~', '~~'];
+const strikeOf = ({ TERM = 'dumb', NO_COLOR = '' }: NodeJS.ProcessEnv): Strike =>
+  TERM === 'dumb' || NO_COLOR !== '' ? MARKS : STYLE;
 
 /** One event: each attribute as it is, and what would leave of it; struck out when nothing would. */
-export function render(event: RawEvent, { redactor, matcher }: Rules): string {
+export function render(event: RawEvent, { redactor, matcher }: Rules, [begin, end]: Strike): string {
   const matched = matcher.match(event);
   const released = redactor.redact(
     matched.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': matched } },
@@ -73,7 +78,7 @@ export function render(event: RawEvent, { redactor, matcher }: Rules): string {
     const leaves = out[name];
     const text =
       leaves === undefined
-        ? `${STRIKE}${raw}${PLAIN}  (withheld: ${isAttributeName(name) ? ATTRIBUTES[name].sensitivity : ''})`
+        ? `${begin}${raw}${end}  (withheld: ${isAttributeName(name) ? ATTRIBUTES[name].sensitivity : ''})`
         : `${raw}  ->  ${printable(leaves)}`;
     return [`  ${name.padEnd(34)} ${text}`];
   });

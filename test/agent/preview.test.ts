@@ -34,6 +34,20 @@ test('a recording is shown, before and after redaction', () => {
   expect(run.stdout).toMatch(/process\.command_args +\["kworker","nothing"\] {2}-> {2}\["[^"]*","p-[a-z0-9]+"\]/);
 });
 
+test('what does not leave is struck out, by style or, where the terminal has none, by marks', () => {
+  const shown = (environment: Readonly<Record<string, string>>): string =>
+    spawnSync('script', ['-qec', command().join(' '), '/dev/null'], {
+      encoding: 'utf8',
+      env: { ...process.env, NO_COLOR: '', ...environment },
+    }).stdout;
+  const name = /process\.parent\.command_args +/.source;
+  // oxlint-disable-next-line no-control-regex -- the style is what is asked for
+  expect(shown({ TERM: 'xterm' })).toMatch(new RegExp(`${name}\u001b\\[9m\\[.*\\]\u001b\\[29m {2}\\(withheld`));
+  const plain = shown({ TERM: 'dumb' });
+  expect(plain).toMatch(new RegExp(`${name}~~\\[.*\\]~~ {2}\\(withheld`));
+  expect(plain).not.toContain('\u001b');
+});
+
 test('a redirected output is refused: raw data has no business in a file', () => {
   const [program = '', ...args] = command();
   const run = spawnSync(program, args, { encoding: 'utf8' });
