@@ -16,8 +16,8 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
     html`<h1>${ruleset.name} ${ruleset.version}</h1>
       ${identity(ruleset)}
       <p>
-        ${leaving} of ${rows.length} attributes of ${events.size} events leave in some form. What is struck out does not
-        leave. Examples are made up; keys of pseudonyms are of this page alone.
+        ${leaving} of ${rows.length} attributes of ${events.size === 1 ? 'one event' : `${events.size} events`} leave in
+        some form. What is struck out does not leave. Examples are made up; keys of pseudonyms are of this page alone.
       </p>
       <dl>
         <dt>time</dt>
