@@ -1,9 +1,8 @@
 /** What each shipped ruleset promises, attribute by attribute; written from what reviewers were told, not from its rules. */
-import { ATTRIBUTES, isAttributeName, type AttributeName } from '#protocol/vocabulary.ts';
 import type { RulesetPromises } from './promises.ts';
 import type { Places, Promised } from './promises-of-values.ts';
-
-const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
+import { GUEST, HOST } from './promised-of-nodes.ts';
+import { about, nothing, number, roughly, table, who, words } from './promising.ts';
 
 /** Accounts that Debian or a package of it makes, and our own. */
 const ACCOUNTS = words(
@@ -84,14 +83,6 @@ const SERVER: Places = {
   users: ['/home', '/media', '/var/mail', '/var/spool/cron', '/var/spool/cron/crontabs', '/var/spool/mail'],
 };
 
-const who = (family: string, letters = 16, listed: ReadonlySet<string> = new Set()): Promised => ({
-  says: 'who',
-  family,
-  letters,
-  listed,
-});
-const about = (step: number): Promised => ({ says: 'about', step });
-const number = (family: string): Promised => ({ says: 'number of a person', family });
 const place: Promised = { says: 'place', families: { names: 'path', users: 'user' }, places: SERVER };
 const group: Promised = { says: 'place', families: { names: 'cgroup', users: 'cgroup' }, places: SERVER };
 const command: Promised = {
@@ -102,7 +93,6 @@ const command: Promised = {
   values: 'pseudonym',
 };
 const address: Promised = { says: 'address', family: 'address', readable: ['loopback', 'unspecified'] };
-const nothing: Promised = { says: 'nothing' };
 const context: Promised = { says: 'without', parts: [['zanzibar_u:staff_r:staff_t:s0', 'zanzibar']] };
 const unit: Promised = {
   says: 'without',
@@ -112,22 +102,6 @@ const unit: Promised = {
     ['job-4711.service', '4711'],
   ],
 };
-
-/** `promise name name …`, one family a line. */
-function table(rows: readonly (readonly [Promised, string])[]): RulesetPromises['attributes'] {
-  const promised: Partial<Record<AttributeName, Promised>> = {};
-  for (const [promise, names] of rows) {
-    for (const name of names.split(/\s+/)) {
-      if (!isAttributeName(name)) throw new Error(`no attribute ${name}`);
-      promised[name] = promise;
-    }
-  }
-  // Only what concerns no person may be in clear without being named here.
-  for (const name of Object.keys(ATTRIBUTES).filter(isAttributeName)) {
-    if (ATTRIBUTES[name].sensitivity === 'system') promised[name] ??= { says: 'clear' };
-  }
-  return promised;
-}
 
 const GENERIC = table([
   [
@@ -141,7 +115,7 @@ const GENERIC = table([
   ],
   [
     place,
-    'process.script.path file.path file.target.path service.name task.name system.device system.filesystem.mountpoint network.unix.path',
+    'process.script.path file.path file.target.path service.name task.name system.device system.filesystem.mountpoint network.unix.path host.disks host.mountpoints',
   ],
   [group, 'process.linux.cgroup'],
   [command, 'process.command_args user.switch.command_args'],
@@ -173,6 +147,14 @@ const GENERIC = table([
   [about(2 ** 30), 'host.memory.size'],
   [about(0.05), 'system.cpu.utilization system.memory.utilization system.filesystem.utilization'],
   [about(3600), 'system.uptime'],
+  [about(0.05), 'system.paging.utilization'],
+  [about(0.1), 'system.pressure.cpu system.pressure.memory system.pressure.io'],
+  [about(50), 'system.process.count'],
+  [roughly(2 ** 22), 'system.disk.io.read system.disk.io.write system.network.io.receive system.network.io.transmit'],
+  [roughly(500), 'system.disk.operations.read system.disk.operations.write'],
+  [roughly(5000), 'system.network.packet.receive system.network.packet.transmit'],
+  [who('interface', 16, INTERFACES), 'network.interface.name'],
+  [{ ...command, digits: 3 }, 'os.kernel.command_args'],
   [about(65_536), 'network.flow.sent.size network.flow.received.size'],
   [about(10), 'network.flow.duration'],
   [about(0.001), 'hushwatch.blind.duration'],
@@ -182,4 +164,11 @@ const GENERIC = table([
 
 export const PROMISED: Readonly<Record<string, RulesetPromises>> = {
   'generic-linux': { resolution: 1e3, epoch: 30 * 8.64e10, attributes: GENERIC },
+  guestos: {
+    resolution: 1e6,
+    epoch: 7 * 8.64e10,
+    attributes: GUEST,
+    shared: new Set(['program', 'program user', 'content']),
+  },
+  hostos: { resolution: 1e5, epoch: 30 * 8.64e10, attributes: HOST },
 };

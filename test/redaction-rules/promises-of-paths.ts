@@ -84,6 +84,8 @@ export function brokenPlace(
       const shown = after[at] ?? '';
       const wrong = wrongSegment(segment, shown, directory, places, name);
       if (wrong !== undefined) return `${wrong} in ${path}`;
+      if (segment === name && shown.startsWith('p-') && stands(directory, places.silent ?? []))
+        return `a pseudonym in ${directory}`;
       if (user !== other && shown === `p-${user}` && !stands(directory, places.users)) return `a user in ${directory}`;
       if (at > 0) directory += `/${segment === name ? '*' : segment === NUMBER ? '#' : segment}`;
     }

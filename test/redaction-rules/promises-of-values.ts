@@ -41,6 +41,8 @@ export interface Places {
   readonly named: readonly string[];
   readonly numbered: readonly string[];
   readonly users: readonly string[];
+  /** Of what stands below, not even a pseudonym is told. */
+  readonly silent?: readonly string[];
 }
 
 export type Release = (value: unknown, time?: number) => unknown;
@@ -126,7 +128,7 @@ export function brokenStep(release: Release, step: number): string | undefined {
   for (const times of [1, 7, 40]) {
     const [middle, below, above] = [times, times - 0.49, times + 0.49].map((at) => {
       const value = at * step;
-      return textOf(release(value) ?? release(Math.round(value)));
+      return textOf(release(value) ?? release(at < times ? Math.ceil(value) : Math.floor(value)));
     });
     if (below !== middle || above !== middle) return `values within ${step} can be told apart`;
   }
@@ -142,6 +144,17 @@ export function brokenNoise(release: Release, promise: Extract<Promised, { says:
     return 'finer than a step';
   const tellings = new Set(Array.from({ length: 50 }, (_, at) => release(value, (at * promise.window) / 50)));
   return tellings.size > 1 ? 'noise can be averaged away within a window' : undefined;
+}
+
+/** Two nodes with the same noise could be told from each other exactly. */
+export function brokenSecrecyOfNoise(
+  here: Release,
+  there: Release,
+  promise: Extract<Promised, { says: 'roughly' }>,
+): boolean {
+  const seenBy = (release: Release): string =>
+    textOf(Array.from({ length: 50 }, (_, at) => release(promise.scale * 1000, at * promise.window)));
+  return seenBy(here) === seenBy(there);
 }
 
 export function brokenChoice(release: Release, listed: ReadonlySet<string>, rule: Rule): string | undefined {

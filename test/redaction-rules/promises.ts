@@ -16,6 +16,7 @@ import {
   brokenName,
   brokenNoise,
   brokenNumber,
+  brokenSecrecyOfNoise,
   brokenSilence,
   brokenStep,
   firstOf,
@@ -31,12 +32,15 @@ export interface RulesetPromises {
   readonly resolution: number;
   readonly epoch: number;
   readonly attributes: Readonly<Partial<Record<AttributeName, Promised>>>;
+  /** Families that the nodes of a cohort have in common, and nobody else. */
+  readonly shared?: ReadonlySet<string>;
 }
 
 const key = (byte: number): Buffer => Buffer.alloc(32, byte);
 /** Two nodes of one cohort. */
 const HERE: PseudonymKeys = { node: key(0x11), cohort: key(0x22), fleet: key(0x33) };
 const THERE: PseudonymKeys = { node: key(0x44), cohort: key(0x22), fleet: key(0x33) };
+const ELSEWHERE: PseudonymKeys = { node: key(0x55), cohort: key(0x66), fleet: key(0x33) };
 
 /** What comes out for one attribute (of a text where it is a list: a list of it), in the first event that has the rule. */
 function releaser(redactor: Redactor, ruleset: Ruleset, attribute: AttributeName): Release {
@@ -114,7 +118,16 @@ export function brokenPromise(
   return (
     brokenValue(release, promise, rule) ??
     brokenTime(redactor, ruleset, promises) ??
-    brokenJoin(release, releaser(compileRuleset(ruleset, THERE), ruleset, attribute), promise, promises, marks)
+    brokenJoin(
+      release,
+      (family) => {
+        const keys = promises.shared?.has(family) === true ? ELSEWHERE : THERE;
+        return releaser(compileRuleset(ruleset, keys), ruleset, attribute);
+      },
+      promise,
+      promises,
+      marks,
+    )
   );
 }
 
@@ -162,15 +175,17 @@ function brokenTime(redactor: Redactor, ruleset: Ruleset, { resolution }: Rulese
 /** What may be compared: not on two nodes, not in two epochs, not with another family. */
 function brokenJoin(
   here: Release,
-  there: Release,
+  there: (family: string) => Release,
   promise: Promised,
   { epoch }: RulesetPromises,
   marks: Marks,
 ): string | undefined {
+  if (promise.says === 'roughly' && brokenSecrecyOfNoise(here, there('noise'), promise))
+    return 'two nodes have one noise';
   for (const [family, value] of rolesOf(promise)) {
     const mark = markOf(here(value)) ?? '';
     if (mark === '["…"]') continue;
-    if (markOf(there(value)) === mark) return `a ${family} can be compared across nodes`;
+    if (markOf(there(family)(value)) === mark) return `a ${family} can be compared across nodes`;
     const known = marks.get(mark);
     if (known !== undefined && known !== family) return `a ${family} can be compared with a ${known}`;
   }

@@ -36,7 +36,24 @@ const ALSO = `.gitconfig .kube .my.cnf .mysql_history .npmrc .pgpass .psql_histo
   smtp snmp sport squash ssh-add ssh-agent ssh_config ssh_config.d sshd.pid sshd_config sshd_config.d step stty swapoff switch
   sysctl.d system.slice system_bus_socket tallylog thread threads tls toml traceroute tries trusted trusted.gpg.d u+rwx ulimit
   umount unmask until update-motd.d upstream uri user.slice utc vault virsh vmstat volumes warn wasm whereis whole wide words
-  workdir worker xattrs xdg xlsx yum.repos.d zst zstd zypper`;
+  workdir worker xattrs xdg xlsx yum.repos.d zst zstd zypper
+  splash amd_iommu confidentiality debugfs emergency enforce enforcing ima_appraise initrd intel_iommu iommu landlock lockdown
+  lsm maxcpus mitigations module.sig_enforce nokaslr nomodeset nopti nosmap nosmep panic yama`;
+
+/** Programs, files and directories of IC-OS, which is public, and what libvirt brings. */
+const NODES = `-rbash accounts_ssh_authorized_keys allow_limited_console attach-device bitcoin-mainnet-adapter
+  bitcoin-testnet-adapter boundary canister_sandbox chcon collector_textfile compiler_sandbox config.json crypto-csp
+  cryptsetup cups custom-metrics.sh danted danted.conf destroy detach-device detect-first-boot.sh
+  dogecoin-mainnet-adapter dogecoin-testnet-adapter dumpxml efi export-guestos-serial-logs.sh fstrim fstrim_tool gcore
+  getenforce guest_upgrade_client guest_vm_runner guestos guestos-recovery-launcher guestos-recovery-upgrader
+  guestos-upgrade guestos_tool hostos https-outcalls-adapter ic-boundary ic-boundary-tls.crt ic-boundary-tls.key
+  ic-btc-adapter ic-btc-mainnet-adapter.json5 ic-btc-testnet-adapter.json5 ic-crypto-csp ic-doge-mainnet-adapter.json5
+  ic-doge-testnet-adapter.json5 ic-gateway ic-https-outcalls-adapter ic-https-outcalls-adapter.json ic-node ic.json5
+  ic_adapter ic_consensus_pool ic_registry_local_store ic_state install-upgrade.sh ipmitool json5 kcore libvirt
+  libvirt-sock libvirt-sock-ro libvirtd limited-console lvs manageboot.sh metrics-proxy metrics-proxy.yaml metrics_tool
+  nft-exporter nftables-ruleset node_exporter nvme orchestrator page_deltas prom provision-ssh-keys.sh
+  qemu-monitor-command rbash read-ssh-keys.sh readonly remote_attestation_server replica restorecon sandbox_launcher
+  slot slots sync_fstrim.sh systemd-cat upgrade-commit upgrade-install veritysetup virtlogd vsock_host`;
 
 /** Given names and surnames: never public, whoever wrote them. */
 const PEOPLE = new Set(
@@ -56,7 +73,7 @@ const PEOPLE = new Set(
 );
 
 const seen = new Set<string>();
-for (const text of [...publicTexts(), ALSO]) {
+for (const text of [...publicTexts(), ALSO, NODES]) {
   for (const word of text.toLowerCase().split(/[^a-z0-9_+.[-]+/)) {
     seen.add(word);
     for (const part of word.split(/[-_.+]/)) seen.add(part);

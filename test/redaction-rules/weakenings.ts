@@ -147,6 +147,8 @@ function* joined(rule: Rule, attribute: AttributeName, ruleset: Ruleset): Genera
   const others = new Set<string>();
   for (const place of rulesOf(ruleset)) {
     if (!('domain' in place.rule) || (ATTRIBUTES[place.attribute].type === 'int') !== isNumber) continue;
+    // Under another scope's key nothing could be joined.
+    if (place.rule.scope !== rule.scope) continue;
     if ((place.rule.do === 'prefix') !== (rule.do === 'prefix')) continue;
     others.add(place.rule.domain);
     if ('users' in place.rule && hasUsers(place.rule.template)) others.add(place.rule.users);
@@ -279,6 +281,7 @@ function* looserPatterns(pattern: string): Generator<string> {
       if (isLast) yield put('{names}');
     }
     if (segment === '{any}') yield put('{user}');
+    if (segment === '{rest}') yield* [put('{any}'), put('{name}'), put('{names}')];
     if (segment === '{name}' && isLast) yield put('{names}');
   }
 }
