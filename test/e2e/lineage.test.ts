@@ -71,7 +71,7 @@ class Agent {
   }
 
   async ready(): Promise<void> {
-    await until(() => this.described > 0, 20_000, 'descriptions');
+    await until(() => this.described > 0, 60_000, 'descriptions');
     for (let before = -1; before !== this.described; await sleep(200)) before = this.described;
   }
 
