@@ -167,6 +167,7 @@ function distance(a: string, b: string): number {
 
 /** `did you mean x?`, or what there is to choose from. */
 export function suggest(name: string, known: readonly string[]): string {
+  if (known.length === 0) return 'there is none yet';
   const asked = name.slice(0, 80);
   const near = known
     .map((candidate) => ({ candidate, far: distance(asked, candidate) }))

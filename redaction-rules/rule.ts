@@ -114,13 +114,16 @@ const always = (): boolean => true;
 const never = (): boolean => false;
 const keepsValues = (values: Values): boolean => values.texts.size > 0 || values.ranges.length > 0;
 
-function readPseudonymous(reader: ParameterReader, length: number): Pseudonymous {
+function readJoining(reader: ParameterReader): Omit<Pseudonymous, 'length'> {
   return {
     scope: reader.choice('scope', SCOPES),
     domain: reader.text('domain', reader.attribute),
-    length: reader.integer('length', 8, 52, length),
     forever: reader.flag('forever'),
   };
+}
+
+function readPseudonymous(reader: ParameterReader, length: number): Pseudonymous {
+  return { ...readJoining(reader), length: reader.integer('length', 8, 52, length) };
 }
 
 function readTemplated(reader: ParameterReader): Templated {
@@ -158,10 +161,7 @@ export const TRANSFORMS: { readonly [D in TransformName]: TransformDefinition<Ex
     brief: 'a pseudonymous address that keeps which addresses share a network',
     types: ['string', 'string[]'],
     nearClear: (transform) => transform.keep.length > 0,
-    read: (reader) => {
-      const { scope, domain, forever } = readPseudonymous(reader, 16);
-      return { do: 'prefix', scope, domain, forever, keep: reader.ranges('keep') };
-    },
+    read: (reader) => ({ do: 'prefix', ...readJoining(reader), keep: reader.ranges('keep') }),
   },
   'truncate-address': {
     brief: 'the network an address lies in',

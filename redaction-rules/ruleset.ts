@@ -367,6 +367,22 @@ function readExamples(at: Located, event: EventName, problems: Problems): readon
   });
 }
 
+type ValueType = (typeof ATTRIBUTES)[AttributeName]['type'];
+const TYPE_WORDS: Readonly<Record<ValueType, string>> = {
+  string: 'text',
+  int: 'a whole number that is known exactly',
+  double: 'a number',
+  boolean: 'true or false',
+  'string[]': 'a list of texts',
+};
+const REMEDIES: Readonly<Record<ValueType, string>> = {
+  string: 'put it in quotes',
+  int: 'write one below 2^53',
+  double: 'write a number',
+  boolean: 'write true or false',
+  'string[]': 'put each text in quotes',
+};
+
 function readValues(
   entry: Entry | undefined,
   event: EventName,
@@ -384,11 +400,7 @@ function readValues(
     const value = valueOf(at.value);
     const { type } = ATTRIBUTES[name];
     if (value === undefined || (typed && !isOfType(value, type))) {
-      problems.report(
-        at.value,
-        `not a ${type}`,
-        type.startsWith('string') ? 'put each text in quotes' : `write a ${type}`,
-      );
+      problems.report(at.value, `not ${TYPE_WORDS[type]}`, REMEDIES[type]);
     } else values[name] = value;
   }
   return values;
