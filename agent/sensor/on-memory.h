@@ -38,8 +38,21 @@ struct mapping {
 	bool found;
 };
 
-static long mapping_seen(struct task_struct *task, struct vm_area_struct *area, struct mapping *m)
+/* It lies in a map, not on the stack: see struct walk. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mapping);
+} mappings SEC(".maps");
+
+struct finder {
+	struct mapping *mapping;
+};
+
+static long mapping_seen(struct task_struct *task, struct vm_area_struct *area, struct finder *finder)
 {
+	struct mapping *m = finder->mapping;
 	struct file *file = area->vm_file;
 	__u64 start = area->vm_start;
 
@@ -66,9 +79,11 @@ static long mapping_seen(struct task_struct *task, struct vm_area_struct *area, 
 	return 0;
 }
 
-static long mapping_step(__u32 step, struct mapping *m)
+static long mapping_step(__u32 step, struct finder *finder)
 {
-	if (bpf_find_vma(bpf_get_current_task_btf(), m->at, mapping_seen, m, 0) || m->memory)
+	struct mapping *m = finder->mapping;
+
+	if (bpf_find_vma(bpf_get_current_task_btf(), m->at, mapping_seen, finder, 0) || m->memory)
 		return 1;
 	m->at = m->next;
 	return m->at >= m->end;
@@ -76,11 +91,12 @@ static long mapping_step(__u32 step, struct mapping *m)
 
 static __always_inline void find_mapping(struct mapping *m, struct made_call *c)
 {
+	struct finder finder = { .mapping = m };
 	struct mm_struct *mm = c->event.task->mm;
 
 	m->heap = mm->start_brk;
 	m->heap_end = mm->brk;
-	bpf_loop(MAPPING_STEPS, mapping_step, m, 0);
+	bpf_loop(MAPPING_STEPS, mapping_step, &finder, 0);
 }
 
 static __always_inline int emit_memory(struct made_call *c, struct record *r, struct mapping *m, __u64 bytes, __u32 kind)
@@ -212,28 +228,33 @@ static __always_inline void mapping_as_asked(struct made_call *c, struct mapping
 
 HANDLER(memory_ended)
 {
-	struct mapping m = {};
 	struct made_call c;
+	struct mapping *m;
 	__u64 bytes = 0;
+	__u32 zero = 0;
 
 	if (!call_begin(&c, regs, result) || !c.event.task->mm)
 		return 0;
-	m.is_protect = c.what.meaning == PROTECTS;
-	m.at = m.is_protect ? argument(&c, 0) : result;
-	if (c.what.meaning == MAPS || m.is_protect)
-		bytes = argument(&c, 1);
-	m.end = m.at + (m.is_protect ? bytes : 1);
-	if (m.is_protect || !c.error)
-		find_mapping(&m, &c);
-	if (!asks_to_execute(&c) && !(m.found && m.flags & VM_EXEC))
+	m = bpf_map_lookup_elem(&mappings, &zero);
+	if (!m)
 		return 0;
-	if (!m.found)
-		mapping_as_asked(&c, &m);
+	__builtin_memset(m, 0, sizeof(*m));
+	m->is_protect = c.what.meaning == PROTECTS;
+	m->at = m->is_protect ? argument(&c, 0) : result;
+	if (c.what.meaning == MAPS || m->is_protect)
+		bytes = argument(&c, 1);
+	m->end = m->at + (m->is_protect ? bytes : 1);
+	if (m->is_protect || !c.error)
+		find_mapping(m, &c);
+	if (!asks_to_execute(&c) && !(m->found && m->flags & VM_EXEC))
+		return 0;
+	if (!m->found)
+		mapping_as_asked(&c, m);
 	else if (!bytes)
-		bytes = m.next - m.at;
-	if (m.inode && !m.memory && !c.error)
-		return image_told(&c, &m, bytes);
-	return memory_told(&c, &m, bytes);
+		bytes = m->next - m->at;
+	if (m->inode && !m->memory && !c.error)
+		return image_told(&c, m, bytes);
+	return memory_told(&c, m, bytes);
 }
 
 #endif
