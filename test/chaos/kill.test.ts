@@ -49,8 +49,9 @@ describe.skipIf(!isRoot)(`kill -9${WHY_SKIPPED}`, () => {
     // Who was killed is named, as often as somebody was left to notice.
     for (const component of ['agent', 'sensor'] as const) {
       const crashes = stack.events(`event = 'hushwatch.crash' AND "hushwatch.component" = '${component}'`).length;
-      expect(crashes, component).toBeGreaterThan(0);
       expect(crashes, component).toBeLessThanOrEqual(killed[component] ?? 0);
+      // A sensor that is killed before it said hello had no life that somebody could miss.
+      if (component === 'agent') expect(crashes, component).toBeGreaterThan(0);
     }
 
     // Every event that a statement promised is in the tables, once.

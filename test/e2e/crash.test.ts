@@ -9,10 +9,12 @@ describe.skipIf(!isRoot)(`a life that was cut short${WHY_SKIPPED}`, () => {
     await stack.start();
     for (const victim of ['agent', 'sensor'] as const) {
       const before = stack.pids()[victim];
+      const sensor = stack.sensor();
       process.kill(before ?? expect.fail(`no ${victim}`), 'SIGKILL');
       await until(() => typeof stack.pids()[victim] === 'number' && stack.pids()[victim] !== before, 20_000, victim);
-      // Long enough to have said hello.
-      await sleep(3_000);
+      // A sensor has a life once a statement knows it; an agent, once its sensor has found it.
+      if (victim === 'sensor') await until(() => stack.sensor() !== sensor, 60_000, 'the next sensor');
+      else await sleep(3_000);
     }
     await stack.stop();
     await stack.start();

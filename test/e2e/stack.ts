@@ -108,12 +108,17 @@ export class Stack implements AsyncDisposable {
     );
   }
 
+  /** Which sensor the last signed statement heard of: the number it drew when it loaded its programs. */
+  sensor(): string | undefined {
+    return /"instance":"(\d+)"/.exec(readFileSync(join(this.home, 'agent/spool/head'), 'utf8'))?.[1];
+  }
+
   /** Waits until nothing is on its way: the spool is empty and stays so for a batch interval. */
   async settled(): Promise<void> {
     const spool = join(this.home, 'agent/spool');
     const empty = (): boolean => !existsSync(spool) || !readdirSync(spool).some((name) => name.endsWith('.batch'));
     await sleep(1_500);
-    await until(empty, 30_000, 'an empty spool');
+    await until(empty, 120_000, 'an empty spool');
     await sleep(500);
   }
 
