@@ -28,6 +28,7 @@ import { Keyring } from './keyring.ts';
 import { Ledger } from './ledger.ts';
 import { SharedKeys } from './shared-keys.ts';
 import type { Line } from './pipeline.ts';
+import { EXPORTERS, type Exporter } from './sources/exporters/name.ts';
 import { journalState } from './sources/journal.ts';
 import { FileSpool, type Herald } from './spool.ts';
 
@@ -137,6 +138,15 @@ export interface Agent {
   readonly keys: KeysInForce | undefined;
 }
 
+/** Where `source` is another exporter: which, and its file. */
+export function exporterOf({ source, exporter_file }: AgentConfig): { kind: Exporter; file: string } | undefined {
+  const kind = EXPORTERS.find((one) => one === source);
+  if (kind === undefined) return undefined;
+  if (exporter_file === '')
+    throw new ConfigError(`source is ${kind}, but exporter_file is missing; name the file that ${kind} writes`);
+  return { kind, file: exporter_file };
+}
+
 export async function openAgent(config: AgentConfig): Promise<Agent> {
   await mkdir(config.spool, { recursive: true, mode: 0o750 });
   const logKey = parseVerifierKey(config.log_key);
@@ -148,7 +158,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       matcher: rules.matcher,
       redactor: rules.redactor,
       spool,
-      ledger: new Ledger(spool.last, spool.sensor, spool.journal),
+      ledger: new Ledger(spool.last, spool.sensor, spool.journal, spool.exporter),
     },
     herald: {
       node: config.node,

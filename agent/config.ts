@@ -1,4 +1,5 @@
 /** The agent's configuration: every key, once. */
+import { EXPORTERS } from './sources/exporters/name.ts';
 import { ROLES } from '#protocol/statement.ts';
 import { count, key, name, oneOf, path, text } from './config-file.ts';
 
@@ -7,10 +8,11 @@ export const KEYS = {
   role: key('What this node is.', oneOf(ROLES), 'generic'),
   cohort: key('Nodes that should behave alike, one subnet say.', name, 'none'),
   source: key(
-    'Where events come from: the sensor with BPF, the sensor on the proc connector, or /proc where there is no sensor.',
-    oneOf(['ebpf', 'proc-connector', 'proc']),
+    'Where events come from: the sensor with BPF, the sensor on the proc connector, /proc where there is no sensor, or the file of another exporter.',
+    oneOf(['ebpf', 'proc-connector', 'proc', ...EXPORTERS]),
     'ebpf',
   ),
+  exporter_file: key('File that the exporter named as `source` writes: one JSON object a line.', path, ''),
   journal: key('Whether the journal is read: log-ons, sudo, denials.', oneOf(['on', 'off']), 'on'),
   journal_directory: key("Another machine's journal, instead of this one's own.", path, ''),
   socket: key('Unix socket to which the sensor connects.', path, '/run/hushwatch/agent.sock'),

@@ -4,6 +4,7 @@
  * Nothing that holds one may be written, logged, counted by value or put into an error message.
  */
 import type { AttributeName, EventName, Value } from '#protocol/vocabulary.ts';
+import type { ExporterMark } from './sources/exporters/position.ts';
 import type { JournalPosition } from './sources/journal/position.ts';
 
 export type Attributes = { readonly [name in AttributeName]?: Value | undefined };
@@ -16,5 +17,7 @@ export interface RawEvent {
   readonly fromSensor?: true;
   /** How far the journal is told once this event is accounted for. */
   readonly journal?: JournalPosition;
+  /** The same for the file of another exporter. */
+  readonly exporter?: ExporterMark;
   readonly attributes: Attributes;
 }

@@ -9,6 +9,7 @@
 import type { Counts, Lost, Place } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { ClassCounters, CountersFrame } from './sources/frame.ts';
+import type { ExporterMark, ExporterPosition } from './sources/exporters/position.ts';
 import type { JournalPosition } from './sources/journal/position.ts';
 
 type Tally = Partial<Record<EventClass, number>>;
@@ -47,8 +48,10 @@ export class Ledger {
   readonly #lost: Partial<Record<Place, Tally>>;
   #sensor: MutableAccount | undefined;
   #journal: JournalPosition | undefined;
+  #exporter: ExporterPosition | undefined;
 
-  constructor(from: Totals = NOTHING, sensor?: SensorAccount, journal?: JournalPosition) {
+  constructor(from: Totals = NOTHING, sensor?: SensorAccount, journal?: JournalPosition, exporter?: ExporterPosition) {
+    this.#exporter = exporter;
     this.#journal = journal;
     this.#seen = { ...from.seen };
     this.#released = { ...from.released };
@@ -85,6 +88,15 @@ export class Ledger {
   /** The journal is accounted for up to there. */
   readJournal(position: JournalPosition): void {
     this.#journal = position;
+  }
+
+  /** The exporter's file is accounted for up to there; what the exporter itself lost on the way never reached us. */
+  readExporter({ position, lost }: ExporterMark): void {
+    this.#exporter = position;
+    for (const cls of CLASSES) {
+      add(this.#seen, cls, lost[cls] ?? 0);
+      this.lost('queue', cls, lost[cls] ?? 0);
+    }
   }
 
   withheld(cls: EventClass): void {
@@ -143,6 +155,10 @@ export class Ledger {
 
   get journal(): JournalPosition | undefined {
     return this.#journal;
+  }
+
+  get exporter(): ExporterPosition | undefined {
+    return this.#exporter;
   }
 
   get sensor(): SensorAccount | undefined {

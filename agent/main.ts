@@ -7,6 +7,7 @@ import { parseVerifierKey } from '#protocol/note.ts';
 import { EVENTS } from '#protocol/vocabulary.ts';
 import {
   directoryOf,
+  exporterOf,
   isProblemOfRules,
   openAgent,
   openApproved,
@@ -25,11 +26,12 @@ import { Digester } from './inspect/digest.ts';
 import { merge } from './merge.ts';
 import { nodeFiles } from './node-files.ts';
 import { observe, record } from './pipeline.ts';
-import { preview } from './preview.ts';
+import { preview, type Recording } from './preview.ts';
 import { ProcessTable, sharesPids } from './process-table.ts';
 import { takeReceipts } from './receipts.ts';
 import { beginLife, crashed, endLife, rulesChanged, SensorLives } from './self.ts';
 import { openFrameSource } from './sources/ebpf.ts';
+import { exporterEvents } from './sources/exporters.ts';
 import { hostEvents } from './sources/host.ts';
 import { journalEvents } from './sources/journal.ts';
 import { procEvents } from './sources/proc.ts';
@@ -42,6 +44,7 @@ const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
   check      read the configuration and everything it names, say what is wrong, exit 0 or 3
   preview    show what would leave, beside what would not; sends and writes nothing
              --frames FILE   recorded frames instead of the live sensor
+             --lines FILE    lines of the exporter that the configuration names as source
              --limit N       stop after N events (default 20)
 
 example: hushwatch agent preview --config /etc/hushwatch/agent.yaml --limit 5
@@ -57,7 +60,12 @@ export async function main(args: string[]): Promise<number> {
     args,
     allowPositionals: true,
     strict: false,
-    options: { config: { type: 'string' }, frames: { type: 'string' }, limit: { type: 'string' } },
+    options: {
+      config: { type: 'string' },
+      frames: { type: 'string' },
+      lines: { type: 'string' },
+      limit: { type: 'string' },
+    },
   });
   const [verb, ...more] = positionals;
   const file = values.config;
@@ -72,18 +80,13 @@ export async function main(args: string[]): Promise<number> {
   }
   try {
     const config = readConfig(file, KEYS);
-    if (verb === 'run') return await run(config);
+    const exporter = exporterOf(config);
+    if (verb === 'run') return await run(config, exporter);
     const rules =
       verb === 'check' ? await openApproved(config, parseVerifierKey(config.log_key)) : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
-    else
-      await preview(
-        config,
-        rules,
-        typeof values.frames === 'string' ? values.frames : undefined,
-        Number(values.limit ?? 20),
-      );
+    else await preview(config, rules, recordingOf(values), Number(values.limit ?? 20));
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError || isProblemOfRules(error)) || !(error instanceof Error)) throw error;
@@ -92,7 +95,13 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-async function run(config: AgentConfig): Promise<number> {
+/** What to show instead of what happens now. */
+function recordingOf(values: Readonly<Record<string, unknown>>): Recording | undefined {
+  if (typeof values['lines'] === 'string') return { lines: values['lines'] };
+  return typeof values['frames'] === 'string' ? { frames: values['frames'] } : undefined;
+}
+
+async function run(config: AgentConfig, exporter: ReturnType<typeof exporterOf>): Promise<number> {
   const log = pino(
     { name: 'hushwatch-agent', base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination(2),
@@ -159,7 +168,7 @@ async function run(config: AgentConfig): Promise<number> {
     line.ledger.lost('queue', EVENTS['file.inspect'].class);
   });
   const kernel =
-    config.source !== 'proc'
+    exporter === undefined && config.source !== 'proc'
       ? derive(
           notice(
             observe(
@@ -179,7 +188,15 @@ async function run(config: AgentConfig): Promise<number> {
           new Deriver(nodeFiles(), (pid) => processes.peek(pid)?.args),
           Date.now,
         )
-      : noting(procEvents(processes, users, stop.signal));
+      : exporter === undefined
+        ? noting(procEvents(processes, users, stop.signal))
+        : exporterEvents({
+            ...exporter,
+            users,
+            position: line.spool.exporter,
+            note: (mark) => line.ledger.readExporter(mark),
+            signal: stop.signal,
+          });
   const journal =
     config.journal === 'off'
       ? []

@@ -44,8 +44,14 @@ export async function record(
   tell: (problem: Error) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
-    const { totals, sensor, journal } = line.ledger;
-    const unsigned = { body, totals: { ...totals, released: sum(totals.released, body.events) }, sensor, journal };
+    const { totals, sensor, journal, exporter } = line.ledger;
+    const unsigned = {
+      body,
+      totals: { ...totals, released: sum(totals.released, body.events) },
+      sensor,
+      journal,
+      exporter,
+    };
     try {
       await line.spool.append(herald, unsigned);
       line.ledger.released(body.events);
@@ -105,6 +111,7 @@ function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): R
   const cls = EVENTS[event.name].class;
   ledger.received(cls, event.fromSensor);
   if (event.journal !== undefined) ledger.readJournal(event.journal);
+  if (event.exporter !== undefined) ledger.readExporter(event.exporter);
   const rules = matcher.match(event);
   // What a rule matched is shed last, whatever its class: a spool filled up with files must not hide the one that counts.
   if (!spool.admits(rules.length === 0 ? cls : 'self')) {

@@ -3,7 +3,7 @@
  *
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
  *     head                         the last statement signed, and in one more line the sensor's account and how far
- *                                  the journal was read: numbers, chain and counters go on from here when every batch is gone
+ *                                  the journal, or an exporter's file, was read: numbers, chain and counters go on from here when every batch is gone
  *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
  *
  * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
@@ -21,6 +21,7 @@ import type { Body } from './body.ts';
 import { ConfigError } from './config-file.ts';
 import type { Disk } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
+import { parseExporterPosition, type ExporterPosition } from './sources/exporters/position.ts';
 import { parsePosition, type JournalPosition } from './sources/journal/position.ts';
 
 /** What every statement of this run says alike. */
@@ -34,12 +35,14 @@ export interface Unsigned {
   readonly totals: Totals;
   readonly sensor: SensorAccount | undefined;
   readonly journal?: JournalPosition | undefined;
+  readonly exporter?: ExporterPosition | undefined;
 }
 
 interface Head {
   readonly statement: Statement;
   readonly sensor: SensorAccount | undefined;
   readonly journal: JournalPosition | undefined;
+  readonly exporter: ExporterPosition | undefined;
 }
 
 /** The disk failed while a batch was being promised: only opening the spool again tells whether it was, and mends it. */
@@ -114,6 +117,10 @@ export class FileSpool {
     return this.#head?.journal;
   }
 
+  get exporter(): ExporterPosition | undefined {
+    return this.#head?.exporter;
+  }
+
   get waiting(): readonly number[] {
     return [...this.#waiting.keys()];
   }
@@ -145,12 +152,12 @@ export class FileSpool {
     };
     const note = signNote(formatStatement(statement), this.#key);
     const bytes = encodeBatch({ note, body: packed.bytes });
-    const { sensor, journal } = unsigned;
-    const head = { statement, sensor, journal };
+    const { sensor, journal, exporter } = unsigned;
+    const head = { statement, sensor, journal, exporter };
     await this.#write(
       statement.sequence,
       bytes,
-      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal })}\n`)]),
+      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal, exporter })}\n`)]),
     );
     this.#head = head;
     this.#waiting.set(statement.sequence, bytes.length);
@@ -192,10 +199,16 @@ export class FileSpool {
 function parseHead(bytes: Buffer): Head {
   const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
   const { statement } = decodeStatementNote(bytes.subarray(0, end));
-  const last: { sensor?: SensorAccount; journal?: unknown } | SensorAccount | null = JSON.parse(
+  const last: { sensor?: SensorAccount; journal?: unknown; exporter?: unknown } | SensorAccount | null = JSON.parse(
     bytes.subarray(end).toString(),
   );
   // Before there was a journal, the sensor's account stood alone.
-  if (last === null || 'instance' in last) return { statement, sensor: last ?? undefined, journal: undefined };
-  return { statement, sensor: last.sensor, journal: parsePosition(last.journal) };
+  if (last === null || 'instance' in last)
+    return { statement, sensor: last ?? undefined, journal: undefined, exporter: undefined };
+  return {
+    statement,
+    sensor: last.sensor,
+    journal: parsePosition(last.journal),
+    exporter: parseExporterPosition(last.exporter),
+  };
 }

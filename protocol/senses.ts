@@ -503,7 +503,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: 'any',
     cost: 'none',
     blind:
-      'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours. Of the machine’s own numbers: that reading failed is said when it begins, changes or ends.',
+      'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours. Of the machine’s own numbers: that reading failed is said when it begins, changes or ends. Of another exporter’s file that was rotated away unread only the time is known; laurel and Tracee do not write there what they lost.',
   },
 };
 

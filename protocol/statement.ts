@@ -17,7 +17,17 @@ const MAX_STATEMENT_BYTES = 32_768;
 export const ROLES = ['guest', 'host', 'generic'] as const;
 export type Role = (typeof ROLES)[number];
 /** Where events come from, sorted. */
-export const SOURCES = ['ebpf', 'host', 'journal', 'proc', 'proc-connector'] as const;
+export const SOURCES = [
+  'ebpf',
+  'falco',
+  'host',
+  'journal',
+  'laurel',
+  'proc',
+  'proc-connector',
+  'tetragon',
+  'tracee',
+] as const;
 /** Those that see less than the kernel could show. */
 export const WEAKER_SOURCES: readonly string[] = ['proc', 'proc-connector'];
 export type Source = (typeof SOURCES)[number];

@@ -446,7 +446,7 @@ export const ATTRIBUTES = define({
   'hushwatch.source': a(
     'string',
     'system',
-    'Source of events: `ebpf`, the weaker `proc-connector` or `proc`, or `journal`.',
+    'Source of events: `ebpf`, the weaker `proc-connector` or `proc`, `journal`, or another exporter.',
     'ebpf',
   ),
   'hushwatch.blind.duration': a(
@@ -473,6 +473,13 @@ export const ATTRIBUTES = define({
     'int',
     'system',
     'Entries that were too long or malformed; of the source `host`: reads that failed.',
+    1,
+  ),
+  'hushwatch.entries.unmapped': a('int', 'system', 'Entries of another exporter that no event here stands for.', 7),
+  'hushwatch.values.unusable': a(
+    'int',
+    'system',
+    'Values of another exporter that were dropped: of another type, or numbers that would have been rounded.',
     1,
   ),
 });
@@ -1032,6 +1039,8 @@ export const EVENTS = events({
     'hushwatch.entries.lost',
     'hushwatch.entries.refused',
     'hushwatch.entries.unreadable',
+    'hushwatch.entries.unmapped',
+    'hushwatch.values.unusable',
     'detection.rules',
   ),
 });

@@ -38,6 +38,7 @@ const RING_OPERATIONS = new Map([
   [56, 'bind'],
   [57, 'listen'],
 ]);
+export const nameOfRingOperation = (number: number): string => RING_OPERATIONS.get(number) ?? String(number);
 
 /** `enum perf_type_id`; beyond these are numbers that a kernel gives to its devices as it finds them. */
 const PERF_TYPES = ['hardware', 'software', 'tracepoint', 'cache', 'raw', 'breakpoint'];
@@ -78,7 +79,7 @@ export function kernelEvent(frame: KernelFrame, known: Known): RawEvent {
         ? eventOf(known, 'kernel.io_uring.create', frame, { ...actor, 'kernel.io_uring.flags': frame.flags })
         : eventOf(known, 'kernel.io_uring.operation', frame, {
             ...actor,
-            'kernel.io_uring.operation': RING_OPERATIONS.get(frame.operation) ?? String(frame.operation),
+            'kernel.io_uring.operation': nameOfRingOperation(frame.operation),
             ...argumentOf(frame.path),
           });
     case 'perf':

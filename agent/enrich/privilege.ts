@@ -16,6 +16,7 @@ const TRACE_REQUESTS = new Map([
   [0x4205, 'setregset'],
   [0x4206, 'seize'],
 ]);
+export const nameOfRequest = (number: number): string => TRACE_REQUESTS.get(number) ?? String(number);
 
 const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
@@ -102,7 +103,7 @@ export function privilegeEvent(frame: PrivilegeFrame, known: Known): RawEvent {
           : known.processes.find(frame.targetPid, frame.targetStartNs);
       return eventOf(known, 'process.trace', frame, {
         ...actorOf(known, frame),
-        'process.trace.request': TRACE_REQUESTS.get(frame.request) ?? String(frame.request),
+        'process.trace.request': nameOfRequest(frame.request),
         'process.target.entity.id': target?.entity,
         'process.target.pid': frame.targetPid,
         'process.target.executable.path': target?.executable,

@@ -1,6 +1,6 @@
 /** `hushwatch agent preview` of recorded frames: on a terminal it shows them, elsewhere it refuses. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +46,25 @@ test('what does not leave is struck out, by style or, where the terminal has non
   const plain = shown({ TERM: 'dumb' });
   expect(plain).toMatch(new RegExp(`${name}~~\\[.*\\]~~ {2}\\(withheld`));
   expect(plain).not.toContain('\u001b');
+});
+
+test('lines of another exporter are shown, and nothing of what is not mapped', () => {
+  const config = join(work, 'falco.yaml');
+  const own = readFileSync(join(work, 'agent.yaml'), 'utf8');
+  writeFileSync(config, `${own}source: falco\nexporter_file: ${join(work, 'not-there')}\n`);
+  const alert = {
+    time: '2024-05-07T18:54:19Z',
+    rule: 'Any',
+    output: 'a whole sentence',
+    output_fields: { 'evt.type': 'openat', 'fd.name': '/etc/shadow', 'proc.cmdline': 'cat /etc/shadow' },
+  };
+  writeFileSync(join(work, 'lines'), `no line\n${JSON.stringify(alert)}\n`);
+  const [node = '', script = ''] = command();
+  const words = [node, script, 'agent', 'preview', '--config', config, '--lines', join(work, 'lines')];
+  const run = spawnSync('script', ['-qec', words.join(' '), '/dev/null'], { encoding: 'utf8' });
+  expect(run.stdout).toMatch(/^file\.open\r?\n {2}file\.path +"\/etc\/shadow" {2}-> {2}"\/etc\/shadow"/m);
+  expect(run.stdout).not.toMatch(/sentence|cat/);
+  expect(run.status).toBe(0);
 });
 
 test('a redirected output is refused: raw data has no business in a file', () => {

@@ -61,7 +61,7 @@ const edits: readonly { name: string; from: string | RegExp; to: string; code?: 
   { name: 'sources out of order', from: 'sources ebpf,host', to: 'sources host,ebpf' },
   { name: 'a source twice', from: 'sources ebpf,host', to: 'sources ebpf,ebpf' },
   { name: 'no source', from: 'sources ebpf,host', to: 'sources ' },
-  { name: 'an unknown source', from: 'sources ebpf,host', to: 'sources ebpf,falco' },
+  { name: 'an unknown source', from: 'sources ebpf,host', to: 'sources ebpf,osquery' },
   { name: 'time backwards', from: /time \d+/, to: 'time 1790000002000000' },
   { name: 'no time', from: /time \d+ \d+/, to: 'time 0 0' },
   { name: 'a count of zero', from: 'merged file=2', to: 'merged file=2,process=0' },

@@ -82,7 +82,7 @@ async function ended(child: ChildProcess): Promise<void> {
 
 /** Lines as they come; a part of one that never ended is not a line. */
 export async function* linesOf(stream: Readable, timer: Timer = realTimer): AsyncGenerator<Lines> {
-  const splitter = new Splitter();
+  const splitter = new Splitter(MAX_LINE_BYTES);
   const chunks: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
   let next = chunks.next();
   for (;;) {
@@ -99,9 +99,20 @@ export async function* linesOf(stream: Readable, timer: Timer = realTimer): Asyn
   }
 }
 
-class Splitter {
+/** Bytes to lines, of which those beyond the bound are counted and not kept. */
+export class Splitter {
+  readonly #limit: number;
   #parts: Buffer[] = [];
   #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Bytes of the line that has no end yet. */
+  get pending(): number {
+    return this.#bytes;
+  }
 
   push(chunk: Buffer): Lines {
     const lines: string[] = [];
@@ -109,7 +120,7 @@ class Splitter {
     let from = 0;
     for (let end; (end = chunk.indexOf(0x0a, from)) >= 0; from = end + 1) {
       this.#keep(chunk.subarray(from, end));
-      if (this.#bytes > MAX_LINE_BYTES) tooLong++;
+      if (this.#bytes > this.#limit) tooLong++;
       else lines.push(Buffer.concat(this.#parts).toString('utf8'));
       this.#parts = [];
       this.#bytes = 0;
@@ -121,7 +132,7 @@ class Splitter {
   /** Counts on, and keeps nothing, once it is too long. */
   #keep(part: Buffer): void {
     this.#bytes += part.length;
-    if (this.#bytes > MAX_LINE_BYTES) this.#parts = [];
+    if (this.#bytes > this.#limit) this.#parts = [];
     else if (part.length > 0) this.#parts.push(part);
   }
 }
