@@ -41,6 +41,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
 #define MUST(what) ({ long got_ = (long)(what); if (got_ == -1) { perror(#what); exit(1); } got_; })
 #define PAGE 4096
 #define NOBODY 65534
@@ -317,10 +321,12 @@ static struct sockaddr_in loopback(uint16_t port)
 
 static uint16_t some_port(void)
 {
-	uint16_t port;
+	static uint16_t port;
 
-	MUST(getrandom(&port, sizeof(port), 0));
-	return (uint16_t)(1024 + port % 60000);
+	/* Any, and none twice: to the same again would be no new peer. */
+	if (!port)
+		MUST(getrandom(&port, sizeof(port), 0));
+	return (uint16_t)(1024 + port++ % 60000);
 }
 
 static void do_tcp(void)
@@ -372,7 +378,9 @@ static void do_name(void)
 	struct sockaddr_in server_at = loopback(53), from;
 	socklen_t length = sizeof(from);
 	size_t size = 12 + 1 + 16 + 1 + 4;
+	static uint16_t next_port = 40000;
 	static int server = -1;
+	uint32_t port_range;
 	int client;
 
 	own_network();
@@ -384,6 +392,9 @@ static void do_name(void)
 	memcpy(message + 13, name, 16);
 	message[31] = 1, message[33] = 1;
 	client = (int)MUST(socket(AF_INET, SOCK_DGRAM, 0));
+	/* A port of its own: to one that was answered before, the answer would be no datagram to a new peer. */
+	port_range = (uint32_t)next_port << 16 | next_port, next_port++;
+	MUST(setsockopt(client, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &port_range, sizeof(port_range)));
 	MUST(sendto(client, message, size, 0, (struct sockaddr *)&server_at, sizeof(server_at)));
 	MUST(recvfrom(server, message, size, 0, (struct sockaddr *)&from, &length));
 	message[2] |= 0x80, message[7] = 1;
