@@ -190,7 +190,8 @@ describe.skipIf(!isRoot)(`what the agent finds out by itself${WHY_SKIPPED}`, () 
 
   test(`${ROUNDS} accounts, as the tools of the distribution make, change and remove them`, async () => {
     const names = distinct();
-    await inside(root, ACCOUNTS, names, 'sleep 0.1');
+    // One tool after the other, with time to be noticed even on a busy machine; the next test is the hurry.
+    await inside(root, ACCOUNTS, names, 'sleep 0.5');
     const told = await understood.about(...names);
     const lines = told.map((event) =>
       [
