@@ -168,7 +168,8 @@ export class TransparencyLog implements AsyncDisposable {
       const known = this.#nodes.get(name);
       if (known !== undefined) return known;
       if (this.#nodes.size >= KEPT_NODES) this.#nodes.clear();
-      const node = read(level, index);
+      // A copy: a hash out of a tile would keep all of the tile, and another one for each size that the tree had.
+      const node = read(level, index).then((hash) => new Uint8Array(hash));
       this.#nodes.set(name, node);
       return node;
     };

@@ -2,6 +2,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { realDisk, type Disk } from '../../collector/disk.ts';
@@ -64,6 +66,21 @@ test('a log of 700 entries, across tiles and restarts', { timeout: 60_000 }, asy
     read.push(Buffer.from(bytes).toString());
   }
   expect(read).toEqual(all.slice(250));
+});
+
+test('what is remembered of the tree does not grow with the tiles it was read from', { timeout: 60_000 }, async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const held = (): number => {
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  await using log = await open();
+  await appendAll(log, numbered(0, 256));
+  const before = held();
+  for (let at = 256; at < 512; at++) await log.receipt((await log.append(entry(`entry ${at}`))) - 1);
+  // 256 trees, each with a last tile of its own of up to 8 KB: together they were more than 1 MB once.
+  expect(held() - before).toBeLessThan(400_000);
 });
 
 test('a second process is kept out, and let in afterwards', async () => {
