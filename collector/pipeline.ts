@@ -16,13 +16,13 @@ import { Rejection } from '#protocol/error.ts';
 import { NO_RULES } from '#protocol/statement.ts';
 import type { Approved } from './approvals.ts';
 import type { Chains, Queued } from './chains.ts';
-import type { Detector } from './detectors/detector.ts';
+import type { Detection } from './detectors/detection.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { RegisteredNode } from './registry.ts';
 import { checkReleased, nothingIsReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
 import type { State } from './state.ts';
-import { findAlerts, type Follower } from './watch.ts';
+import { detect, NOTHING, type Follower } from './watch.ts';
 
 /** What accept() asks, and where it puts things. */
 export interface Collector {
@@ -114,12 +114,12 @@ async function refuseFork(collector: Collector, batch: VerifiedBatch): Promise<n
 }
 
 /** Follows the evidence until asked to stop. The same lines live, after a crash, and over old evidence. */
-export async function watch(follower: Follower, detectors: readonly Detector[], signal: AbortSignal): Promise<void> {
+export async function watch(follower: Follower, detection: Detection, signal: AbortSignal): Promise<void> {
   for await (const step of follower.steps(signal)) {
-    const alerts = findAlerts(detectors, step);
-    follower.commit(alerts);
+    const found = detect(detection, step);
+    follower.commit(found);
   }
-  follower.commit([], true);
+  follower.commit(NOTHING, true);
 }
 
 export const nowUs = (): number => Date.now() * 1000;

@@ -18,6 +18,7 @@ import { MAX_BATCH_BYTES } from '#protocol/batch.ts';
 import { ProtocolError, Rejection } from '#protocol/error.ts';
 import { parseTilePath } from '#protocol/tiles.ts';
 import type { Address } from './config.ts';
+import { tellAlone } from './detectors/stories.ts';
 import { pinOf } from './keys.ts';
 import { accept, nowUs, type Collector } from './pipeline.ts';
 import { refusalAlert } from './refusals.ts';
@@ -261,7 +262,8 @@ function sequenceOf(bytes: Buffer): number {
 function refuse({ collector: { state } }: Receiving, node: string, code: string, message: string): void {
   const time = nowUs();
   state.addRefusal(node, code, message, time);
-  state.commitStep({ alerts: [refusalAlert(node, code, message, time)] });
+  const { alert, story } = tellAlone(refusalAlert(node, code, message, time));
+  state.commitStep({ alerts: [alert], stories: [story] });
 }
 
 /** C2SP tlog-tiles over HTTP: the prefix is /log. */

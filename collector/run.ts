@@ -10,7 +10,7 @@ import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
 import type { Config } from './config.ts';
 import { startDashboard } from './dashboard/server.ts';
-import type { Detector } from './detectors/detector.ts';
+import { Detection } from './detectors/detection.ts';
 import { makeDetectors } from './detectors/detectors.ts';
 import { clearOf } from './detectors/sigma/plan.ts';
 import { EvidenceStore } from './evidence.ts';
@@ -48,7 +48,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const evidence = await EvidenceStore.open(home);
   using state = State.open(join(home, 'state.sqlite'));
   await state.follow(log, async ({ body, time }) => (await evidence.keptAt(body.sha256)) ?? time.last);
-  const detectors = detectorsOf(settings, state);
+  const detection = detectionOf(settings, state);
   const follow = (): Promise<void> => state.follow(log, nowUs);
   const approvals = await Approvals.open({ home, reviewers: settings.reviewers, log, state, follow, logger });
   const collector = { registry, rulesets, rulepacks, approvals, chains: new Chains(state), evidence, log, state };
@@ -62,7 +62,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
 
   const ending = new AbortController();
   const following = [
-    watch(new Follower({ log, evidence, state }, detectors), detectors, ending.signal),
+    watch(new Follower({ log, evidence, state }, detection), detection, ending.signal),
     ...config.webhooks.map(({ url, secretFile }) => {
       const secret = secretFile === undefined ? undefined : readFileSync(secretFile);
       return postAlerts(state, { url, secret }, logger, ending.signal);
@@ -95,15 +95,17 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   if (failure !== undefined) throw failure;
 }
 
-function detectorsOf({ config, rulesets, rulepacks }: Settings, state: State): readonly Detector[] {
-  return makeDetectors({
+function detectionOf({ config, rulesets, rulepacks }: Settings, state: State): Detection {
+  const saved = Object.fromEntries(state.detectorStates());
+  const detectors = makeDetectors({
     pack: rulepacks.rules,
-    // Low and informational rules are for the risk score that is to come; nobody is woken for them.
-    alertFrom: 'medium',
+    // What is not worth waking anybody for gives points of risk.
+    alertFrom: 'informational',
     clearFor: (digest) => clearOf(rulesets.exposure(digest) ?? []),
     silenceUs: config.silence_seconds * 1_000_000,
-    saved: Object.fromEntries(state.detectorStates()),
+    saved,
   });
+  return new Detection({ detectors, saved });
 }
 
 async function failureOf(work: Promise<void>): Promise<Error | undefined> {

@@ -9,7 +9,8 @@ import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
 import { lostIn, sumOf, WEAKER_SOURCES, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
-import type { Alert, Severity } from './detectors/detector.ts';
+import type { PlacedAlert, Severity, Story } from './detectors/detector.ts';
+import { tellAlone } from './detectors/stories.ts';
 import type { TransparencyLog } from './log.ts';
 
 const SCHEMA = `
@@ -32,16 +33,30 @@ CREATE TABLE IF NOT EXISTS activity (
   PRIMARY KEY (second, node, class)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS alerts (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, node TEXT NOT NULL,
-  severity INTEGER NOT NULL, log_index INTEGER NOT NULL, alert TEXT NOT NULL);
+  severity INTEGER NOT NULL, log_index INTEGER NOT NULL, alert TEXT NOT NULL, story TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS alerts_by_node ON alerts (node, seq);
+CREATE INDEX IF NOT EXISTS alerts_by_story ON alerts (story, seq);
+CREATE TABLE IF NOT EXISTS stories (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, node TEXT NOT NULL, severity INTEGER NOT NULL, score REAL NOT NULL, shown INTEGER NOT NULL,
+  story TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS stories_by_time ON stories (last);
+CREATE TABLE IF NOT EXISTS verdicts (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, story TEXT NOT NULL, time INTEGER NOT NULL, who TEXT NOT NULL,
+  verdict TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS verdicts_by_story ON verdicts (story, seq);
 CREATE TABLE IF NOT EXISTS refusals (
   node TEXT NOT NULL, code TEXT NOT NULL, refused INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   message TEXT NOT NULL, PRIMARY KEY (node, code)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS detectors (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 `;
-/** Of the schema; another number means that the file is not for us. */
-const VERSION = 1;
+/**
+ * Of the schema; another number means that the file is not for us.
+ *  - 1: first.
+ *  - 2: alerts belong to stories; people give verdicts on these.
+ */
+const VERSION = 2;
 const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
   coalesce((SELECT max(log_index) FROM approvals), -1)) + 1 AS next`;
 /** Log entries indexed in one transaction. */
@@ -98,7 +113,7 @@ export interface ActivityBucket {
 }
 
 /** An alert with its place in the order in which alerts were found. */
-export interface AlertRow extends Alert {
+export interface AlertRow extends PlacedAlert {
   readonly seq: number;
   /** The batch that holds its first event; -1 when it is about none. */
   readonly logIndex: number;
@@ -111,6 +126,30 @@ export interface AlertQuery {
   readonly node?: string | undefined;
   readonly minSeverity?: Severity | undefined;
   readonly sinceUs?: number | undefined;
+}
+
+/** A story with its place in the order in which stories changed. */
+export interface StoryRow extends Story {
+  readonly seq: number;
+}
+
+export interface StoryQuery extends AlertQuery {
+  /** Only those shown to people, or only those that were not; all without. */
+  readonly shown?: boolean | undefined;
+  /** `newest` by their last alert. With `afterSeq`, always in the order in which they changed. */
+  readonly order?: 'newest' | 'score';
+}
+
+export const VERDICTS = ['acknowledged', 'true', 'false'] as const;
+
+export interface Verdict {
+  readonly seq: number;
+  readonly story: string;
+  readonly time: number;
+  readonly who: string;
+  /** `true` and `false`: the story was, or was not, about something that mattered. */
+  readonly verdict: (typeof VERDICTS)[number];
+  readonly reason: string;
 }
 
 export interface Refusal {
@@ -143,9 +182,25 @@ export class State implements Disposable {
     const database = new DatabaseSync(file, { timeout: 5_000 });
     // The log is the durable truth; after a power failure what is missing here is indexed again.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    refuseOtherVersion(database, file);
-    database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${VERSION}; COMMIT;`);
-    return new State(database);
+    const version = versionOf(database);
+    if (version !== 1) refuseOtherVersion(database, file);
+    database.exec('BEGIN IMMEDIATE');
+    if (version === 1) database.exec("ALTER TABLE alerts ADD COLUMN story TEXT NOT NULL DEFAULT ''");
+    database.exec(`${SCHEMA} PRAGMA user_version = ${VERSION}`);
+    const state = new State(database);
+    if (version === 1) state.#tellOldAlerts();
+    database.exec('COMMIT');
+    return state;
+  }
+
+  /** Alerts from before there were stories are each one of their own. */
+  #tellOldAlerts(): void {
+    for (const row of this.#rows('SELECT seq, log_index, alert FROM alerts ORDER BY seq')) {
+      const { seq, logIndex: _, ...found } = alertOf(row);
+      const { alert, story } = tellAlone(found);
+      this.#run('UPDATE alerts SET story = ?, alert = ? WHERE seq = ?', alert.story, JSON.stringify(alert), seq);
+      this.#putStory(story);
+    }
   }
 
   /** For commands beside a running collector. */
@@ -313,9 +368,10 @@ export class State implements Disposable {
     });
   }
 
-  /** One step of a follower, whole or not at all: alerts, and with them, if given, how far it has come and what it remembers. */
+  /** One step of a follower, whole or not at all: what was found, and with it, if given, how far it has come and what it remembers. */
   commitStep(step: {
-    readonly alerts: readonly Alert[];
+    readonly alerts: readonly PlacedAlert[];
+    readonly stories?: readonly Story[];
     readonly cursor?: { readonly name: string; readonly position: number } | undefined;
     readonly detectors?: ReadonlyMap<string, string> | undefined;
   }): number {
@@ -323,19 +379,80 @@ export class State implements Disposable {
       const { cursor, detectors } = step;
       if (cursor) this.#run('INSERT OR REPLACE INTO cursors VALUES (?, ?)', cursor.name, cursor.position);
       for (const [id, state] of detectors ?? []) this.#run('INSERT OR REPLACE INTO detectors VALUES (?, ?)', id, state);
+      for (const story of step.stories ?? []) this.#putStory(story);
       return step.alerts.reduce((sum, alert) => sum + this.#addAlert(alert), 0);
     });
-    if (added > 0) this.#tell('alert');
+    if (added > 0 || (step.stories ?? []).length > 0) this.#tell('alert');
     return added;
   }
 
-  #addAlert(alert: Alert): number {
+  #addAlert(alert: PlacedAlert): number {
     const { changes } = this.#run(
-      'INSERT OR IGNORE INTO alerts (id, time, node, severity, log_index, alert) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT OR IGNORE INTO alerts (id, time, node, severity, log_index, alert, story) VALUES (?, ?, ?, ?, ?, ?, ?)',
       ...[alert.id, alert.time, alert.node, SEVERITIES.indexOf(alert.severity), alert.events[0]?.logIndex ?? -1],
-      JSON.stringify(alert),
+      ...[JSON.stringify(alert), alert.story],
     );
     return Number(changes);
+  }
+
+  /** A new revision takes a new place in the order, so that who follows sees it; an older one changes nothing. */
+  #putStory(story: Story): void {
+    const { id, revision, first, last, node, score } = story;
+    const values = [first, last, node, SEVERITIES.indexOf(story.severity), score, story.shown ? 1 : 0];
+    const known = this.#row('SELECT revision FROM stories WHERE id = ?', id);
+    const before = known === undefined ? 0 : number(known['revision']);
+    if (revision < before) return;
+    const text = JSON.stringify(story);
+    if (revision === before) {
+      this.#run(
+        `UPDATE stories SET first = ?, last = ?, node = ?, severity = ?, score = ?, shown = ?, story = ? WHERE id = ?`,
+        ...[...values, text, id],
+      );
+      return;
+    }
+    this.#run(
+      `INSERT OR REPLACE INTO stories (id, revision, first, last, node, severity, score, shown, story)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, revision, ...values, text],
+    );
+  }
+
+  stories({ limit, afterSeq, node, minSeverity, sinceUs, shown, order = 'newest' }: StoryQuery): readonly StoryRow[] {
+    const by = afterSeq !== undefined ? 'seq ASC' : order === 'score' ? 'score DESC, seq DESC' : 'last DESC, seq DESC';
+    const sql = `SELECT seq, story FROM stories WHERE seq > ? AND severity >= ? AND last >= ?
+      ${shown === undefined ? '' : `AND shown = ${shown ? 1 : 0}`} ${node === undefined ? '' : 'AND node = ?'}
+      ORDER BY ${by} LIMIT ?`;
+    const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
+    const ofNode = node === undefined ? [] : [node];
+    return this.#rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...ofNode, limit).map(storyOf);
+  }
+
+  story(id: string): StoryRow | undefined {
+    const row = this.#row('SELECT seq, story FROM stories WHERE id = ?', id);
+    return row === undefined ? undefined : storyOf(row);
+  }
+
+  /** Alerts of a story, in the order in which they were found. */
+  alertsOfStory(id: string, limit: number): readonly AlertRow[] {
+    const sql = 'SELECT seq, log_index, alert FROM alerts WHERE story = ? ORDER BY seq LIMIT ?';
+    return this.#rows(sql, id, limit).map(alertOf);
+  }
+
+  lastStorySeq(): number {
+    return number(this.#row('SELECT coalesce(max(seq), 0) AS last FROM stories')?.['last']);
+  }
+
+  /** What a person says about a story. Nothing is overwritten: the last one counts, those before stay. */
+  addVerdict({ story, time, who, verdict, reason }: Omit<Verdict, 'seq'>): void {
+    const sql = 'INSERT INTO verdicts (story, time, who, verdict, reason) VALUES (?, ?, ?, ?, ?)';
+    this.#run(sql, story, time, who, verdict, reason);
+    this.#tell('alert');
+  }
+
+  /** Of one story, or of all; oldest first. */
+  verdicts(story?: string): readonly Verdict[] {
+    const sql = `SELECT * FROM verdicts ${story === undefined ? '' : 'WHERE story = ?'} ORDER BY seq`;
+    return this.#rows(sql, ...(story === undefined ? [] : [story])).map(verdictOf);
   }
 
   /** `undefined` for a follower that never came to a commit. */
@@ -420,12 +537,15 @@ export class State implements Disposable {
   }
 }
 
+const versionOf = (database: DatabaseSync): SQLInputValue | undefined =>
+  database.prepare('PRAGMA user_version').get()?.['user_version'];
+
 function refuseOtherVersion(database: DatabaseSync, file: string): void {
-  const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+  const version = versionOf(database);
   if (version === VERSION || version === 0) return;
   database.close();
   throw new Error(
-    `${file} has version ${String(version)}, this program knows ${VERSION}; move it away and it is made again from the log`,
+    `${file} has version ${number(version)}, this program knows ${VERSION}; move it away and it is made again from the log`,
   );
 }
 
@@ -482,7 +602,23 @@ function approvalOf(row: Row): ApprovalRow {
   };
 }
 
+function storyOf(row: Row): StoryRow {
+  const story: Story = JSON.parse(text(row['story']));
+  return { ...story, seq: number(row['seq']) };
+}
+
+function verdictOf(row: Row): Verdict {
+  return {
+    seq: number(row['seq']),
+    story: text(row['story']),
+    time: number(row['time']),
+    who: text(row['who']),
+    verdict: VERDICTS.find((verdict) => verdict === row['verdict']) ?? 'acknowledged',
+    reason: text(row['reason']),
+  };
+}
+
 function alertOf(row: Row): AlertRow {
-  const alert: Alert = JSON.parse(text(row['alert']));
+  const alert: PlacedAlert = JSON.parse(text(row['alert']));
   return { ...alert, seq: number(row['seq']), logIndex: number(row['log_index']) };
 }

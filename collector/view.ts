@@ -7,7 +7,18 @@ import type { ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { Registry } from './registry.ts';
 import type { Rulesets } from './rulesets.ts';
-import type { ActivityBucket, AlertQuery, AlertRow, BatchRow, Change, NodeRow, State } from './state.ts';
+import type {
+  ActivityBucket,
+  AlertQuery,
+  AlertRow,
+  BatchRow,
+  Change,
+  NodeRow,
+  State,
+  StoryQuery,
+  StoryRow,
+  Verdict,
+} from './state.ts';
 import { parseRecord } from './watch.ts';
 
 /** A released event and where it lies: the batch's log index, and its line from 0. */
@@ -24,6 +35,11 @@ export interface StateView {
   /** Newest first; with `afterSeq`, those found after it, oldest first. */
   alerts(query: AlertQuery): readonly AlertRow[];
   alert(id: string): AlertRow | undefined;
+  /** Stories, newest first or by score, and what belongs to one. */
+  stories(query: StoryQuery): readonly StoryRow[];
+  story(id: string): StoryRow | undefined;
+  alertsOfStory(id: string, limit: number): readonly AlertRow[];
+  verdicts(story?: string): readonly Verdict[];
   recentEvents(options: {
     readonly limit: number;
     readonly node?: string | undefined;
@@ -55,6 +71,10 @@ export function viewOf({ state, evidence, registry, rulesets }: Viewed): StateVi
     activity: (sinceUs, bucketUs, node) => state.activity(sinceUs, bucketUs, node),
     alerts: (query) => state.alerts(query),
     alert: (id) => state.alert(id),
+    stories: (query) => state.stories(query),
+    story: (id) => state.story(id),
+    alertsOfStory: (id, limit) => state.alertsOfStory(id, limit),
+    verdicts: (story) => state.verdicts(story),
     recentEvents: ({ limit, node }) => recentEvents(state, evidence, limit, node),
     eventAt: (logIndex, line) => eventAt(state, evidence, logIndex, line),
     lineage: (node, entity, aroundUs) => lineage(state, evidence, node, entity, aroundUs),

@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { unpackLines } from '#protocol/batch.ts';
 import { decodeEntry } from '#protocol/entry.ts';
 import type { Statement } from '#protocol/statement.ts';
-import { alertId, type Alert, type Detector, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
+import type { Detection, Found } from './detectors/detection.ts';
+import { alertId, type Alert, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { State } from './state.ts';
@@ -39,15 +40,15 @@ export interface Step {
 
 export class Follower {
   readonly #watched: Watched;
-  readonly #detectors: readonly Detector[];
+  readonly #detection: Detection;
   #position: number;
   #savedPosition: number;
   #savedAt = 0;
   #savingTook = 0;
 
-  constructor(watched: Watched, detectors: readonly Detector[]) {
+  constructor(watched: Watched, detection: Detection) {
     this.#watched = watched;
-    this.#detectors = detectors;
+    this.#detection = detection;
     this.#position = watched.state.cursor(CURSOR) ?? 0;
     this.#savedPosition = this.#position;
   }
@@ -117,19 +118,20 @@ export class Follower {
     }
   }
 
-  /** One transaction: the alerts of a step and, when it is time or `always`, everything that detectors remember. */
-  commit(alerts: readonly Alert[], always = false): void {
+  /** One transaction: what a step found and, when it is time or `always`, everything that detectors remember. */
+  commit({ alerts, stories }: Found, always = false): void {
     const { state } = this.#watched;
     const startedAt = performance.now();
     const isDue = startedAt - this.#savedAt >= this.#savingTook / SAVING_SHARE;
     if (!(always || (isDue && this.#position > this.#savedPosition))) {
-      if (alerts.length > 0) state.commitStep({ alerts });
+      if (alerts.length + stories.length > 0) state.commitStep({ alerts, stories });
       return;
     }
     state.commitStep({
       alerts,
+      stories,
       cursor: { name: CURSOR, position: this.#position },
-      detectors: new Map(this.#detectors.map((detector) => [detector.id, JSON.stringify(detector.save())])),
+      detectors: new Map([...this.#detection.save()].map(([id, saved]) => [id, JSON.stringify(saved)])),
     });
     this.#savedPosition = this.#position;
     this.#savedAt = performance.now();
@@ -137,27 +139,17 @@ export class Follower {
   }
 }
 
-/** Everything that the detectors find in a step. One that breaks is told about and does not silence the others. */
-export function findAlerts(detectors: readonly Detector[], { batches, alerts, tick }: Step): readonly Alert[] {
-  const found = [...alerts];
-  for (const detector of detectors) {
-    for (const batch of batches) collect(found, detector, () => detector.observe(batch), batch);
-    if (tick !== undefined) collect(found, detector, () => detector.tick(tick), undefined);
-  }
-  return found;
-}
+export const NOTHING: Found = { alerts: [], stories: [] };
 
-function collect(
-  found: Alert[],
-  detector: Detector,
-  work: () => Iterable<Alert>,
-  batch: EvidenceBatch | undefined,
-): void {
-  try {
-    found.push(...work());
-  } catch (error) {
-    found.push(brokenDetector(detector, error, batch));
-  }
+/** Everything that is found in a step, batch after batch. */
+export function detect(detection: Detection, { batches, alerts, tick }: Step): Found {
+  const found = batches.map((batch) => {
+    const aboutIt = alerts.filter(({ events }) => events[0]?.logIndex === batch.logIndex);
+    return detection.observe(batch, aboutIt);
+  });
+  if (tick !== undefined) found.push(detection.tick(tick));
+  const stories = found.flatMap((each) => each.stories).map((story) => [story.id, story] as const);
+  return { alerts: found.flatMap((each) => each.alerts), stories: [...new Map(stories).values()] };
 }
 
 /** The line was held against the released schema before it became evidence. */
@@ -182,23 +174,5 @@ function missingEvidence(batch: Omit<EvidenceBatch, 'events'>): Alert {
     reason: `The body of batch ${sequence} of ${node} is in the log and no longer on the disk as it was.`,
     silencedBy: 'restoring evidence/ from a backup',
     events: [{ logIndex, line: 0 }],
-  };
-}
-
-function brokenDetector(detector: Detector, error: unknown, batch: EvidenceBatch | undefined): Alert {
-  const kind = error instanceof Error ? error.name : 'unknown';
-  return {
-    ...ABOUT_US,
-    id: alertId('evidence', 'broken-detector', batch?.node ?? '', `${detector.id} ${kind}`),
-    time: batch?.receivedAt ?? Date.now() * 1000,
-    node: batch?.node ?? '',
-    detector: 'evidence',
-    rule: 'broken-detector',
-    title: 'A detector is broken',
-    severity: 'high',
-    // The message may quote what it stumbled over; its kind does not.
-    reason: `The detector ${detector.id} failed with ${kind} and did not see everything.`,
-    silencedBy: 'a detector that works',
-    events: batch === undefined ? [] : [{ logIndex: batch.logIndex, line: 0 }],
   };
 }

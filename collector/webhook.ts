@@ -24,7 +24,7 @@ export async function postAlerts(state: State, target: Target, logger: Logger, s
   let position = state.cursor(cursor) ?? state.lastAlertSeq();
   state.commitStep({ alerts: [], cursor: { name: cursor, position } });
   for (let failures = 0; !signal.aborted;) {
-    const alerts = state.alerts({ limit: ALERTS_A_MESSAGE, afterSeq: position });
+    const alerts = state.alerts({ limit: ALERTS_A_MESSAGE, afterSeq: position, minSeverity: 'medium' });
     const last = alerts.at(-1);
     if (last === undefined) {
       await nextAlert(state, signal);

@@ -33,7 +33,7 @@ export class Live {
   }
 
   #alerts(): void {
-    const fresh = this.#view.alerts({ limit: 100, afterSeq: this.#lastSeq });
+    const fresh = this.#view.alerts({ limit: 100, afterSeq: this.#lastSeq, minSeverity: 'medium' });
     for (const alert of fresh) {
       this.#lastSeq = Math.max(this.#lastSeq, alert.seq);
       this.#event('alert', alertItem(alert, Date.now() * 1_000).text);

@@ -146,7 +146,11 @@ async function get(response: ServerResponse, url: URL, { view, live }: Site): Pr
   const recent = (): Promise<readonly LocatedRecord[]> => view.recentEvents({ limit: EVENTS_SHOWN, ...ofNode });
   switch (url.pathname) {
     case '/':
-      return send(response, 200, overview(view.alerts({ limit: ALERTS_SHOWN }), view.nodes(), now));
+      return send(
+        response,
+        200,
+        overview(view.alerts({ limit: ALERTS_SHOWN, minSeverity: 'medium' }), view.nodes(), now),
+      );
     case '/nodes':
       return send(response, 200, nodesPage(view.nodes(), now));
     case '/left':

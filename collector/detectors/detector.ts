@@ -37,6 +37,16 @@ export interface EventReference {
   readonly line: number;
 }
 
+/** A number that decided, beside what is normal for it. */
+export interface Measure {
+  /** `connections of /usr/bin/curl an hour`. */
+  readonly what: string;
+  readonly value: number;
+  /** Both ends count as normal; a side that is left out has no bound. */
+  readonly normal: { readonly from?: number; readonly to?: number };
+}
+
+/** One finding of one detector. What a person is shown is the {@link Story} that it belongs to. */
 export interface Alert {
   /** The same for the same finding, however often it is found. */
   readonly id: string;
@@ -56,6 +66,63 @@ export interface Alert {
   readonly entity: string | undefined;
   /** Events lost or sampled away in the window the alert is about. */
   readonly loss: number;
+  /** Numbers that decided. Rules that match or do not have none. */
+  readonly measures?: readonly Measure[];
+  /** Log-in session that it happened in. */
+  readonly session?: string;
+}
+
+/** An alert that has found its place: the story it belongs to, and what it weighs there. */
+export interface PlacedAlert extends Alert {
+  readonly story: string;
+  /** Points of its severity, less when the same comes often on this node. */
+  readonly points: number;
+}
+
+/** What one detector said, once or often, within a story. */
+export interface StoryFinding {
+  readonly detector: string;
+  readonly rule: string | undefined;
+  readonly title: string;
+  readonly severity: Severity;
+  readonly points: number;
+  /** How often it was said. */
+  readonly count: number;
+  /** The first alert that said it. */
+  readonly alert: string;
+}
+
+/**
+ * What a person reads: the alerts of one process tree within a window, or of one node where no process is to blame.
+ * The heaviest finding lends title, reason, numbers and silencedBy.
+ */
+export interface Story {
+  readonly id: string;
+  /** Grows when something new was found, not when the same came again. A receiver keeps the highest of an id. */
+  readonly revision: number;
+  readonly node: string;
+  /** Entity at the root of the process tree. */
+  readonly root: string | undefined;
+  /** Program at the root, as far as it was released. */
+  readonly program: string | undefined;
+  readonly session: string | undefined;
+  readonly first: number;
+  readonly last: number;
+  readonly title: string;
+  readonly reason: string;
+  readonly silencedBy: string;
+  readonly severity: Severity;
+  /** Points of all findings; stories are ranked by it. */
+  readonly score: number;
+  readonly attack: readonly string[];
+  readonly measures: readonly Measure[];
+  readonly findings: readonly StoryFinding[];
+  /** Alerts, those told again included. */
+  readonly alerts: number;
+  readonly events: readonly EventReference[];
+  readonly loss: number;
+  /** Medium or above, and within the budget: it goes to the outputs and stands on the first page. */
+  readonly shown: boolean;
 }
 
 export interface Detector {

@@ -26,3 +26,32 @@ function entriesOf<T>(saved: unknown, read: (value: unknown) => T | undefined): 
   }
   return entries;
 }
+
+export const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+export const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);
+
+/** A map as rows `[key, …]`, in its order: keys of an object would not keep it when they look like numbers. */
+export function rowsOf<T>(map: ReadonlyMap<string, T>, row: (value: T) => readonly unknown[]): readonly unknown[] {
+  return [...map].map(([key, value]) => [key, ...row(value)]);
+}
+
+/** Back again; rows that `read` does not understand are left out. */
+export function mapOf<T>(saved: unknown, read: (row: readonly unknown[]) => T | undefined): Map<string, T> {
+  const map = new Map<string, T>();
+  for (const row of itemsOf(saved)) {
+    const [key, ...rest] = itemsOf(row);
+    const value = typeof key === 'string' ? read(rest) : undefined;
+    if (typeof key === 'string' && value !== undefined) map.set(key, value);
+  }
+  return map;
+}
+
+/** Puts it last; forgets the first, which were not put for longest, beyond the capacity. */
+export function putLast<T>(map: Map<string, T>, key: string, value: T, capacity: number): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= capacity) break;
+    map.delete(oldest);
+  }
+}

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accept, watch } from '../../collector/pipeline.ts';
+import { Detection } from '../../collector/detectors/detection.ts';
 import { makeDetectors } from '../../collector/detectors/detectors.ts';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { clearOf } from '../../collector/detectors/sigma/plan.ts';
@@ -67,9 +68,10 @@ export async function benchCollector(batches = 240, eventsPerBatch = 500, nodes 
     const pack = loadPack(STARTER_PACK);
     const detectors = makeDetectors({ pack, clearFor: () => clearOf(exposure(ruleset)) });
     const watching = await measure(events, batches, async () => {
-      const follower = new Follower(collector, detectors);
+      const detection = new Detection({ detectors });
+      const follower = new Follower(collector, detection);
       const stop = new AbortController();
-      const done = watch(follower, detectors, stop.signal);
+      const done = watch(follower, detection, stop.signal);
       while ((collector.state.cursor('detectors') ?? 0) < batches) await new Promise((settle) => setTimeout(settle, 5));
       stop.abort();
       await done;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { accept } from '../../collector/pipeline.ts';
+import { tellAlone } from '../../collector/detectors/stories.ts';
 import { refusalAlert } from '../../collector/refusals.ts';
 import { Registry } from '../../collector/registry.ts';
 import { Rulesets } from '../../collector/rulesets.ts';
@@ -98,7 +99,9 @@ test('alerts: newest first, after one oldest first, by severity; listeners hear 
   const heard: string[] = [];
   const unsubscribe = view.onChange((what) => heard.push(what));
   for (const name of ['a', 'b', 'a']) {
-    collector.state.commitStep({ alerts: [refusalAlert(name, name === 'a' ? 'fork' : 'gap', 'says', T)] });
+    collector.state.commitStep({
+      alerts: [tellAlone(refusalAlert(name, name === 'a' ? 'fork' : 'gap', 'says', T)).alert],
+    });
   }
   unsubscribe();
   expect(heard).toEqual(['alert', 'alert']);

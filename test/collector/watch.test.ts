@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bodyPath } from '#protocol/verify.ts';
+import { Detection } from '../../collector/detectors/detection.ts';
 import { alertId, type Alert, type Detector, type EvidenceBatch } from '../../collector/detectors/detector.ts';
 import { makeChainDetector } from '../../collector/detectors/chain.ts';
 import { accept, watch } from '../../collector/pipeline.ts';
-import { Follower } from '../../collector/watch.ts';
+import { detect, Follower } from '../../collector/watch.ts';
 import { line, openCollector, SampleNode, type OpenCollector } from './sample.ts';
 
 const T = 1_790_000_000_000_000;
@@ -55,9 +56,9 @@ interface Watching {
 }
 
 function start(collector: OpenCollector, make = countingDetector): Watching {
-  const detectors = [make(collector.state.detectorStates().get('count'))];
+  const detection = new Detection({ detectors: [make(collector.state.detectorStates().get('count'))] });
   const ending = new AbortController();
-  const done = watch(new Follower(collector, detectors), detectors, ending.signal);
+  const done = watch(new Follower(collector, detection), detection, ending.signal);
   return {
     stop: async () => {
       ending.abort();
@@ -110,10 +111,10 @@ test('a crash between alert and cursor finds the same alerts again, and they are
   await using collector = await openCollector(home, [node]);
   for (let i = 0; i < 4; i++) await accept(collector, node.next([exec('/bin/a')]));
   // What a crash leaves: alerts committed, the cursor where it was.
-  const detectors = [countingDetector(undefined)];
-  const follower = new Follower(collector, detectors);
-  for await (const { batches } of follower.steps(new AbortController().signal)) {
-    collector.state.commitStep({ alerts: batches.flatMap((batch) => [...(detectors[0]?.observe(batch) ?? [])]) });
+  const detection = new Detection({ detectors: [countingDetector(undefined)] });
+  const follower = new Follower(collector, detection);
+  for await (const step of follower.steps(new AbortController().signal)) {
+    collector.state.commitStep(detect(detection, step));
     break;
   }
   expect(reasons(collector)).toHaveLength(4);

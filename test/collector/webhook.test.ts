@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { tellAlone } from '../../collector/detectors/stories.ts';
 import { refusalAlert } from '../../collector/refusals.ts';
 import { State } from '../../collector/state.ts';
 import { postAlerts, signatureOf } from '../../collector/webhook.ts';
@@ -53,7 +54,9 @@ function start(): () => Promise<void> {
 }
 
 const raise = (name: string): void =>
-  void state.commitStep({ alerts: [refusalAlert(name, 'unknown-ruleset', 'used rules', 1_790_000_000_000_000)] });
+  void state.commitStep({
+    alerts: [tellAlone(refusalAlert(name, 'unknown-ruleset', 'used rules', 1_790_000_000_000_000)).alert],
+  });
 const nodes = (): string[] =>
   received.flatMap(({ body }) => {
     const message: { alerts: { node: string }[] } = JSON.parse(body);

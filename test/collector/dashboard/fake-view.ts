@@ -1,5 +1,6 @@
 /** A state to look at: two nodes, one of them weaker, some alerts, events that come from an attacker. */
-import type { AlertRow, NodeRow } from '../../../collector/state.ts';
+import { tellAlone } from '../../../collector/detectors/stories.ts';
+import type { AlertRow, NodeRow, StoryRow } from '../../../collector/state.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
 
 export const HOSTILE = `<script>document.title='owned'</script>"'><img src=x onerror=alert(1)>\u202egpj.exe`;
@@ -38,7 +39,7 @@ export const alert = (seq: number, more: Partial<AlertRow> = {}): AlertRow => ({
   reason:
     'A cron job was added or changed: on alpha, /usr/bin/dash opened /etc/cron.d/p-7h42l3erul for writing as root.',
   ...{ silencedBy: 'a filter in cron-persistence.yml', attack: ['persistence', 'T1053.003'], entity: 'p-1', loss: 0 },
-  events: [{ logIndex: seq, line: 0 }],
+  ...{ events: [{ logIndex: seq, line: 0 }], story: seq.toString(16).padStart(32, 'f'), points: 48 },
   ...more,
 });
 
@@ -53,6 +54,12 @@ const record = (
     'process.command_args': ['sh', '-c', 'p-4711'],
   },
   ...more,
+});
+
+const storyAbout = (found: AlertRow): StoryRow => ({
+  ...tellAlone(found).story,
+  seq: found.seq,
+  id: found.story,
 });
 
 export interface FakeView extends StateView {
@@ -91,6 +98,10 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
     alerts: ({ limit, afterSeq }) =>
       afterSeq === undefined ? alerts.toReversed().slice(0, limit) : alerts.filter(({ seq }) => seq > afterSeq),
     alert: (id) => alerts.find((each) => each.id === id),
+    stories: ({ limit }) => alerts.map(storyAbout).toReversed().slice(0, limit),
+    story: (id) => alerts.map(storyAbout).find((each) => each.id === id),
+    alertsOfStory: (id) => alerts.filter(({ story }) => story === id),
+    verdicts: () => [],
     recentEvents: async () => records,
     eventAt: async (_, line) => records[line],
     lineage: async () => records.slice(0, 2),
