@@ -11,19 +11,19 @@ export class Container implements AsyncDisposable {
   readonly #child: ChildProcess;
   #leader = 0;
 
-  private constructor(journal: string) {
+  private constructor(journal: string, root: string) {
     this.journal = journal;
     mkdirSync(journal, { recursive: true });
     chmodSync(journal, 0o755);
     const isolated = ['--boot', '--register=no', '--keep-unit', '--private-network', '--volatile=overlay'];
-    const args = ['--quiet', `--directory=${rootDirectory()}`, `--bind=${journal}:/var/log/journal`, ...isolated];
+    const args = ['--quiet', `--directory=${root}`, `--bind=${journal}:/var/log/journal`, ...isolated];
     // In its own process group: what interrupts the test does not reach the machine before the test has.
     this.#child = spawn('systemd-nspawn', args, { stdio: ['ignore', 'ignore', 'ignore'], detached: true });
   }
 
-  /** Up when sshd listens. */
-  static async start(journal: string): Promise<Container> {
-    const container = new Container(journal);
+  /** Up when sshd listens. The script beside this file prints where its root is. */
+  static async start(journal: string, script = 'nspawn-root.sh'): Promise<Container> {
+    const container = new Container(journal, rootDirectory(script));
     for (const end = Date.now() + 60_000; Date.now() < end; await sleep(200)) {
       container.#leader = childOf(container.#child.pid ?? 0);
       if (container.#leader > 0 && container.#ask('ss -ltn 2>/dev/null').includes(':22 ')) return container;
@@ -44,9 +44,14 @@ export class Container implements AsyncDisposable {
     return this.#enter(script).stdout;
   }
 
+  /** The command before a command that runs it inside, as root. */
+  get enter(): readonly string[] {
+    return ['nsenter', '--target', String(this.#leader), '--mount', '--net', '--pid', '--uts', '--ipc', '--'];
+  }
+
   #enter(script: string): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
-    const into = ['--target', String(this.#leader), '--mount', '--net', '--pid', '--uts', '--ipc'];
-    return spawnSync('nsenter', [...into, '--', 'sh', '-s'], { input: script, encoding: 'utf8', timeout: 120_000 });
+    const [command = '', ...into] = this.enter;
+    return spawnSync(command, [...into, 'sh', '-s'], { input: script, encoding: 'utf8', timeout: 120_000 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -59,10 +64,9 @@ export class Container implements AsyncDisposable {
   }
 }
 
-function rootDirectory(): string {
-  const script = fileURLToPath(new URL('nspawn-root.sh', import.meta.url));
-  const made = spawnSync('sh', [script], { encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`nspawn-root.sh: ${made.stderr}`);
+function rootDirectory(script: string): string {
+  const made = spawnSync('sh', [fileURLToPath(new URL(script, import.meta.url))], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`${script}: ${made.stderr}`);
   return made.stdout.trim();
 }
 

@@ -1,0 +1,30 @@
+/**
+ * `npm run noise [-- --hours 2] [--home DIRECTORY] [--attach]`: ordinary activity under the whole product, recorded as
+ * evidence in DIRECTORY, then how often which rule would have called somebody. With `--attach` the product already runs there.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { isRoot, Stack } from '../stack.ts';
+import { Activity } from './activity.ts';
+
+const PORT = 18_470;
+
+const { values } = parseArgs({
+  options: {
+    hours: { type: 'string', default: '2' },
+    home: { type: 'string', default: '.noise' },
+    attach: { type: 'boolean', default: false },
+  },
+});
+if (!isRoot) throw new Error('npm run noise needs root: it boots a container under the real sensor');
+const home = resolve(values.home);
+mkdirSync(home, { recursive: true });
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
+const stack = values.attach ? undefined : await new Stack(PORT, {}, home).start();
+const file = join(home, 'ordinary.json');
+await new Activity((told) => writeFileSync(file, JSON.stringify(told))).run(Number(values.hours), stop.signal);
+await stack?.settled();
+await stack?.stop();
