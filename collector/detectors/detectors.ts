@@ -20,6 +20,7 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
   const { pack, clearFor, alertFrom, saved } = options;
   const sigma = {
     rules: pack.rules,
+    ...(pack.correlations === undefined ? {} : { correlations: pack.correlations }),
     mapping: pack.mapping,
     clearFor,
     ...(alertFrom === undefined ? {} : { alertFrom }),

@@ -76,6 +76,21 @@ const exec = (path: string, more: Readonly<Record<string, Value>> = {}, time = S
 
 const isSentence = /^[A-Z].{20,}\.$/;
 
+test('the correlations of a pack run with its rules', () => {
+  const pack = loadPack(STARTER_PACK);
+  const step = (name: string, seconds: number): ReleasedRecord => {
+    const id = pack.rules.find((rule) => rule.name === name)?.id ?? name;
+    return exec('/usr/bin/true', { 'detection.rules': [id] }, START + seconds * 1_000_000);
+  };
+  const steps = ['download-temporary', 'chmod-executable-temporary', 'exec-temporary-directory'];
+  const detectors = makeDetectors({ pack, clearFor: () => new Set() });
+  const events = steps.map((name, at) => step(name, at));
+  const alerts = detectors.flatMap((detector) => feed(detector, [batch(first, events)]));
+  expect(alerts.map(({ title }) => title)).toContain(
+    'A program was downloaded, made executable and run in temporary directories',
+  );
+});
+
 describe('chain', () => {
   const second = next(first);
   const rows: readonly (readonly [string, readonly EvidenceBatch[], readonly string[]])[] = [
@@ -250,7 +265,9 @@ describe('sigma', () => {
   const idOf = (file: string): string => pack.rules.find((rule) => rule.file === file)?.id ?? '';
   const reverse = idOf('reverse-shell.yml');
   const temporary = idOf('exec-temporary-directory.yml');
-  const clear = new Set(['process.exec process.executable.path', 'process.exec error.type']);
+  const clear = new Set(
+    ['process.executable.path', 'process.parent.executable.path', 'error.type'].map((name) => `process.exec ${name}`),
+  );
   const make = (released: ReadonlySet<string> = clear, saved?: unknown): Detector =>
     makeSigmaDetector({ ...pack, clearFor: () => released }, saved);
 

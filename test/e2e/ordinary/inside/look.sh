@@ -3,4 +3,3 @@ ps auxf; ss -tlnp; ip addr; df -h; mount; free; uptime; dmesg | tail -n 5; lsblk
 systemctl list-units --failed --no-pager; systemctl list-timers --no-pager; journalctl --since -10min --no-pager | tail -n 20
 tail -n 50 /var/log/syslog /var/log/auth.log; grep -c Accepted /var/log/auth.log
 find /etc -newer /etc/hostname -type f; du -sh /var/log; getent passwd alex; dpkg -l | wc -l; cat /proc/cpuinfo /etc/os-release
-tar czf /var/backups/etc.tar.gz /etc
