@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Node } from 'yaml';
 import { isKeyName } from '#protocol/note.ts';
+import { isTuned, KNOBS, type Knob, type Tuning } from './detectors/knobs.ts';
 import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from './yaml-file.ts';
 
 export interface Address {
@@ -60,6 +61,12 @@ const KEYS = {
   ),
   silence_seconds: key('A node that sends nothing for longer alerts.', parseCount, 300, '300'),
   webhooks: key('Where alerts are posted: a list of `url` and, to sign them, `secret_file`.', parseWebhooks, [], '[]'),
+  detectors: key(
+    'Knobs of the baselines: DETECTOR: { KNOB: NUMBER }; `hushwatch detect knobs` lists them with their units.',
+    parseTuning,
+    {},
+    '{}',
+  ),
 };
 
 type Keys = typeof KEYS;
@@ -87,6 +94,7 @@ export function parseConfig(text: string, file: string): Config {
     listen: read('listen', KEYS.listen),
     dashboard: read('dashboard', KEYS.dashboard),
     silence_seconds: read('silence_seconds', KEYS.silence_seconds),
+    detectors: read('detectors', KEYS.detectors),
     webhooks: read('webhooks', KEYS.webhooks).map(({ url, secretFile }) => ({
       url,
       secretFile: secretFile && resolve(dirname(file), secretFile),
@@ -119,6 +127,27 @@ function parseCount(node: Node, name: string, place: Place): number | undefined 
   const value = scalarOf(node);
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
   return place.tell(name, 'must be a whole number above 0', node);
+}
+
+function parseTuning(node: Node, name: string, place: Place): Tuning {
+  const tuning: Record<string, Record<string, number>> = {};
+  for (const [detector, knobs] of readMap(node, name, Object.keys(KNOBS), place)) {
+    if (!isTuned(detector)) continue;
+    const table: Readonly<Record<string, Knob>> = KNOBS[detector];
+    const where = `${name}.${detector}`;
+    const given = [...readMap(knobs, where, Object.keys(table), place)].map(([knob, value]) => {
+      const { least = 0, most = 0, fallback = 0 } = table[knob] ?? {};
+      return [knob, parseNumber(value, `${where}.${knob}`, place, least, most) ?? fallback] as const;
+    });
+    tuning[detector] = Object.fromEntries(given);
+  }
+  return tuning;
+}
+
+function parseNumber(node: Node, name: string, place: Place, least: number, most: number): number | undefined {
+  const value = scalarOf(node);
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  return place.tell(name, `must be a number from ${least} to ${most}`, node);
 }
 
 function parseWebhooks(node: Node, name: string, place: Place): readonly Webhook[] {

@@ -103,9 +103,10 @@ function detectionOf({ config, rulesets, rulepacks }: Settings, state: State): D
     alertFrom: 'informational',
     clearFor: (digest) => clearOf(rulesets.exposure(digest) ?? []),
     silenceUs: config.silence_seconds * 1_000_000,
+    tuning: config.detectors,
     saved,
   });
-  return new Detection({ detectors, saved });
+  return new Detection({ detectors, tuning: config.detectors, saved });
 }
 
 async function failureOf(work: Promise<void>): Promise<Error | undefined> {

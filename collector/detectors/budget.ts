@@ -8,11 +8,6 @@ import { DAY, type Story } from './detector.ts';
 import { itemsOf, memberOf, numberOf } from './saved.ts';
 import { isAtLeast } from './points.ts';
 
-export interface BudgetKnobs {
-  /** Stories shown a day, on average; 0 shows all of medium severity and above. */
-  readonly alertsPerDay?: number;
-}
-
 const WINDOW = 7 * DAY;
 const MAX_KEPT = 10_000;
 
@@ -27,8 +22,9 @@ export class Budget {
   #scored: Scored[];
   #since: number | undefined;
 
-  constructor({ alertsPerDay = 0 }: BudgetKnobs = {}, saved?: unknown) {
-    this.#perDay = alertsPerDay;
+  /** `perDay`: 0 shows all of medium severity and above. */
+  constructor(perDay: number, saved?: unknown) {
+    this.#perDay = perDay;
     this.#since = numberOf(memberOf(saved, 'since'));
     this.#scored = itemsOf(memberOf(saved, 'scored')).flatMap(scoredOf);
   }

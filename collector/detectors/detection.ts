@@ -8,9 +8,10 @@
  */
 import { alertId, type Alert, type Detector, type EvidenceBatch, type PlacedAlert, type Story } from './detector.ts';
 import { ProcessTrees, type Standing } from './process-tree.ts';
-import { makeRisk, type Risk, type RiskKnobs } from './risk.ts';
+import type { Tuning } from './knobs.ts';
+import { makeRisk, type Risk } from './risk.ts';
 import { memberOf } from './saved.ts';
-import { Stories, type StoryKnobs } from './stories.ts';
+import { Stories } from './stories.ts';
 
 export interface Found {
   readonly alerts: readonly PlacedAlert[];
@@ -20,8 +21,7 @@ export interface Found {
 
 export interface DetectionOptions {
   readonly detectors: readonly Detector[];
-  readonly risk?: RiskKnobs;
-  readonly stories?: StoryKnobs;
+  readonly tuning?: Tuning;
   /** What {@link Detection.save} gave. */
   readonly saved?: unknown;
 }
@@ -32,11 +32,11 @@ export class Detection {
   readonly #risk: Risk;
   readonly #stories: Stories;
 
-  constructor({ detectors, risk, stories, saved }: DetectionOptions) {
+  constructor({ detectors, tuning = {}, saved }: DetectionOptions) {
     this.#detectors = detectors;
     this.#trees = new ProcessTrees(memberOf(saved, 'trees'));
-    this.#risk = makeRisk(risk, memberOf(saved, 'risk'));
-    this.#stories = new Stories(stories, memberOf(saved, 'stories'));
+    this.#risk = makeRisk(tuning.risk, memberOf(saved, 'risk'));
+    this.#stories = new Stories(tuning.stories, memberOf(saved, 'stories'));
   }
 
   /** `more`: alerts about the batch that no detector finds, such as a body that is gone. */

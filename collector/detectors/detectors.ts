@@ -3,21 +3,28 @@
  */
 import { makeChainDetector, type ChainKnobs } from './chain.ts';
 import type { Detector } from './detector.ts';
-import { makeFirstSeenDetector, type FirstSeenKnobs } from './first-seen.ts';
+import { makeCohortDetector } from './cohort.ts';
+import { makeFirstSeenDetector } from './first-seen.ts';
+import type { Tuning } from './knobs.ts';
+import { makeLineageDetector } from './lineage.ts';
+import { makeRarityDetector } from './rarity.ts';
+import { makeRateDetector } from './rate.ts';
 import { memberOf } from './saved.ts';
 import { makeSigmaDetector, type SigmaOptions } from './sigma.ts';
 import { makeSilenceDetector, type SilenceKnobs } from './silence.ts';
+import { makeUpgradeDetector } from './upgrade.ts';
 
-export interface DetectorOptions extends FirstSeenKnobs, SilenceKnobs, ChainKnobs {
+export interface DetectorOptions extends SilenceKnobs, ChainKnobs {
   readonly pack: Pick<SigmaOptions, 'rules' | 'correlations' | 'mapping'>;
   readonly clearFor: SigmaOptions['clearFor'];
   readonly alertFrom?: SigmaOptions['alertFrom'];
+  readonly tuning?: Tuning | undefined;
   /** What {@link saveDetectors} gave. */
   readonly saved?: unknown;
 }
 
 export function makeDetectors(options: DetectorOptions): readonly Detector[] {
-  const { pack, clearFor, alertFrom, saved } = options;
+  const { pack, clearFor, alertFrom, tuning = {}, saved } = options;
   const sigma = {
     rules: pack.rules,
     ...(pack.correlations === undefined ? {} : { correlations: pack.correlations }),
@@ -28,7 +35,12 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
   const detectors = [
     makeChainDetector(options, memberOf(saved, 'chain')),
     makeSigmaDetector(sigma, memberOf(saved, 'sigma')),
-    makeFirstSeenDetector(options, memberOf(saved, 'first-seen')),
+    makeUpgradeDetector(tuning, memberOf(saved, 'upgrade')),
+    makeFirstSeenDetector(tuning['first-seen'], memberOf(saved, 'first-seen')),
+    makeRarityDetector(tuning.rarity, memberOf(saved, 'rarity')),
+    makeRateDetector(tuning.rate, memberOf(saved, 'rate')),
+    makeLineageDetector(tuning.lineage, memberOf(saved, 'lineage')),
+    makeCohortDetector(tuning.cohort, memberOf(saved, 'cohort')),
     makeSilenceDetector(options, memberOf(saved, 'silence')),
   ];
   return detectors.map(eager);

@@ -1,114 +1,129 @@
 /**
- * Alerts when something happens for the first time: a program under a parent, a program that listens on a port,
- * a program that connects to a port.
+ * Alerts when something happens on a node for the first time: a program under a parent, a listening port, a peer's
+ * port, a socket, a kernel module, a way to log in, a disk.
  *
  * It learns for a while, silently. What it knows is bounded; what was not seen for longest is forgotten first.
- * Ephemeral ports count as one.
+ * Ephemeral ports count as one, and so do pseudonyms of one place: `/tmp/…` is a habit, which file it was is not.
  */
-import {
-  alertId,
-  DAY,
-  HOUR,
-  spoken,
-  type Alert,
-  type Detector,
-  type EvidenceBatch,
-  type ReleasedRecord,
-} from './detector.ts';
-import { LossLedger } from './loss.ts';
-import { memberOf, numbersOf } from './saved.ts';
-import { describeEvent, shown } from './sentence.ts';
+import { makeBaselineDetector, type Seen, type Unusual } from './baseline.ts';
+import { HOUR, spoken, type Detector, type ReleasedRecord, type Severity } from './detector.ts';
+import { knobsOf, type KnobsOf } from './knobs.ts';
+import { comparable } from './pseudonym.ts';
+import { mapOf, memberOf, numberOf, putLast, rowsOf, textOf } from './saved.ts';
+import { describeEvent } from './sentence.ts';
 
-export interface FirstSeenKnobs {
-  /** How long a node (or cohort) is watched before anything can be new. */
-  readonly learningUs?: number;
-  /** How many things are remembered for each. */
-  readonly capacity?: number;
-  /** Alerts an hour for each; more are left out. */
-  readonly perHour?: number;
-  /** `cohort`: what one node did is known for all nodes of its cohort. */
-  readonly scope?: 'node' | 'cohort';
-}
+export type FirstSeenKnobs = Partial<KnobsOf<'first-seen'>>;
+
+const KINDS = {
+  program: ['A program ran under this parent for the first time', 'low', 'T1204'],
+  script: ['A script was run for the first time', 'low', 'T1059'],
+  listen: ['A program listened on this port for the first time', 'medium', 'T1571'],
+  peer: ['A program connected to this port for the first time', 'low', 'T1071'],
+  send: ['A program sent datagrams to this port for the first time', 'low', 'T1095'],
+  socket: ['A program connected to this socket for the first time', 'low', 'T1559'],
+  module: ['A kernel module was loaded for the first time', 'medium', 'T1547.006'],
+  bpf: ['A program loaded programs into the kernel for the first time', 'medium', 'T1014'],
+  trace: ['A program took hold of another for the first time', 'low', 'T1055'],
+  login: ['Somebody logged on in this way for the first time', 'low', 'T1078'],
+  switch: ['A program became this user for the first time', 'low', 'T1548.003'],
+  disk: ['A disk appeared for the first time', 'low', 'T1052.001'],
+} as const satisfies Readonly<Record<string, readonly [string, Severity, string]>>;
+
+type Kind = keyof typeof KINDS;
 
 interface Sighting {
-  readonly kind: 'program' | 'listen' | 'peer';
-  readonly key: string;
+  readonly kind: Kind;
+  readonly what: string;
 }
 
 const EPHEMERAL = 32_768;
-const TITLES = {
-  program: 'A program ran under this parent for the first time',
-  listen: 'A program listened on this port for the first time',
-  peer: 'A program connected to this port for the first time',
-} as const;
-const SEVERITIES = { program: 'low', listen: 'medium', peer: 'low' } as const;
-const ATTACK = { program: ['T1204'], listen: ['T1571'], peer: ['T1071'] } as const;
 
-/** What one node or cohort did, with when it did so last, oldest first. */
+/** What one node did, with when it did so last, oldest first. */
 interface Memory {
-  since: number;
+  readonly since: number;
   readonly known: Map<string, number>;
-  hour: number;
-  alerted: number;
 }
 
 export function makeFirstSeenDetector(knobs: FirstSeenKnobs = {}, saved?: unknown): Detector {
-  const { learningUs = DAY, capacity = 20_000, perHour = 20, scope = 'node' } = knobs;
-  const losses = new LossLedger(memberOf(saved, 'losses'));
-  const memories = restore(memberOf(saved, 'memories'));
+  const values = knobsOf('first-seen', { 'first-seen': knobs });
+  const memories = mapOf(memberOf(memberOf(saved, 'own'), 'memories'), memoryOf);
 
-  const memoryFor = (name: string, time: number): Memory => {
-    let memory = memories.get(name);
-    if (memory === undefined) {
-      memory = { since: time, known: new Map(), hour: 0, alerted: 0 };
-      memories.set(name, memory);
-    }
+  const memoryFor = (node: string, time: number): Memory => {
+    let memory = memories.get(node);
+    if (memory === undefined) memories.set(node, (memory = { since: time, known: new Map<string, number>() }));
     return memory;
   };
 
-  return {
-    id: 'first-seen',
-    *observe(batch): Iterable<Alert> {
-      const loss = losses.observe(batch.statement);
-      for (const [line, record] of batch.events.entries()) {
-        const sighting = sightingOf(record);
-        if (sighting === undefined) continue;
-        const memory = memoryFor(scope === 'node' ? batch.node : batch.cohort, record.time);
-        const isKnown = remember(memory, sighting, record.time, capacity);
-        const learned = record.time - memory.since;
-        if (isKnown || learned < learningUs || !isWithinBudget(memory, record.time, perHour)) continue;
-        yield alertOf(batch, record, line, sighting, learned, memory.known.size, loss);
-      }
-    },
-    tick: () => [],
-    save: () => ({
-      losses: losses.save(),
-      memories: Object.fromEntries(
-        [...memories].map(([name, memory]) => [name, { ...memory, known: Object.fromEntries(memory.known) }]),
-      ),
-    }),
-  };
+  function* see({ node, record }: Seen): Iterable<Unusual> {
+    for (const sighting of sightingsOf(record)) {
+      const memory = memoryFor(node, record.time);
+      const key = `${sighting.kind} ${sighting.what}`;
+      const isKnown = memory.known.has(key);
+      putLast(memory.known, key, record.time, values.habits);
+      const learned = record.time - memory.since;
+      if (isKnown || learned < values.learning_hours * HOUR) continue;
+      yield unusualOf(node, record, sighting, key, memory.known.size - 1, learned);
+    }
+  }
+
+  const save = (): unknown => ({
+    memories: rowsOf(memories, ({ since, known }) => [since, rowsOf(known, (time) => [time])]),
+  });
+  return makeBaselineDetector('first-seen', values, { see, save }, saved);
 }
 
-function sightingOf(record: ReleasedRecord): Sighting | undefined {
-  const program = record['process.executable.path'];
-  if (typeof program !== 'string' || record['error.type'] !== undefined) return undefined;
+function sightingsOf(record: ReleasedRecord): readonly Sighting[] {
+  if (record['error.type'] !== undefined) return [];
+  if (record.event === 'host.inventory') return disksOf(record);
+  const program = valueOf(record, 'process.executable.path');
+  const of = (kind: Kind, ...parts: readonly (string | undefined)[]): readonly Sighting[] =>
+    parts.includes(undefined) ? [] : [{ kind, what: parts.join(' ') }];
   switch (record.event) {
-    case 'process.exec': {
-      const parent = record['process.parent.executable.path'];
-      return typeof parent === 'string' ? { kind: 'program', key: `program ${parent} > ${program}` } : undefined;
-    }
-    case 'network.listen': {
-      const port = portOf(record['network.local.port']);
-      return port === undefined ? undefined : { kind: 'listen', key: `listen ${program} ${port}` };
-    }
+    case 'process.exec':
+      return [
+        ...of('program', valueOf(record, 'process.parent.executable.path'), '>', program),
+        ...of('script', valueOf(record, 'process.script.path')),
+      ];
+    case 'network.listen':
+      return of('listen', program, portOf(record['network.local.port']));
     case 'network.connect': {
-      const port = portOf(record['network.peer.port']);
-      return port === undefined ? undefined : { kind: 'peer', key: `peer ${program} ${port}` };
+      const socket = valueOf(record, 'network.unix.path');
+      return socket === undefined
+        ? of('peer', program, portOf(record['network.peer.port']))
+        : of('socket', program, socket);
     }
+    case 'network.send':
+      return of('send', program, portOf(record['network.peer.port']));
+    case 'kernel.module.load':
+      return of('module', valueOf(record, 'kernel.module.name'));
+    case 'kernel.bpf.load':
+      return of('bpf', program);
+    case 'process.trace':
+    case 'process.access':
+      return of('trace', program, valueOf(record, 'process.target.executable.path'));
+    case 'session.start':
+      return of('login', loginOf(record));
+    case 'user.switch':
+      return of('switch', valueOf(record, 'user.switch.program'), valueOf(record, 'user.effective.name'));
     default:
-      return undefined;
+      return [];
   }
+}
+
+function disksOf(record: ReleasedRecord): readonly Sighting[] {
+  const disks = record['host.disks'];
+  return typeof disks === 'object' ? disks.map((disk) => ({ kind: 'disk' as const, what: comparable(disk) })) : [];
+}
+
+/** Service, way and account: people are pseudonyms and count as one, system accounts have their names. */
+function loginOf(record: ReleasedRecord): string | undefined {
+  const parts = ['session.service', 'session.authentication.method', 'user.name'].map((name) => valueOf(record, name));
+  return parts[0] === undefined ? undefined : parts.map((part) => part ?? '?').join(' ');
+}
+
+function valueOf(record: ReleasedRecord, attribute: string): string | undefined {
+  const text = textOf(record[attribute]);
+  return text === undefined ? undefined : comparable(text);
 }
 
 function portOf(port: unknown): string | undefined {
@@ -116,64 +131,28 @@ function portOf(port: unknown): string | undefined {
   return port >= EPHEMERAL ? 'ephemeral' : String(port);
 }
 
-/** Notes that it was seen; true when it was known. */
-function remember(memory: Memory, { key }: Sighting, time: number, capacity: number): boolean {
-  const { known } = memory;
-  const isKnown = known.delete(key);
-  known.set(key, time);
-  for (const oldest of known.keys()) {
-    if (known.size <= capacity) break;
-    known.delete(oldest);
-  }
-  return isKnown;
-}
-
-function isWithinBudget(memory: Memory, time: number, perHour: number): boolean {
-  const hour = Math.floor(time / HOUR);
-  if (memory.hour !== hour) {
-    memory.hour = hour;
-    memory.alerted = 0;
-  }
-  return ++memory.alerted <= perHour;
-}
-
-function alertOf(
-  batch: EvidenceBatch,
+function unusualOf(
+  node: string,
   record: ReleasedRecord,
-  line: number,
-  { kind, key }: Sighting,
+  { kind }: Sighting,
+  key: string,
+  habits: number,
   learned: number,
-  known: number,
-  loss: number,
-): Alert {
-  const { node, logIndex } = batch;
-  const title = TITLES[kind];
+): Unusual {
+  const [title, severity, technique] = KINDS[kind];
   return {
-    id: alertId('first-seen', kind, node, key),
-    time: record.time,
-    node,
-    detector: 'first-seen',
+    key,
     rule: kind,
     title,
-    severity: SEVERITIES[kind],
-    reason: `${title}: on ${node}, ${describeEvent(record)}, which is not among the ${known - 1} habits seen in ${spoken(learned)}.`,
-    silencedBy: 'the same thing seen once before, or a longer learning window',
-    attack: ATTACK[kind],
-    events: [{ logIndex, line }],
-    entity: shown(record, 'process.entity.id'),
-    loss,
+    severity,
+    reason: `${title}: on ${node}, ${describeEvent(record)}, which is not among the ${habits} habits seen in ${spoken(learned)}.`,
+    silencedBy: 'the same thing seen once before, or a longer detectors.first-seen.learning_hours',
+    attack: [technique],
+    measures: [{ what: 'times seen before', value: 0, normal: { from: 1 } }],
   };
 }
 
-function restore(saved: unknown): Map<string, Memory> {
-  const memories = new Map<string, Memory>();
-  if (typeof saved !== 'object' || saved === null) return memories;
-  for (const [name, memory] of Object.entries(saved)) {
-    const numbers = numbersOf(memory);
-    const since = numbers.get('since');
-    if (since === undefined) continue;
-    const known = numbersOf(memberOf(memory, 'known'));
-    memories.set(name, { since, known, hour: numbers.get('hour') ?? 0, alerted: numbers.get('alerted') ?? 0 });
-  }
-  return memories;
+function memoryOf([since, known]: readonly unknown[]): Memory | undefined {
+  const time = numberOf(since);
+  return time === undefined ? undefined : { since: time, known: mapOf(known, ([last]) => numberOf(last)) };
 }

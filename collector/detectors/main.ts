@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { exposure } from '../../redaction-rules/exposure.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
 import { parseExamples, type Example, type Examples } from './examples.ts';
+import { describeKnobs } from './knobs.ts';
 import { loadPack, STARTER_PACK, type Pack } from './pack.ts';
 import { compileRules } from './sigma/compile.ts';
 import { clearOf, planRules, type Clear, type PlannedRule } from './sigma/plan.ts';
@@ -17,8 +18,10 @@ import { LEVELS, type SigmaRule } from './sigma/rule.ts';
 
 const USAGE = `usage: hushwatch detect test [DIRECTORY]
        hushwatch detect plan [DIRECTORY] [--ruleset FILE] [--json]
+       hushwatch detect knobs
 
 test   runs each rule's examples: tests/RULE.yaml beside the rules, tests/ordinary.yaml for all
+knobs  lists what collector.yaml may say about the baselines under detectors, with defaults and units
 plan   says for each rule where it runs under a ruleset (without one: nothing is released), and why
 
 DIRECTORY holds Sigma rules, SigmaHQ's as they are; without one, the pack that comes along.
@@ -57,6 +60,10 @@ function run(args: readonly string[], output: Output): number {
   const [command, directory = STARTER_PACK, ...more] = positionals;
   if (values.help === true) {
     output.out(USAGE);
+    return 0;
+  }
+  if (command === 'knobs' && positionals.length === 1) {
+    output.out(`${describeKnobs()}\n`);
     return 0;
   }
   if (more.length > 0 || (command !== 'test' && command !== 'plan')) {

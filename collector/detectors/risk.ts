@@ -5,18 +5,12 @@
  */
 import { decayed } from './decay.ts';
 import { alertId, HOUR, spoken, type Alert, type EventReference, type PlacedAlert } from './detector.ts';
+import { knobsOf, type KnobsOf } from './knobs.ts';
 import { isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
 import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf } from './saved.ts';
 
-export interface RiskKnobs {
-  /** Points fade to half in this time. */
-  readonly halfLifeUs?: number;
-  /** Points of one process tree that alert. */
-  readonly treePoints?: number;
-  readonly sessionPoints?: number;
-  readonly nodePoints?: number;
-}
+export type RiskKnobs = Partial<KnobsOf<'risk'>>;
 
 type Kind = 'tree' | 'session' | 'node';
 
@@ -46,8 +40,9 @@ export interface Risk {
 }
 
 export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
-  const { halfLifeUs = 6 * HOUR, treePoints = 12, sessionPoints = 16, nodePoints = 40 } = knobs;
-  const limits: Readonly<Record<Kind, number>> = { tree: treePoints, session: sessionPoints, node: nodePoints };
+  const { half_life_hours, tree_points, session_points, node_points } = knobsOf('risk', { risk: knobs });
+  const halfLifeUs = half_life_hours * HOUR;
+  const limits: Readonly<Record<Kind, number>> = { tree: tree_points, session: session_points, node: node_points };
   const accounts = mapOf(memberOf(saved, 'accounts'), accountOf);
 
   const accountFor = (kind: Kind, key: string, time: number): Account => {
@@ -61,8 +56,8 @@ export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
 
   return {
     observe(alert, standing): readonly Alert[] {
-      // What alerts on its own needs no sum.
-      if (isAtLeast(alert.severity, 'medium') || alert.detector === 'risk') return [];
+      // What alerts on its own needs no sum. When a cohort is judged depends on other nodes; a sum must not.
+      if (isAtLeast(alert.severity, 'medium') || alert.detector === 'risk' || alert.detector === 'cohort') return [];
       const { node, time } = alert;
       const session = standing?.session ?? alert.session;
       const places: readonly (readonly [Kind, string | undefined])[] = [

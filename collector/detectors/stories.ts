@@ -5,7 +5,7 @@
  * heaviest finding; several different findings together raise it, the same one again does not. It is a fold over
  * alerts and nothing else, so a replay tells the same stories under the same identifiers.
  */
-import { Budget, type BudgetKnobs } from './budget.ts';
+import { Budget } from './budget.ts';
 import {
   alertId,
   HOUR,
@@ -16,17 +16,13 @@ import {
   type Story,
   type StoryFinding,
 } from './detector.ts';
+import { knobsOf, type KnobsOf } from './knobs.ts';
 import { Commonness, isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
 import { itemsOf, mapOf, memberOf, putLast, rowsOf } from './saved.ts';
 import { LEVELS } from './sigma/rule.ts';
 
-export interface StoryKnobs extends BudgetKnobs {
-  /** An alert later than this after the last one begins another story. */
-  readonly gapUs?: number;
-  /** However close they follow one another, a story ends after this. */
-  readonly longestUs?: number;
-}
+export type StoryKnobs = Partial<KnobsOf<'stories'>>;
 
 /** What different findings are worth together, whatever each is worth alone. */
 const RAISED: readonly { readonly severity: Severity; readonly score: number; readonly findings: number }[] = [
@@ -51,11 +47,12 @@ export class Stories {
   readonly #longestUs: number;
 
   constructor(knobs: StoryKnobs = {}, saved?: unknown) {
-    this.#gapUs = knobs.gapUs ?? 30 * MINUTE;
-    this.#longestUs = knobs.longestUs ?? 6 * HOUR;
+    const { gap_minutes, longest_hours, alerts_per_day } = knobsOf('stories', { stories: knobs });
+    this.#gapUs = gap_minutes * MINUTE;
+    this.#longestUs = longest_hours * HOUR;
     this.#open = mapOf(memberOf(saved, 'open'), ([story]) => storyOf(story));
     this.#commonness = new Commonness(memberOf(saved, 'commonness'));
-    this.#budget = new Budget(knobs, memberOf(saved, 'budget'));
+    this.#budget = new Budget(alerts_per_day, memberOf(saved, 'budget'));
   }
 
   /** Finds the place of an alert. `standing`: of the process that it is about, if any. */

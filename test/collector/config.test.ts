@@ -24,6 +24,7 @@ describe('collector.yaml', () => {
       listen: { host: '127.0.0.1', port: 8441 },
       dashboard: { host: '127.0.0.1', port: 8440 },
       silence_seconds: 300,
+      detectors: {},
       webhooks: [],
     });
   });
@@ -34,6 +35,7 @@ origin: logs.example.org/a
 listen: "[::1]:443"
 dashboard: 0.0.0.0:0
 silence_seconds: 60
+detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } }
 webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
 `;
     expect(parseConfig(text, '/h/collector.yaml')).toEqual({
@@ -42,6 +44,7 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
       listen: { host: '::1', port: 443 },
       dashboard: { host: '0.0.0.0', port: 0 },
       silence_seconds: 60,
+      detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } },
       webhooks: [{ url: 'https://example.org/hook', secretFile: '/h/hook.secret' }],
     });
   });
@@ -56,6 +59,17 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
     ['a port beyond', 'listen: localhost:65536', /^c:1 listen: must be HOST:PORT/],
     ['a name with a space', 'origin: a b', /^c:1 origin: must be a name/],
     ['no seconds', 'silence_seconds: 0', /^c:1 silence_seconds: must be a whole number above 0/],
+    ['a detector without knobs', 'detectors: { silence: { x: 1 } }', /^c:1 detectors.silence: no such key; known are /],
+    [
+      'a knob that is none',
+      'detectors: { rate: { x: 1 } }',
+      /^c:1 detectors.rate.x: no such key; known are deviations, /,
+    ],
+    [
+      'a knob beyond its bounds',
+      'detectors: { rate: { deviations: 1 } }',
+      /^c:1 detectors.rate.deviations: must be a number from 2 to 100$/,
+    ],
     ['a hook without scheme', 'webhooks:\n  - url: example.org', /^c:2 webhooks.url: must be an http/],
     ['a hook to a file', 'webhooks: [{ url: "file:///etc/passwd" }]', /^c:1 webhooks.url: must be an http/],
   ];
@@ -75,7 +89,7 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
   });
 
   test('the reference names every key', () => {
-    for (const key of ['origin', 'listen', 'dashboard', 'silence_seconds', 'webhooks']) {
+    for (const key of ['origin', 'listen', 'dashboard', 'silence_seconds', 'detectors', 'webhooks']) {
       expect(describeConfig()).toMatch(new RegExp(`^${key}: .*\n    [A-Z].*\\.$`, 'm'));
     }
   });

@@ -229,25 +229,15 @@ describe('first seen', () => {
   });
 
   test('what was refused is not a habit', () => {
-    const detector = makeFirstSeenDetector({ learningUs: 0 });
+    const detector = makeFirstSeenDetector({ learning_hours: 0 });
     expect(feed(detector, [batch(first, [exec('/opt/x', { 'error.type': 'EACCES' })])])).toEqual([]);
   });
 
   test('remembers at most what it may, and alerts at most as often as it may', () => {
-    const detector = makeFirstSeenDetector({ learningUs: 0, capacity: 50, perHour: 5 });
+    const detector = makeFirstSeenDetector({ learning_hours: 0, habits: 50, alerts_an_hour: 5 });
     const events = Array.from({ length: 500 }, (_, i) => exec(`/opt/${i}`));
     expect(feed(detector, [batch(first, events)])).toHaveLength(5);
     expect(JSON.stringify(detector.save()).length).toBeLessThan(5000);
-  });
-
-  test('a cohort learns together', () => {
-    const detector = makeFirstSeenDetector({ learningUs: HOUR, scope: 'cohort' });
-    const peer = { ...first, node: 'db-2' };
-    const alerts = feed(detector, [
-      batch(first, [exec('/usr/bin/a'), exec('/usr/bin/b', {}, START + 2 * HOUR)]),
-      batch(peer, [exec('/usr/bin/a', {}, START + 3 * HOUR), exec('/usr/bin/b', {}, START + 3 * HOUR)]),
-    ]);
-    expect(alerts.map(({ node }) => node)).toEqual(['db-1']);
   });
 
   test('a restart does not learn again', () => {
@@ -372,7 +362,7 @@ describe('all together', () => {
 
   test('saved state of another shape counts as none', () => {
     for (const saved of [null, 1, 'x', [], { chain: [], sigma: 'x', 'first-seen': { memories: 3 }, silence: null }]) {
-      expect(makeDetectors({ ...options, saved })).toHaveLength(4);
+      expect(makeDetectors({ ...options, saved })).toHaveLength(9);
     }
   });
 });

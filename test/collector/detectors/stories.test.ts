@@ -166,7 +166,10 @@ describe('stories', () => {
   test('a budget shows the best of a day, and every critical story', () => {
     const rules = ['medium 1', 'high 2', 'medium 3', 'medium 4', 'critical 5', 'high 6', 'high 7', 'medium 8'];
     const shownWith = (alertsPerDay: number): number => {
-      const detection = new Detection({ detectors: [pointingDetector()], stories: { alertsPerDay } });
+      const detection = new Detection({
+        detectors: [pointingDetector()],
+        tuning: { stories: { alerts_per_day: alertsPerDay } },
+      });
       const events = rules.map((rule, i) => start(`s${i}`, `p${i}`, '/usr/bin/bash', [rule], START + i * HOUR));
       return [...told(detection, [new Sender('a').send(events)]).values()].filter(({ shown }) => shown).length;
     };
