@@ -2,15 +2,18 @@
  * Sigma correlation rules: counts, values and sequences of other rules' matches within a time span.
  *
  * Evidence may come out of order and in any batching: matches are kept by their own time, and a window is looked
- * at again whenever a match falls into it. Memory is bounded by groups and by matches for each; the oldest go first.
+ * at again whenever a match falls into it. What later matches could undo waits until its node has told of later
+ * times. Memory is bounded by groups and by matches for each; the oldest go first.
  */
 import type { EventReference } from './detector.ts';
+import { isRevocable, measureIfMet, type Entry } from './measure.ts';
 import { itemsOf, memberOf } from './saved.ts';
 import type { SigmaCorrelation } from './sigma/rule.ts';
 
 /** A match of a rule, or of a correlation that another one builds on. */
 export interface Match {
   readonly ids: readonly string[];
+  readonly node: string;
   readonly time: number;
   readonly at: EventReference;
   readonly fieldOf: (field: string) => string | undefined;
@@ -18,6 +21,8 @@ export interface Match {
 
 export interface Story {
   readonly correlation: SigmaCorrelation;
+  /** That of its last match. */
+  readonly node: string;
   readonly group: readonly string[];
   /** What was counted. */
   readonly measure: number;
@@ -26,50 +31,75 @@ export interface Story {
   readonly events: readonly EventReference[];
 }
 
-/** [time, index of the rule, log index, line, value] */
-type Entry = readonly [number, number, number, number, string];
+/** A window that is judged when it is over: its first time, and the node whose clock says so. */
+type Open = readonly [number, string];
 
 interface Group {
+  readonly key: readonly string[];
   readonly entries: Entry[];
+  open: readonly Open[];
   /** Time of the last match that was told; the same story is told once a span. */
   told: number;
 }
 
+/** A correlation, and what it remembers. The most recently used group stands last. */
+interface Memory {
+  readonly correlation: SigmaCorrelation;
+  readonly span: number;
+  readonly waits: boolean;
+  /** Matches of one group, at most. */
+  readonly most: number;
+  readonly groups: Map<string, Group>;
+  entries: number;
+}
+
 const MAX_GROUPS = 10_000;
+/** Of one group; more where a rule counts further. */
 const MAX_ENTRIES = 1000;
+/** Of one correlation. */
+const MAX_ALL_ENTRIES = 250_000;
+const MAX_OPEN = 100;
 const MAX_EVENTS = 20;
+/** A correlation may build on others; a circle ends here. */
+const MAX_CHAIN = 5;
+/** Events of one node stand in nearly the order of their times. */
+const DISORDER = 2_000_000;
 
 export interface Correlator {
   observe(match: Match): readonly Story[];
+  /** The node has told everything up to this time. */
+  advance(node: string, time: number): readonly Story[];
   save(): unknown;
 }
 
 export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?: unknown): Correlator {
-  const groups = new Map(correlations.map(({ id }) => [id, restore(memberOf(saved, id))]));
+  const memories = correlations.map((correlation) => restore(correlation, memberOf(saved, correlation.id)));
+  const waiting = memories.filter(({ waits }) => waits);
   const observe = (match: Match, depth: number): readonly Story[] =>
-    correlations.flatMap((correlation) => {
-      const rule = correlation.rules.findIndex((wanted) => match.ids.includes(wanted));
-      const story = rule < 0 ? undefined : extend(correlation, rule, match, groups.get(correlation.id) ?? new Map());
-      if (story === undefined) return [];
-      const ids = [correlation.id, ...(correlation.name === undefined ? [] : [correlation.name])];
-      // A correlation may build on others; a circle ends here.
-      return [story, ...(depth > 4 ? [] : observe({ ...match, ids }, depth + 1))];
+    memories.flatMap((memory) => {
+      const rule = memory.correlation.rules.findIndex((wanted) => match.ids.includes(wanted));
+      const story = rule < 0 ? undefined : extend(memory, rule, match);
+      return story === undefined ? [] : [story, ...above(memory.correlation, match, depth)];
     });
+  /** What builds on a correlation that was told. */
+  const above = ({ id, name }: SigmaCorrelation, match: Match, depth: number): readonly Story[] =>
+    depth >= MAX_CHAIN ? [] : observe({ ...match, ids: name === undefined ? [id] : [id, name] }, depth + 1);
   return {
     observe: (match) => observe(match, 0),
-    save: () =>
-      Object.fromEntries(
-        [...groups].map(([id, group]) => [id, [...group].map(([key, { entries, told }]) => [key, told, entries])]),
+    advance: (node, time) =>
+      waiting.flatMap((memory) =>
+        judge(memory, node, time - DISORDER).flatMap((story) => [
+          story,
+          ...above(memory.correlation, matchOf(story), 0),
+        ]),
       ),
+    save: () => Object.fromEntries(memories.map((memory) => [memory.correlation.id, saveGroups(memory)])),
   };
 }
 
-function extend(
-  correlation: SigmaCorrelation,
-  rule: number,
-  match: Match,
-  groups: Map<string, Group>,
-): Story | undefined {
+/** Takes a match in; returns the story that it completes. */
+function extend(memory: Memory, rule: number, match: Match): Story | undefined {
+  const { correlation } = memory;
   const named = correlation.rules[rule] ?? '';
   const valuesOf = (fields: readonly string[]): readonly string[] =>
     fields.flatMap((field) => match.fieldOf(correlation.aliases.get(field)?.get(named) ?? field) ?? []);
@@ -78,106 +108,128 @@ function extend(
   // A match without the fields belongs to no group.
   if (key.length < correlation.groupBy.length || counted.length < correlation.fields.length) return undefined;
   const value = counted.length > 1 ? JSON.stringify(counted) : (counted[0] ?? '');
-  const group = groupFor(groups, JSON.stringify(key));
-  insert(group.entries, [match.time, rule, match.at.logIndex, match.at.line, value], correlation.timespan * 1_000_000);
-  return tell(correlation, key, group, match.time);
+  const group = groupFor(memory, key);
+  insert(memory, group, [match.time, rule, match.at.logIndex, match.at.line, value]);
+  if (!memory.waits) return tell(memory, group, match);
+  group.open = opened(memory, group, match);
+  return undefined;
 }
 
-function groupFor(groups: Map<string, Group>, key: string): Group {
-  const group = groups.get(key) ?? { entries: [], told: 0 };
-  // The most recently used stands last.
-  groups.delete(key);
-  groups.set(key, group);
-  for (const oldest of groups.keys()) {
-    if (groups.size <= MAX_GROUPS) break;
+function groupFor(memory: Memory, key: readonly string[]): Group {
+  const { groups } = memory;
+  const name = JSON.stringify(key);
+  const group = groups.get(name) ?? { key, entries: [], open: [], told: 0 };
+  groups.delete(name);
+  groups.set(name, group);
+  for (const [oldest, { entries }] of groups) {
+    if (groups.size <= MAX_GROUPS && (memory.entries <= MAX_ALL_ENTRIES || groups.size === 1)) break;
     groups.delete(oldest);
+    memory.entries -= entries.length;
   }
   return group;
 }
 
 /** By time; those of the same time in order of arrival. Two spans are kept, so that a late match finds its neighbours. */
-function insert(entries: Entry[], entry: Entry, span: number): void {
-  const after = entries.findLastIndex(([time]) => time <= entry[0]);
-  entries.splice(after + 1, 0, entry);
+function insert(memory: Memory, { entries }: Group, entry: Entry): void {
+  const { span, most } = memory;
+  entries.splice(entries.findLastIndex(([time]) => time <= entry[0]) + 1, 0, entry);
   const newest = entries.at(-1)?.[0] ?? 0;
   const keep = entries.findIndex(([time]) => time >= newest - 2 * span);
-  entries.splice(0, Math.max(keep, entries.length - MAX_ENTRIES, 0));
+  const gone = entries.splice(0, Math.max(keep, entries.length - most, 0)).length;
+  memory.entries += 1 - gone;
 }
 
 /** Looks at every window that ends with a kept match and holds the new one. */
-function tell(correlation: SigmaCorrelation, key: readonly string[], group: Group, time: number): Story | undefined {
-  const span = correlation.timespan * 1_000_000;
-  if (group.told !== 0 && Math.abs(time - group.told) < span) return undefined;
-  for (const [index, [end]] of group.entries.entries()) {
-    if (end < time || end > time + span) continue;
-    const window = group.entries.slice(0, index + 1).filter(([at]) => at > end - span);
-    const measure = measureOf(correlation, window);
-    if (measure === undefined || !isMet(correlation, measure)) continue;
+function tell(memory: Memory, group: Group, { node, time }: Match): Story | undefined {
+  const { span } = memory;
+  const { entries } = group;
+  if (isTold(memory, group, time)) return undefined;
+  let from = 0;
+  for (let to = entries.findIndex(([end]) => end >= time); to >= 0 && to < entries.length; to++) {
+    const end = entries[to]?.[0] ?? 0;
+    if (end > time + span) break;
+    while ((entries[from]?.[0] ?? end) <= end - span) from++;
+    const story = storyOf(memory, group, node, entries.slice(from, to + 1));
+    if (story === undefined) continue;
     group.told = time;
-    return {
-      correlation,
-      group: key,
-      measure,
-      first: window[0]?.[0] ?? time,
-      last: end,
-      events: window.slice(-MAX_EVENTS).map(([, , logIndex, line]) => ({ logIndex, line })),
-    };
+    return story;
   }
   return undefined;
 }
 
-function measureOf({ type, rules, percentile }: SigmaCorrelation, window: readonly Entry[]): number | undefined {
-  const numbers = window.map(([, , , , value]) => Number(value)).filter((value) => !Number.isNaN(value));
-  switch (type) {
-    case 'event_count':
-      return window.length;
-    case 'value_count':
-      return new Set(window.map(([, , , , value]) => value)).size;
-    case 'value_sum':
-      return numbers.reduce((sum, value) => sum + value, 0);
-    case 'value_avg':
-      return numbers.length === 0 ? undefined : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-    case 'value_percentile':
-      return numbers.toSorted((a, b) => a - b)[Math.ceil((numbers.length * percentile) / 100) - 1];
-    case 'temporal':
-      return new Set(window.map(([, rule]) => rule)).size;
-    case 'temporal_ordered': {
-      // How many of the rules matched, each after the one before it.
-      let reached = 0;
-      for (const [, rule] of window) if (rule === reached) reached++;
-      return Math.min(reached, rules.length);
-    }
-  }
+const isTold = ({ span }: Memory, { told }: Group, time: number): boolean => told !== 0 && Math.abs(time - told) < span;
+
+function storyOf({ correlation }: Memory, { key }: Group, node: string, window: readonly Entry[]): Story | undefined {
+  const measure = measureIfMet(correlation, window);
+  if (measure === undefined) return undefined;
+  const events = window.slice(-MAX_EVENTS).map(([, , logIndex, line]) => ({ logIndex, line }));
+  const [first = 0, last = 0] = [window[0]?.[0], window.at(-1)?.[0]];
+  return { correlation, node, group: key, measure, first, last, events };
 }
 
-function isMet({ condition, rules }: SigmaCorrelation, measure: number): boolean {
-  if (condition.length === 0) return measure >= rules.length;
-  return condition.every(({ how, number }) => {
-    switch (how) {
-      case 'lt':
-        return measure < number;
-      case 'lte':
-        return measure <= number;
-      case 'gt':
-        return measure > number;
-      case 'gte':
-        return measure >= number;
-      case 'eq':
-        return measure === number;
-      case 'neq':
-        return measure !== number;
-    }
+/** Sequences open a window for each match, for each may be the one that nothing follows; counts one after the other. */
+function opened({ correlation, span }: Memory, { open }: Group, { time, node }: Match): readonly Open[] {
+  const isSame = ([start]: Open): boolean => correlation.expression === undefined && Math.abs(start - time) < span;
+  if (!open.some(isSame)) return [...open, [time, node] as const].slice(-MAX_OPEN);
+  // A late match may be the one that the window begins with.
+  return open.map((one) => (isSame(one) ? ([Math.min(one[0], time), one[1]] as const) : one));
+}
+
+/** Stories of the windows that are over. */
+function judge(memory: Memory, node: string, until: number): readonly Story[] {
+  const { groups, span } = memory;
+  const isOver = ([start, on]: Open): boolean => on === node && start + span <= until;
+  return [...groups.values()].flatMap((group) => {
+    const over = group.open.filter(isOver).toSorted(([a], [b]) => a - b);
+    if (over.length === 0) return [];
+    group.open = group.open.filter((one) => !isOver(one));
+    return over.flatMap(([start]) => {
+      if (isTold(memory, group, start)) return [];
+      const window = group.entries.filter(([time]) => time >= start && time < start + span);
+      const story = window.length === 0 ? undefined : storyOf(memory, group, node, window);
+      if (story !== undefined) group.told = start;
+      return story ?? [];
+    });
   });
 }
 
-function restore(saved: unknown): Map<string, Group> {
+/** A story as a match of its own; of its events it knows what they were grouped by. */
+const matchOf = ({ correlation, node, group, last, events }: Story): Match => ({
+  ids: [],
+  node,
+  time: last,
+  at: events.at(-1) ?? { logIndex: 0, line: 0 },
+  fieldOf: (field) => group[correlation.groupBy.indexOf(field)],
+});
+
+const saveGroups = ({ groups }: Memory): unknown =>
+  [...groups.values()].map(({ key, told, entries, open }) => [key, told, entries, open]);
+
+function restore(correlation: SigmaCorrelation, saved: unknown): Memory {
   const groups = new Map<string, Group>();
+  let count = 0;
   for (const item of itemsOf(saved)) {
-    const [key, told, entries] = itemsOf(item);
-    if (typeof key !== 'string' || typeof told !== 'number') continue;
-    groups.set(key, { told, entries: itemsOf(entries).flatMap(entryOf) });
+    const [fields, told, kept, open] = itemsOf(item);
+    if (!Array.isArray(fields) || typeof told !== 'number') continue;
+    const key = itemsOf(fields).map(String);
+    const entries = itemsOf(kept).flatMap(entryOf);
+    count += entries.length;
+    groups.set(JSON.stringify(key), { key, told, entries, open: itemsOf(open).flatMap(openOf) });
   }
-  return groups;
+  const counts = correlation.type.endsWith('_count') ? correlation.condition : [];
+  return {
+    correlation,
+    span: correlation.timespan * 1_000_000,
+    waits: isRevocable(correlation),
+    most: Math.max(MAX_ENTRIES, ...counts.map(({ number }) => 2 * Math.ceil(number))),
+    groups,
+    entries: count,
+  };
+}
+
+function openOf(saved: unknown): readonly Open[] {
+  const [start, node] = itemsOf(saved);
+  return typeof start === 'number' && typeof node === 'string' ? [[start, node]] : [];
 }
 
 function entryOf(saved: unknown): readonly Entry[] {

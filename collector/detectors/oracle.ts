@@ -217,13 +217,15 @@ function describe(field: Source, test: Exclude<Test<Source>, { is: 'null' | 'exi
     case 'cidr':
       return { how: 'network', text: spelledNetwork(test.network) };
     case 'compare':
-      return { how: 'number', text: `${{ lt: '<', lte: '≤', gt: '>', gte: '≥' }[test.how]} ${test.number}` };
+      return { how: 'number', text: `${SIGNS[test.how]} ${test.number}` };
     case 'date':
-      return { how: 'date', text: `${test.part} ${test.number}` };
+      return { how: 'date', text: `${test.part}${test.how === 'eq' ? '' : ` ${SIGNS[test.how]}`} ${test.number}` };
     case 'field':
       return { how: 'other attribute', text: 'name' in test.other ? test.other.name : '' };
   }
 }
+
+const SIGNS = { eq: '=', lt: '<', lte: '≤', gt: '>', gte: '≥' } as const;
 
 const HOW: Readonly<Record<Anchoring, Closeness>> = { whole: 'value', start: 'beginning', end: 'end', any: 'part' };
 

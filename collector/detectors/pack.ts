@@ -10,7 +10,9 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SigmaError } from './sigma/error.ts';
 import { parseMapping, type Mapping } from './sigma/mapping.ts';
-import { applyFilters, parseSigmaFile, type SigmaCorrelation, type SigmaFilter, type SigmaRule } from './sigma/rule.ts';
+import { applyFilters } from './sigma/filter.ts';
+import { parseSigmaFile } from './sigma/parse.ts';
+import type { SigmaCorrelation, SigmaFilter, SigmaRule } from './sigma/rule.ts';
 
 export interface Pack {
   readonly rules: readonly SigmaRule[];

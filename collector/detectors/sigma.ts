@@ -23,6 +23,7 @@ import { readSource, type Matcher } from './sigma/compile.ts';
 import { locateField, type Mapping } from './sigma/mapping.ts';
 import { compileFor, type Clear } from './sigma/plan.ts';
 import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
+import { WindowLoss } from './window-loss.ts';
 
 export interface SigmaOptions {
   readonly rules: readonly SigmaRule[];
@@ -41,12 +42,13 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
   const least = LEVELS.indexOf(options.alertFrom ?? 'low');
   const recent = numbersOf(memberOf(saved, 'recent'));
   const losses = new LossLedger(memberOf(saved, 'losses'));
+  const windows = new WindowLoss(memberOf(saved, 'windows'));
   const correlations = options.correlations ?? [];
   const correlator = makeCorrelator(correlations, memberOf(saved, 'correlations'));
   /** Rules that only serve correlations do not alert on their own. */
   const serving = new Set(correlations.filter(({ generate }) => !generate).flatMap(({ rules: wanted }) => wanted));
-  const isServing = (rule: SigmaRule): boolean =>
-    serving.has(rule.id) || (rule.name !== undefined && serving.has(rule.name));
+  const isServing = ({ id, name }: SigmaRule | SigmaCorrelation): boolean =>
+    serving.has(id) || (name !== undefined && serving.has(name));
   const matchers = new Map<string, Matcher>();
 
   const matcherFor = (ruleset: string): Matcher => {
@@ -69,26 +71,40 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
     return true;
   };
 
+  const alertsOf = (stories: readonly Story[]): readonly Alert[] =>
+    stories
+      .filter(({ correlation }) => !isServing(correlation))
+      .map((story) => storyAlert(story, windows.since(story.node, story.first)));
+  const isTold = ({ severity, id, time }: Alert): boolean => LEVELS.indexOf(severity) >= least && isNew(id, time);
+
   return {
     id: 'sigma',
     *observe(batch): Iterable<Alert> {
+      const { last } = batch.statement.time;
       const loss = losses.observe(batch.statement);
+      windows.add(batch.node, last || batch.receivedAt, loss);
       const matcher = matcherFor(batch.statement.ruleset);
       for (const [line, record] of batch.events.entries()) {
         for (const id of matchesOf(record, matcher)) {
           const rule = rules.get(id);
           const found =
             rule === undefined ? [] : correlator.observe(matchOf(batch, record, line, rule, options.mapping));
-          const alerts = found.map((story) => storyAlert(batch.node, story, loss));
-          if (rule === undefined || !isServing(rule)) alerts.unshift(alertOf(batch, record, line, id, rule, loss));
-          for (const alert of alerts) {
-            if (LEVELS.indexOf(alert.severity) >= least && isNew(alert.id, alert.time)) yield alert;
+          if (rule === undefined || !isServing(rule)) {
+            const alert = alertOf(batch, record, line, id, rule, loss);
+            if (isTold(alert)) yield alert;
           }
+          yield* alertsOf(found).filter(isTold);
         }
       }
+      yield* alertsOf(correlator.advance(batch.node, last)).filter(isTold);
     },
     tick: () => [],
-    save: () => ({ recent: Object.fromEntries(recent), losses: losses.save(), correlations: correlator.save() }),
+    save: () => ({
+      recent: Object.fromEntries(recent),
+      losses: losses.save(),
+      windows: windows.save(),
+      correlations: correlator.save(),
+    }),
   };
 }
 
@@ -101,6 +117,7 @@ function matchesOf(record: ReleasedRecord, matcher: Matcher): ReadonlySet<string
 function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rule: SigmaRule, mapping: Mapping): Match {
   return {
     ids: rule.name === undefined ? [rule.id] : [rule.id, rule.name],
+    node: batch.node,
     time: record.time,
     at: { logIndex: batch.logIndex, line },
     fieldOf: (field): string | undefined => {
@@ -112,8 +129,8 @@ function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rul
   };
 }
 
-function storyAlert(node: string, story: Story, loss: number): Alert {
-  const { correlation, group, measure, first, last, events } = story;
+function storyAlert(story: Story, loss: number): Alert {
+  const { correlation, node, group, measure, first, last, events } = story;
   const title = correlation.title.replace(/[.\s]+$/, '');
   const within = last > first ? ` within ${spoken(last - first)}` : '';
   return {
@@ -133,7 +150,8 @@ function storyAlert(node: string, story: Story, loss: number): Alert {
   };
 }
 
-function counted({ type, rules }: SigmaCorrelation, measure: number, events: number): string {
+function counted({ type, rules, expression }: SigmaCorrelation, measure: number, events: number): string {
+  if (expression !== undefined) return `${measure} of ${rules.length} steps happened, as its condition says`;
   if (type === 'event_count') return `${measure} matches came together`;
   if (type.startsWith('temporal')) return `${measure} of ${rules.length} steps happened`;
   return `the ${type.slice('value_'.length)} of ${events} matches came to ${measure}`;

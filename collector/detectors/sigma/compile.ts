@@ -11,8 +11,8 @@ import { isInNetwork } from './address.ts';
 import type { Comparison, DatePart, Expression, Test } from './expression.ts';
 import { buildScanner, Candidates, guardOf, type Scanner } from './literals.ts';
 import { bindRule, type BoundRule, type Mapping, type Source } from './mapping.ts';
-import { compileRegex } from './modifiers.ts';
 import { compilePattern, literalOf } from './pattern.ts';
+import { compileRegex } from './regex.ts';
 import type { SigmaRule } from './rule.ts';
 
 /** Structurally agent/event.ts RawEvent; attributes are read by name and never kept. */
@@ -272,9 +272,9 @@ function compileTest(slot: number, test: Test<Source>, slotOf: (source: Source) 
     case 'cidr':
       return onAny(slot, true, (text) => isInNetwork(text, test.network));
     case 'compare':
-      return onAny(slot, true, (text) => compares(text, test.how, test.number));
+      return onAny(slot, true, (text) => compares(numberIn(text), test.how, test.number));
     case 'date':
-      return onAny(slot, true, (text) => datePartOf(text, test.part) === test.number);
+      return onAny(slot, true, (text) => compares(datePartOf(text, test.part), test.how, test.number));
     case 'null':
       return (fields) => fields.text(slot) === undefined;
     case 'exists':
@@ -301,9 +301,12 @@ function compileReference(slot: number, other: number, test: Extract<Test<Source
 
 const listOf = (text: string | readonly string[]): readonly string[] => (typeof text === 'string' ? [text] : text);
 
-function compares(text: string, how: Comparison, number: number): boolean {
-  const value = text.trim() === '' ? NaN : Number(text);
+const numberIn = (text: string): number => (text.trim() === '' ? NaN : Number(text));
+
+function compares(value: number, how: Comparison | 'eq', number: number): boolean {
   switch (how) {
+    case 'eq':
+      return value === number;
     case 'lt':
       return value < number;
     case 'lte':
@@ -316,9 +319,9 @@ function compares(text: string, how: Comparison, number: number): boolean {
 }
 
 /** Part of a date in UTC; numbers are microseconds since 1970, as everywhere here. */
-function datePartOf(text: string, part: DatePart): number | undefined {
+function datePartOf(text: string, part: DatePart): number {
   const date = new Date(/^\d+$/.test(text) ? Number(text) / 1000 : Date.parse(text));
-  if (Number.isNaN(date.getTime())) return undefined;
+  if (Number.isNaN(date.getTime())) return NaN;
   switch (part) {
     case 'minute':
       return date.getUTCMinutes();

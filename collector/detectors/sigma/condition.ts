@@ -9,9 +9,11 @@
  */
 import { and, not, or, some, type Expression } from './expression.ts';
 import { compilePattern, parsePattern } from './pattern.ts';
+import { didYouMean } from './suggest.ts';
 
 export interface Selections<F> {
   readonly names: readonly string[];
+  /** Asked once for every time that the condition names it. */
   expressionOf(name: string): Expression<F> | undefined;
 }
 
@@ -103,7 +105,9 @@ function quantify<F>(
 function lookUp<F>(name: string, selections: Selections<F>, fail: (problem: string) => never): Expression<F> {
   return (
     selections.expressionOf(name) ??
-    fail(`condition names \`${name}\`, which is not under detection; there are ${listed(selections.names)}`)
+    fail(
+      `condition names \`${name}\`, which is not there${didYouMean(name, selections.names) || `; there are ${listed(selections.names)}`}`,
+    )
   );
 }
 

@@ -2,10 +2,11 @@
  * Reads YAML into a small tree of our own in which every node knows its line.
  *
  * Strict, because rules come from strangers: no anchors, no tags, no duplicate keys, bounded size and
- * depth. What passes is plain data; nothing in it can run.
+ * depth, looked at before a tree is built. What passes is plain data; nothing in it can run.
  */
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml';
 import { SigmaError } from './error.ts';
+import { didYouMean } from './suggest.ts';
 
 export type Scalar = string | number | boolean | null;
 
@@ -22,12 +23,17 @@ export interface MapNode {
 
 const MAX_BYTES = 1 << 20;
 const MAX_DEPTH = 16;
+/** Enough for some thirty thousand values. */
+const MAX_TOKENS = 200_000;
+const MAX_DOCUMENTS = 1000;
 
 /** All documents of one file; each must be a map. */
 export function readDocuments(text: string, file: string): readonly MapNode[] {
   if (text.length > MAX_BYTES) throw new SigmaError(file, 1, `larger than ${MAX_BYTES} characters; split the file`);
+  checkShape(text, file);
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, schema: 'core', strict: true, uniqueKeys: true });
+  // The parser compares every key with every other one; toNode() looks for twins itself.
+  const documents = parseAllDocuments(text, { lineCounter: lines, schema: 'core', strict: true, uniqueKeys: false });
   const trees: MapNode[] = [];
   for (const document of Array.isArray(documents) ? documents : []) {
     const problem = document.errors[0] ?? document.warnings[0];
@@ -43,6 +49,34 @@ export function readDocuments(text: string, file: string): readonly MapNode[] {
   if (trees.length === 0) throw new SigmaError(file, 1, 'empty; a rule needs title, logsource and detection');
   return trees;
 }
+
+/** Counts and depth from the words alone, in one pass: the parser's own time grows with the square of them. */
+function checkShape(text: string, file: string): void {
+  let depth = 0;
+  let dashes = 0;
+  let line = 1;
+  let tokens = 0;
+  let documents = 0;
+  let isContent = false;
+  for (const token of new Lexer().lex(text)) {
+    if (isContent) isContent = false;
+    else if (token === CONTENT) isContent = true;
+    else if (token === DOCUMENT || token === '---') documents++;
+    else if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    else if (token === '-' || token === '?') dashes++;
+    if (token.includes('\n')) dashes = 0;
+    if (depth + dashes > MAX_DEPTH) throw new SigmaError(file, line, `nested deeper than ${MAX_DEPTH}; flatten it`);
+    if (++tokens > MAX_TOKENS) throw new SigmaError(file, line, `more than ${MAX_TOKENS} words; split the file`);
+    if (documents > MAX_DOCUMENTS)
+      throw new SigmaError(file, line, `more than ${MAX_DOCUMENTS} documents; split the file`);
+    line += token.split('\n').length - 1;
+  }
+}
+
+/** Words of the lexer: what follows is text, and: a document begins. */
+const CONTENT = '\u001f';
+const DOCUMENT = '\u0002';
 
 function toNode(from: unknown, file: string, lines: LineCounter, above: number, depth: number): Node {
   if (depth > MAX_DEPTH) throw new SigmaError(file, above, `nested deeper than ${MAX_DEPTH}; flatten it`);
@@ -66,10 +100,11 @@ function toNode(from: unknown, file: string, lines: LineCounter, above: number, 
     for (const { key, value } of from.items) {
       const name = toNode(key, file, lines, line, depth + 1);
       if (name.kind !== 'scalar') throw new SigmaError(file, name.line, 'a key must be plain text');
-      entries.set(String(name.value ?? ''), {
-        line: name.line,
-        value: toNode(value, file, lines, name.line, depth + 1),
-      });
+      const text = String(name.value ?? '');
+      const twin = entries.get(text);
+      if (twin !== undefined)
+        throw new SigmaError(file, name.line, `${text}: stands in line ${twin.line} already; keep one of them`);
+      entries.set(text, { line: name.line, value: toNode(value, file, lines, name.line, depth + 1) });
     }
     return { kind: 'map', line, entries };
   }
@@ -109,4 +144,13 @@ export function mapOf(map: MapNode, key: string, file: string): MapNode | undefi
   if (entry === undefined) return undefined;
   if (entry.value.kind !== 'map') throw new SigmaError(file, entry.line, `${key}: expected a map of keys`);
   return entry.value;
+}
+
+/** Keys that stand for nothing are slips of the pen, and would be left out silently. */
+export function refuseStrangers(map: MapNode, known: readonly string[], file: string, where: string): void {
+  for (const [key, { line }] of map.entries) {
+    if (known.includes(key)) continue;
+    const advice = didYouMean(key, known) || `; there are ${known.join(', ')}`;
+    throw new SigmaError(file, line, `${where}: ${key}: no such key${advice}`);
+  }
 }

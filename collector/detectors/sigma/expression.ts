@@ -16,7 +16,7 @@ export type Test<Field> =
   | { readonly is: 'regex'; readonly source: string; readonly flags: string }
   | { readonly is: 'cidr'; readonly network: Network }
   | { readonly is: 'compare'; readonly how: Comparison; readonly number: number }
-  | { readonly is: 'date'; readonly part: DatePart; readonly number: number }
+  | { readonly is: 'date'; readonly part: DatePart; readonly how: Comparison | 'eq'; readonly number: number }
   | { readonly is: 'null' }
   | { readonly is: 'exists'; readonly expected: boolean }
   | { readonly is: 'field'; readonly other: Field; readonly anchoring: Anchoring; readonly cased: boolean };

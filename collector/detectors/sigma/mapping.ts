@@ -9,8 +9,9 @@ import { isAttributeName, isEventName, EVENTS, type AttributeName, type EventNam
 import { mapOf, readDocuments, textOf, textsOf, type MapNode, type Node } from './document.ts';
 import { SigmaError } from './error.ts';
 import { and, FALSE, not, or, some, testsOf, TRUE, type Expression, type Test } from './expression.ts';
-import { compileItem, compileRegex, type FieldName } from './modifiers.ts';
+import { compileItem, type FieldName } from './modifiers.ts';
 import { compilePattern, fillPlaceholders, literalOf } from './pattern.ts';
+import { compileRegex } from './regex.ts';
 import type { LogSource, SigmaRule } from './rule.ts';
 
 /** Where the value of a field is found in an event. */

@@ -3,11 +3,21 @@
  *
  * Modifiers apply from left to right, as they are written. A list means "one of", with `all` "all of".
  */
-import { RE2JS } from 're2js';
 import { parseNetwork } from './address.ts';
 import type { Node } from './document.ts';
-import { and, not, or, type Anchoring, type DatePart, type Expression, type Test } from './expression.ts';
+import {
+  and,
+  not,
+  or,
+  type Anchoring,
+  type Comparison,
+  type DatePart,
+  type Expression,
+  type Test,
+} from './expression.ts';
 import { DASHES, literalOf, parsePattern, widen, withAnyDash, withPlaceholders, type Pattern } from './pattern.ts';
+import { problemOf } from './regex.ts';
+import { didYouMean } from './suggest.ts';
 
 /** The name of a field; undefined for values searched for anywhere in the event. */
 export type FieldName = string | undefined;
@@ -27,7 +37,34 @@ type Draft =
 type Fail = (problem: string) => never;
 
 const DATE_PARTS: readonly DatePart[] = ['minute', 'hour', 'day', 'week', 'month', 'year'];
-const MAX_REGEX = 4096;
+/** Long spellings are those of pySigma. */
+const FLAGS: Readonly<Record<string, string>> = {
+  i: 'i',
+  ignorecase: 'i',
+  m: 'm',
+  multiline: 'm',
+  s: 's',
+  dotall: 's',
+};
+const MODIFIERS = [
+  ...DATE_PARTS,
+  ...Object.keys(FLAGS),
+  ...[
+    'all',
+    'base64',
+    'base64offset',
+    'cased',
+    'cidr',
+    'contains',
+    'endswith',
+    'exists',
+    'expand',
+    'fieldref',
+    'gt',
+    'gte',
+  ],
+  ...['lt', 'lte', 'neq', 're', 'startswith', 'utf16', 'utf16be', 'utf16le', 'wide', 'windash'],
+];
 
 export function compileItem(
   field: FieldName,
@@ -62,6 +99,8 @@ function draftOf(item: Node, failAt: (line: number, problem: string) => never): 
 
 function apply(modifier: string, draft: Draft, before: string | undefined, fail: Fail): readonly Draft[] {
   if (isDatePart(modifier)) return [datePart(modifier, draft, fail)];
+  const flag = FLAGS[modifier];
+  if (flag !== undefined) return [withFlag(draft, flag, before, fail)];
   switch (modifier) {
     case 'all':
     case 'cased':
@@ -77,10 +116,6 @@ function apply(modifier: string, draft: Draft, before: string | undefined, fail:
       return [existence(draft, fail)];
     case 're':
       return [regex(rawOf(draft, fail), '', fail)];
-    case 'i':
-    case 'm':
-    case 's':
-      return [withFlag(draft, modifier, before, fail)];
     case 'cidr':
       return [network(draft, fail)];
     case 'lt':
@@ -107,7 +142,7 @@ function apply(modifier: string, draft: Draft, before: string | undefined, fail:
       if (draft.is !== 'text') return fail('only text can hold %placeholders%');
       return [{ is: 'text', pattern: withPlaceholders(draft.pattern) }];
     default:
-      return fail('no such modifier; remove it, or check the spelling');
+      return fail(`no such modifier${didYouMean(modifier, MODIFIERS) || '; remove it, or check the spelling'}`);
   }
 }
 
@@ -137,9 +172,17 @@ const textDraft = (text: string): Draft => ({ is: 'text', pattern: [text] });
 function anchored(draft: Draft, anchoring: Exclude<Anchoring, 'whole'>, fail: Fail): Draft {
   if (draft.is === 'field') return { ...draft, anchoring };
   if (draft.is === 'bytes') return anchored(textDraft(draft.bytes.toString('latin1')), anchoring, fail);
-  if (draft.is === 'done' && draft.test.is === 'regex') return draft;
+  if (draft.is === 'done' && draft.test.is === 'regex') return anchoredRegex(draft.test, anchoring, fail);
   if (draft.is !== 'text') return fail('needs text');
   return { is: 'text', pattern: widen(draft.pattern, anchoring !== 'start', anchoring !== 'end') };
+}
+
+/** A search finds the pattern anywhere already. */
+function anchoredRegex(test: Extract<Test<never>, { is: 'regex' }>, anchoring: Anchoring, fail: Fail): Draft {
+  const { source, flags } = test;
+  if (anchoring === 'start') return regex(`\\A(?:${source})`, flags, fail);
+  if (anchoring === 'end') return regex(`(?:${source})\\z`, flags, fail);
+  return { is: 'done', test };
 }
 
 function rawOf(draft: Draft, fail: Fail): string {
@@ -187,12 +230,13 @@ function network(draft: Draft, fail: Fail): Draft {
   return { is: 'done', test: { is: 'cidr', network: parsed } };
 }
 
-function comparison(how: 'lt' | 'lte' | 'gt' | 'gte', draft: Draft, fail: Fail): Draft {
+function comparison(how: Comparison, draft: Draft, fail: Fail): Draft {
+  if (draft.is === 'done' && draft.test.is === 'date') return { is: 'done', test: { ...draft.test, how } };
   return { is: 'done', test: { is: 'compare', how, number: numberOf(draft, fail) } };
 }
 
 function datePart(part: DatePart, draft: Draft, fail: Fail): Draft {
-  return { is: 'done', test: { is: 'date', part, number: numberOf(draft, fail) } };
+  return { is: 'done', test: { is: 'date', part, how: 'eq', number: numberOf(draft, fail) } };
 }
 
 function numberOf(draft: Draft, fail: Fail): number {
@@ -201,35 +245,15 @@ function numberOf(draft: Draft, fail: Fail): number {
 }
 
 function withFlag(draft: Draft, flag: string, before: string | undefined, fail: Fail): Draft {
-  const follows = before !== undefined && ['re', 'i', 'm', 's'].includes(before);
+  const follows = before !== undefined && (before === 're' || before in FLAGS);
   if (!follows || draft.is !== 'done' || draft.test.is !== 'regex') return fail('only follows `re`');
   return regex(draft.test.source, draft.test.flags + flag, fail);
 }
 
 function regex(source: string, flags: string, fail: Fail): Draft {
-  if (source.length > MAX_REGEX) return fail(`pattern longer than ${MAX_REGEX} characters; shorten it`);
   const test = { is: 'regex', source, flags } as const;
-  try {
-    compileRegex(test);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const lookaround = /\(\?(<?[=!])/.test(source) || /\\[1-9]/.test(source);
-    const advice = lookaround
-      ? 'lookaround and back references cannot run in linear time; rewrite it, or split it into two selections'
-      : `the pattern is not understood (${error.message})`;
-    return fail(advice);
-  }
-  return { is: 'done', test };
-}
-
-/** RE2: time linear in the text, whatever the pattern; rules come from strangers. */
-export function compileRegex(test: { readonly source: string; readonly flags: string }): (text: string) => boolean {
-  const flags =
-    (test.flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0) |
-    (test.flags.includes('m') ? RE2JS.MULTILINE : 0) |
-    (test.flags.includes('s') ? RE2JS.DOTALL : 0);
-  const compiled = RE2JS.compile(test.source, flags);
-  return (text) => compiled.test(text);
+  const problem = problemOf(test);
+  return problem === undefined ? { is: 'done', test } : fail(problem);
 }
 
 const isDatePart = (modifier: string): modifier is DatePart => DATE_PARTS.some((part) => part === modifier);

@@ -76,13 +76,13 @@ export function literalOf(pattern: Pattern): string | undefined {
   return text;
 }
 
-/** Splits `%name%` out of the literal parts. */
+/** Splits `%name%` out of the literal parts; `\\%` is a percent sign. */
 export function withPlaceholders(pattern: Pattern): Pattern {
   return pattern.flatMap((part): Part[] => {
     if (typeof part !== 'string') return [part];
     return part
-      .split(/%([A-Za-z0-9_.-]+)%/)
-      .map((piece, i): Part => (i % 2 === 1 ? { placeholder: piece } : piece))
+      .split(/(?<!\\)%([A-Za-z0-9_.-]+)%/)
+      .map((piece, i): Part => (i % 2 === 1 ? { placeholder: piece } : piece.replaceAll('\\%', '%')))
       .filter((piece) => piece !== '');
   });
 }

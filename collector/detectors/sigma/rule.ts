@@ -1,15 +1,16 @@
 /**
- * Sigma documents: detection rules, filters and correlation rules, parsed and checked.
+ * What a Sigma rule is, and what all kinds of documents have in common: the head, the log source, the selections.
  *
- * Unmodified SigmaHQ rules load; what is wrong is refused with file, line and what to do. Keys the specification
- * does not know are allowed, as it says. Selections are resolved here: a rule leaves as one expression.
+ * What is wrong is refused with file, line and what to do. Keys the specification does not know are allowed, as it
+ * says. Selections are resolved here: a rule leaves as one expression.
  */
 import { createHash } from 'node:crypto';
 import { parseCondition } from './condition.ts';
-import { mapOf, readDocuments, textOf, textsOf, type MapNode, type Node } from './document.ts';
+import { mapOf, textOf, textsOf, type MapNode, type Node } from './document.ts';
 import { SigmaError } from './error.ts';
-import { and, or, type Expression } from './expression.ts';
+import { and, or, testsOf, type Expression } from './expression.ts';
 import { compileItem, type FieldName } from './modifiers.ts';
+import { didYouMean } from './suggest.ts';
 
 export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];
@@ -22,7 +23,7 @@ export interface LogSource {
   readonly service: string | undefined;
 }
 
-interface Described {
+export interface Described {
   readonly id: string;
   readonly name: string | undefined;
   readonly title: string;
@@ -47,6 +48,7 @@ export interface SigmaFilter extends Described {
   readonly logsource: LogSource;
   /** Ids or names; undefined: every rule of the log source. */
   readonly rules: readonly string[] | undefined;
+  readonly rulesLine: number;
   readonly condition: Expression<FieldName>;
 }
 
@@ -55,11 +57,19 @@ export const CORRELATION_TYPES = [
   'value_count',
   'value_sum',
   'value_avg',
+  'value_median',
   'value_percentile',
   'temporal',
   'temporal_ordered',
 ] as const;
 export type CorrelationType = (typeof CORRELATION_TYPES)[number];
+
+export const THRESHOLDS = ['lt', 'lte', 'gt', 'gte', 'eq', 'neq'] as const;
+
+export interface Threshold {
+  readonly how: (typeof THRESHOLDS)[number];
+  readonly number: number;
+}
 
 export interface SigmaCorrelation extends Described {
   readonly kind: 'correlation';
@@ -72,7 +82,9 @@ export interface SigmaCorrelation extends Described {
   readonly generate: boolean;
   /** alias -> rule -> field */
   readonly aliases: ReadonlyMap<string, ReadonlyMap<string, string>>;
-  readonly condition: readonly { readonly how: 'lt' | 'lte' | 'gt' | 'gte' | 'eq' | 'neq'; readonly number: number }[];
+  readonly condition: readonly Threshold[];
+  /** Instead: which of the rules matched, by their place in `rules`. */
+  readonly expression: Expression<number> | undefined;
   readonly fields: readonly string[];
   /** For value_percentile. */
   readonly percentile: number;
@@ -80,48 +92,24 @@ export interface SigmaCorrelation extends Described {
 
 export type SigmaDocument = SigmaRule | SigmaFilter | SigmaCorrelation;
 
-/** One rule; a file that holds more than one document is refused here, see {@link parseSigmaFile}. */
-export function parseSigmaRule(text: string, file: string): SigmaRule {
-  const documents = parseSigmaFile(text, file);
-  const [rule] = documents;
-  if (rule?.kind !== 'rule' || documents.length !== 1) {
-    throw new SigmaError(file, 1, 'expected exactly one detection rule; use a directory for correlations and filters');
-  }
-  return rule;
-}
+export const lineOf = (map: MapNode, key: string): number => map.entries.get(key)?.line ?? map.line;
 
-export function parseSigmaFile(text: string, file: string): readonly SigmaDocument[] {
-  return readDocuments(text, file).map((map) => {
-    if (map.entries.has('action')) {
-      throw new SigmaError(
-        file,
-        lineOf(map, 'action'),
-        'action: rule collections left the specification; write each rule out',
-      );
-    }
-    const described = describe(map, file, text);
-    if (map.entries.has('correlation')) return parseCorrelation(map, described);
-    if (map.entries.has('filter')) return parseFilter(map, described);
-    return parseDetection(map, described);
-  });
-}
-
-const lineOf = (map: MapNode, key: string): number => map.entries.get(key)?.line ?? map.line;
-
-function describe(map: MapNode, file: string, text: string): Described {
+/** The head of a document. `salt` tells documents without an id apart. */
+export function describe(map: MapNode, file: string, salt: string): Described {
   const fail = (key: string, problem: string): never => {
     throw new SigmaError(file, lineOf(map, key), `${key}: ${problem}`);
   };
-  const title = textOf(map, 'title', file) ?? fail('title', 'missing; say in a few words what the rule finds');
+  const title = textOf(map, 'title', file) ?? missing(map, 'title', 'say in a few words what the rule finds', file);
   if (title.length > 256) fail('title', 'longer than 256 characters; move detail to description');
   const id = textOf(map, 'id', file);
   if (id !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) fail('id', 'must be a UUID');
   const level = textOf(map, 'level', file) ?? 'medium';
-  if (!isLevel(level)) return fail('level', `\`${level}\` is none of ${LEVELS.join(', ')}`);
+  if (!isLevel(level)) return fail('level', `\`${level}\` is none of ${LEVELS.join(', ')}${didYouMean(level, LEVELS)}`);
   const status = textOf(map, 'status', file) ?? 'experimental';
-  if (!STATUSES.includes(status)) fail('status', `\`${status}\` is none of ${STATUSES.join(', ')}`);
+  if (!STATUSES.includes(status))
+    fail('status', `\`${status}\` is none of ${STATUSES.join(', ')}${didYouMean(status, STATUSES)}`);
   return {
-    id: id ?? `unnamed-${createHash('sha256').update(`${map.line}\n${text}`).digest('hex').slice(0, 16)}`,
+    id: id ?? `unnamed-${createHash('sha256').update(`${map.line}\n${salt}`).digest('hex').slice(0, 16)}`,
     name: textOf(map, 'name', file),
     title,
     level,
@@ -134,13 +122,19 @@ function describe(map: MapNode, file: string, text: string): Described {
   };
 }
 
+/** Named like a key that is missing, perhaps a slip of the pen. */
+export function missing(map: MapNode, key: string, advice: string, file: string): never {
+  const [near] = [...map.entries].filter(([other]) => didYouMean(other, [key]) !== '');
+  if (near === undefined) throw new SigmaError(file, map.line, `${key}: missing; ${advice}`);
+  throw new SigmaError(file, near[1].line, `${near[0]}: no such key; did you mean \`${key}\`?`);
+}
+
 const isLevel = (level: string): level is Level => LEVELS.some((known) => known === level);
 
-function parseDetection(map: MapNode, described: Described): SigmaRule {
+export function parseDetection(map: MapNode, described: Described): SigmaRule {
   const { file } = described;
   const detection = mapOf(map, 'detection', file);
-  if (detection === undefined)
-    throw new SigmaError(file, map.line, 'detection: missing; add selections and a condition');
+  if (detection === undefined) return missing(map, 'detection', 'add selections and a condition', file);
   return {
     kind: 'rule',
     ...described,
@@ -149,30 +143,9 @@ function parseDetection(map: MapNode, described: Described): SigmaRule {
   };
 }
 
-function parseFilter(map: MapNode, described: Described): SigmaFilter {
-  const { file } = described;
-  const filter = mapOf(map, 'filter', file);
-  if (filter === undefined) throw new SigmaError(file, map.line, 'filter: expected a map');
-  const rules = textsOf(filter, 'rules', file);
-  if (rules.length === 0)
-    throw new SigmaError(file, filter.line, 'filter: rules: missing; name the rules it narrows, or `any`');
-  const selections: MapNode = {
-    ...filter,
-    entries: new Map([...filter.entries].filter(([key]) => key !== 'rules')),
-  };
-  return {
-    kind: 'filter',
-    ...described,
-    logsource: parseLogSource(map, file),
-    rules: rules.length === 1 && rules[0] === 'any' ? undefined : rules,
-    condition: parseSelections(selections, file, 'filter'),
-  };
-}
-
-function parseLogSource(map: MapNode, file: string): LogSource {
+export function parseLogSource(map: MapNode, file: string): LogSource {
   const logsource = mapOf(map, 'logsource', file);
-  if (logsource === undefined)
-    throw new SigmaError(file, map.line, 'logsource: missing; name product and category or service');
+  if (logsource === undefined) return missing(map, 'logsource', 'name product and category or service', file);
   const [product, category, service] = ['product', 'category', 'service'].map((key) => textOf(logsource, key, file));
   if (product === undefined && category === undefined && service === undefined) {
     throw new SigmaError(file, logsource.line, 'logsource: names neither product, category nor service');
@@ -180,7 +153,7 @@ function parseLogSource(map: MapNode, file: string): LogSource {
   return { product, category, service };
 }
 
-function parseSelections(detection: MapNode, file: string, key: string): Expression<FieldName> {
+export function parseSelections(detection: MapNode, file: string, key: string): Expression<FieldName> {
   const condition = detection.entries.get('condition');
   if (condition === undefined) {
     throw new SigmaError(file, detection.line, `${key}: condition: missing; write e.g. \`condition: selection\``);
@@ -188,18 +161,29 @@ function parseSelections(detection: MapNode, file: string, key: string): Express
   const names = [...detection.entries.keys()].filter((name) => name !== 'condition' && name !== 'timeframe');
   if (names.length === 0) throw new SigmaError(file, detection.line, `${key}: has a condition but no selection`);
   const parsed = new Map(names.map((name) => [name, parseSelection(detection.entries.get(name)?.value, file, 0)]));
+  const sizes = new Map([...parsed].map(([name, tree]) => [name, [...testsOf(tree)].length]));
+  let tests = 0;
   const conditions = condition.value.kind === 'list' ? condition.value.items : [condition.value];
   return or(
     conditions.map((one) => {
       if (one.kind !== 'scalar' || typeof one.value !== 'string') {
         throw new SigmaError(file, one.line, 'condition: expected text');
       }
-      return parseCondition(one.value, { names, expressionOf: (name) => parsed.get(name) }, (problem) => {
+      const fail = (problem: string): never => {
         throw new SigmaError(file, one.line, problem);
-      });
+      };
+      const expressionOf = (name: string): Expression<FieldName> | undefined => {
+        tests += sizes.get(name) ?? 0;
+        if (tests > MAX_TESTS) fail(`condition: asks more than ${MAX_TESTS} questions together; split the rule`);
+        return parsed.get(name);
+      };
+      return parseCondition(one.value, { names, expressionOf }, fail);
     }),
   );
 }
+
+/** Each costs memory once for every time that the condition names its selection. */
+const MAX_TESTS = 50_000;
 
 const KEYWORDS = '';
 
@@ -223,96 +207,5 @@ function parseSelection(node: Node | undefined, file: string, depth: number): Ex
         failAt(at || line, `${key}: ${problem}`),
       );
     }),
-  );
-}
-
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
-const OPERATORS = ['lt', 'lte', 'gt', 'gte', 'eq', 'neq'] as const;
-
-function parseCorrelation(map: MapNode, described: Described): SigmaCorrelation {
-  const { file } = described;
-  const body = mapOf(map, 'correlation', file);
-  if (body === undefined) throw new SigmaError(file, map.line, 'correlation: expected a map');
-  const fail = (key: string, problem: string): never => {
-    throw new SigmaError(file, lineOf(body, key), `correlation: ${key}: ${problem}`);
-  };
-  const wanted = textOf(body, 'type', file) ?? fail('type', 'missing');
-  const type =
-    CORRELATION_TYPES.find((known) => known === wanted) ?? fail('type', `none of ${CORRELATION_TYPES.join(', ')}`);
-  const span = /^([1-9]\d{0,6})([smhdw])$/.exec(textOf(body, 'timespan', file) ?? '');
-  if (span === null) return fail('timespan', 'expected a number and one of s, m, h, d, w, like 5m');
-  const rules = textsOf(body, 'rules', file);
-  if (rules.length === 0) fail('rules', 'missing; name the rules whose matches are counted');
-  const condition = parseThreshold(body, type, file, fail);
-  return {
-    kind: 'correlation',
-    ...described,
-    type,
-    rules,
-    groupBy: textsOf(body, 'group-by', file),
-    timespan: Number(span[1]) * (SECONDS[span[2] ?? 's'] ?? 1),
-    generate: (textOf(body, 'generate', file) ?? 'false') === 'true',
-    aliases: parseAliases(body, file),
-    ...condition,
-  };
-}
-
-function parseThreshold(
-  body: MapNode,
-  type: CorrelationType,
-  file: string,
-  fail: (key: string, problem: string) => never,
-): Pick<SigmaCorrelation, 'condition' | 'fields' | 'percentile'> {
-  const map = body.entries.has('condition') ? mapOf(body, 'condition', file) : undefined;
-  if (map === undefined) {
-    return type.startsWith('temporal')
-      ? { condition: [], fields: [], percentile: 50 }
-      : fail('condition', 'missing; write e.g. gte: 10');
-  }
-  const condition = OPERATORS.flatMap((how) => {
-    const text = textOf(map, how, file);
-    if (text === undefined) return [];
-    return /^\d+(\.\d+)?$/.test(text) ? [{ how, number: Number(text) }] : fail('condition', `${how} needs a number`);
-  });
-  const fields = textsOf(map, 'field', file);
-  if (condition.length === 0) fail('condition', `needs one of ${OPERATORS.join(', ')}`);
-  if (type.startsWith('value_') && fields.length === 0)
-    fail('condition', `${type} needs field: the field whose values count`);
-  const percentile = Number(textOf(map, 'percentile', file) ?? 50);
-  if (!(percentile > 0 && percentile <= 100)) fail('condition', 'percentile must be above 0 and at most 100');
-  return { condition, fields, percentile };
-}
-
-function parseAliases(body: MapNode, file: string): SigmaCorrelation['aliases'] {
-  const aliases = new Map<string, ReadonlyMap<string, string>>();
-  const map = body.entries.has('aliases') ? mapOf(body, 'aliases', file) : undefined;
-  for (const [alias, { line, value }] of map?.entries ?? []) {
-    if (value.kind !== 'map')
-      throw new SigmaError(file, line, `correlation: aliases: ${alias}: expected rule: field lines`);
-    aliases.set(alias, new Map([...value.entries.keys()].map((rule) => [rule, textOf(value, rule, file) ?? ''])));
-  }
-  return aliases;
-}
-
-/** Rules with the filters that name them applied. */
-export function applyFilters(rules: readonly SigmaRule[], filters: readonly SigmaFilter[]): readonly SigmaRule[] {
-  return rules.map((rule) => {
-    const applied = filters.filter(
-      (filter) =>
-        (filter.rules?.some((wanted) => wanted === rule.id || wanted === rule.name) ?? true) &&
-        isWithin(rule.logsource, filter.logsource),
-    );
-    return applied.length === 0
-      ? rule
-      : { ...rule, condition: and([rule.condition, ...applied.map((one) => one.condition)]) };
-  });
-}
-
-/** The inner log source has everything the outer one asks for. */
-export function isWithin(inner: LogSource, outer: LogSource): boolean {
-  return (
-    (outer.product === undefined || outer.product === inner.product) &&
-    (outer.category === undefined || outer.category === inner.category) &&
-    (outer.service === undefined || outer.service === inner.service)
   );
 }

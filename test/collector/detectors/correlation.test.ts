@@ -1,7 +1,9 @@
-/** Correlations on sequences of matches: every type, disorder, groups, aliases, bounds, restarts. */
+/** Correlations on sequences of matches: every type, disorder, loss, groups, aliases, bounds, restarts. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { makeCorrelator, type Match } from '../../../collector/detectors/correlation.ts';
-import { parseSigmaFile, type SigmaCorrelation } from '../../../collector/detectors/sigma/rule.ts';
+import { makeCorrelator, type Match, type Story } from '../../../collector/detectors/correlation.ts';
+import { parseSigmaFile } from '../../../collector/detectors/sigma/parse.ts';
+import type { SigmaCorrelation } from '../../../collector/detectors/sigma/rule.ts';
 
 const SECOND = 1_000_000;
 const START = 1_800_000_000 * SECOND;
@@ -15,15 +17,20 @@ function correlationOf(body: string): SigmaCorrelation {
 let line = 0;
 const match = (rule: string, seconds: number, fields: Readonly<Record<string, string>> = {}): Match => ({
   ids: [rule],
+  node: 'n',
   time: START + seconds * SECOND,
   at: { logIndex: 0, line: line++ },
   fieldOf: (field) => fields[field],
 });
 
-const count = (correlation: SigmaCorrelation, matches: readonly Match[]): number => {
+/** Stories of a sequence, once its node has told of much later times. */
+const storiesOf = (correlation: SigmaCorrelation, matches: readonly Match[]): readonly Story[] => {
   const correlator = makeCorrelator([correlation]);
-  return matches.flatMap((one) => correlator.observe(one)).length;
+  const found = matches.flatMap((one) => correlator.observe(one));
+  return [...found, ...correlator.advance('n', START + 3600 * SECOND)];
 };
+const count = (correlation: SigmaCorrelation, matches: readonly Match[]): number =>
+  storiesOf(correlation, matches).length;
 
 const common = 'rules: [a, b, c]\ntimespan: 60s\n';
 const value = (n: number, seconds: number): Match => match('a', seconds, { v: String(n) });
@@ -49,15 +56,51 @@ const rows: readonly (readonly [string, string, readonly Match[], readonly Match
   ],
   [
     'a range',
-    `type: event_count\n${common}condition: { gt: 1, lt: 3 }`,
-    [match('a', 0), match('a', 1)],
+    `type: event_count\n${common}condition: { gt: 1, lt: 4 }`,
+    [match('a', 0), match('a', 1), match('a', 2)],
+    [match('a', 0), match('a', 1), match('a', 2), match('a', 3)],
+  ],
+  [
+    'fewer than',
+    `type: event_count\n${common}condition: { lt: 3 }`,
+    [match('a', 0), match('a', 10)],
+    [match('a', 0), match('a', 10), match('a', 20)],
+  ],
+  [
+    'exactly',
+    `type: event_count\n${common}condition: { eq: 2 }`,
+    [match('a', 10), match('a', 0)],
+    [match('a', 0), match('a', 10), match('a', 20)],
+  ],
+  [
+    'not exactly',
+    `type: event_count\n${common}condition: { neq: 2 }`,
     [match('a', 0)],
+    [match('a', 0), match('a', 10)],
   ],
   [
     'value_count',
     `type: value_count\n${common}condition: { field: v, gte: 2 }`,
     [value(1, 0), value(2, 1)],
     [value(1, 0), value(1, 1), match('a', 2)],
+  ],
+  [
+    'value_count of pairs',
+    `type: value_count\n${common}condition: { field: [v, w], gte: 3 }`,
+    [match('a', 0, { v: '1', w: '1' }), match('a', 1, { v: '1', w: '2' }), match('a', 2, { v: '2', w: '1' })],
+    [match('a', 0, { v: '1', w: '1' }), match('a', 1, { v: '1', w: '2' }), match('a', 2, { v: '3' })],
+  ],
+  [
+    'value_median',
+    `type: value_median\n${common}condition: { field: v, gte: 5 }`,
+    [value(1, 0), value(9, 1)],
+    [value(1, 0), value(8, 1), value(2, 2)],
+  ],
+  [
+    'values that are no numbers do not count as zero',
+    `type: value_avg\n${common}condition: { field: v, lt: 3 }`,
+    [value(2, 0)],
+    [match('a', 0, { v: '' }), match('a', 1, { v: 'x' }), value(4, 2)],
   ],
   [
     'value_sum',
@@ -102,6 +145,48 @@ const rows: readonly (readonly [string, string, readonly Match[], readonly Match
     [match('a', 3), match('b', 2), match('c', 1)],
   ],
   [
+    'in words',
+    'type: temporal\nrules: [a, b, c]\ntimespan: 60s\ncondition: a AND (b OR c)',
+    [match('c', 0), match('a', 1)],
+    [match('c', 0), match('b', 1)],
+  ],
+  [
+    'in words, the list left out',
+    'type: temporal\ntimespan: 60s\ncondition: a and b',
+    [match('b', 0), match('a', 1)],
+    [match('b', 0), match('c', 1)],
+  ],
+  [
+    'in words, some of a pattern',
+    'type: temporal\nrules: [s_1, s_2, s_3]\ntimespan: 60s\ncondition: 2 of s_*',
+    [match('s_1', 0), match('s_3', 1)],
+    [match('s_1', 0), match('s_1', 1)],
+  ],
+  [
+    'in words and order',
+    'type: temporal_ordered\nrules: [a, b, c]\ntimespan: 60s\ncondition: a and (b or c)',
+    [match('c', 0), match('a', 1), match('c', 2)],
+    [match('c', 0), match('b', 1), match('a', 2)],
+  ],
+  [
+    'and not: nothing of the kind follows',
+    'type: temporal\nrules: [a, b]\ntimespan: 60s\ncondition: a and not b',
+    [match('b', 0), match('a', 1), match('b', 62)],
+    [match('a', 0), match('b', 59)],
+  ],
+  [
+    'and not, arriving out of order',
+    'type: temporal\nrules: [a, b]\ntimespan: 60s\ncondition: a and not b',
+    [match('b', 62), match('a', 1)],
+    [match('b', 59), match('a', 0)],
+  ],
+  [
+    'a span of months',
+    'type: event_count\nrules: [a]\ntimespan: 1M\ncondition: { gte: 2 }',
+    [match('a', 0), match('a', 2_600_000)],
+    [match('a', 0), match('a', 2_700_000)],
+  ],
+  [
     'aliases',
     `type: temporal\n${common}group-by: [who]\naliases: { who: { a: x, b: y, c: z } }`,
     [match('a', 0, { x: '1' }), match('b', 1, { y: '1' }), match('c', 2, { z: '1' })],
@@ -136,8 +221,81 @@ test('one correlation builds on another; a circle ends', () => {
   expect(stories.map(({ correlation }) => correlation.id)).toEqual(['inner', 'outer']);
 });
 
+test('whatever the order of arrival, the story is told, and once', () => {
+  const forms = [
+    `type: event_count\n${common}condition: { gte: 4 }`,
+    `type: temporal\n${common}`,
+    `type: temporal_ordered\n${common}`,
+    `type: event_count\n${common}condition: { lt: 5 }`,
+    'type: temporal\nrules: [a, b, c, d]\ntimespan: 60s\ncondition: a and b and c and not d',
+  ];
+  const matches = [match('a', 0), match('b', 10), match('a', 20), match('c', 30)];
+  const order = fc.shuffledSubarray(matches, { minLength: matches.length });
+  fc.assert(
+    fc.property(fc.constantFrom(...forms), order, (form, arrived) => {
+      const stories = storiesOf(correlationOf(form), arrived);
+      expect(stories).toHaveLength(1);
+      expect(stories[0]?.last).toBe(START + 30 * SECOND);
+      // What waits for its time to be over has all its matches; what does not is told when it holds.
+      if (form.includes('not') || form.includes('lt:')) expect(stories[0]?.first).toBe(START);
+    }),
+  );
+});
+
+test('a match that is lost makes no story of what is left, and none of what must not come', () => {
+  const sequence = [match('a', 0), match('b', 10), match('c', 20)];
+  const ordered = correlationOf(`type: temporal_ordered\n${common}`);
+  expect(count(ordered, sequence)).toBe(1);
+  for (const lost of sequence)
+    expect(
+      count(
+        ordered,
+        sequence.filter((one) => one !== lost),
+      ),
+    ).toBe(0);
+});
+
+test('what must not come is waited for on the clock of the node, across restarts', () => {
+  const correlation = correlationOf('type: temporal\nrules: [a, b]\ntimespan: 60s\ncondition: a and not b');
+  const before = makeCorrelator([correlation]);
+  before.observe(match('a', 0));
+  expect(before.advance('n', START + 61 * SECOND)).toEqual([]);
+  expect(before.advance('another', START + 90 * SECOND)).toEqual([]);
+  const after = makeCorrelator([correlation], JSON.parse(JSON.stringify(before.save())));
+  expect(after.advance('n', START + 62 * SECOND)).toMatchObject([{ measure: 1, first: START, last: START }]);
+  expect(after.advance('n', START + 999 * SECOND)).toEqual([]);
+});
+
+test('a story that waited is a step of what builds on it', () => {
+  const inner = correlationOf('type: temporal\nrules: [a, b]\ngroup-by: [u]\ntimespan: 60s\ncondition: a and not b');
+  const outer = {
+    ...correlationOf('type: temporal_ordered\nrules: [z, c]\ngroup-by: [u]\ntimespan: 1h'),
+    id: 'outer',
+    name: 'outer',
+  };
+  const correlator = makeCorrelator([inner, outer]);
+  const found = [match('z', 0, { u: 'x' }), match('a', 9, { u: 'x' }), match('a', 9, { u: 'y' })];
+  expect(found.flatMap((one) => correlator.observe(one))).toEqual([]);
+  const stories = correlator.advance('n', START + 999 * SECOND);
+  expect(stories.map(({ correlation: { name }, group }) => `${name} ${group.join()}`)).toEqual([
+    'c x',
+    'outer x',
+    'c y',
+  ]);
+});
+
+test('a count beyond the usual memory is reached', () => {
+  const correlation = correlationOf(`type: event_count\n${common}condition: { gte: 5000 }`);
+  expect(
+    count(
+      correlation,
+      Array.from({ length: 5000 }, (_, i) => match('a', i / 1000)),
+    ),
+  ).toBe(1);
+});
+
 test('memory is bounded, and survives a restart', () => {
-  const correlation = correlationOf(`type: event_count\n${common}group-by: [u]\ncondition: { gte: 5000 }`);
+  const correlation = correlationOf(`type: event_count\n${common}group-by: [u]\ncondition: { gte: 500 }`);
   const before = makeCorrelator([correlation]);
   for (let i = 0; i < 12_000; i++) before.observe(match('a', i / 1000, { u: String(i) }));
   for (let i = 0; i < 3000; i++) before.observe(match('a', 12 + i / 1000, { u: 'one' }));
@@ -149,11 +307,37 @@ test('memory is bounded, and survives a restart', () => {
 describe('errors', () => {
   const errors: readonly (readonly [string, string, RegExp])[] = [
     ['type', `type: count\n${common}`, /^c\.yml:4: correlation: type: none of/],
+    ['a type, nearly', `type: event_cuont\n${common}`, /did you mean `event_count`\?/],
+    [
+      'a key',
+      `type: temporal\n${common}groupby: [u]`,
+      /^c\.yml:7: correlation: groupby: no such key; did you mean `group-by`\?/,
+    ],
+    ['a key of the condition', `type: event_count\n${common}condition: { gte: 1, filed: v }`, /did you mean `field`\?/],
+    ['an alias', `type: temporal\n${common}aliases: { u: { d: x } }`, /aliases: u: d: no such key; there are a, b, c/],
+    ['generate', `type: temporal\n${common}generate: 1`, /generate: must be true or false/],
+    ['words for counts', `type: event_count\n${common}condition: a and b`, /words are for temporal/],
+    [
+      'words that leave one out',
+      `type: temporal\n${common}condition: a and b`,
+      /leaves out c, which stands under rules/,
+    ],
+    [
+      'words about a stranger',
+      `type: temporal\n${common}condition: a and b and c and d`,
+      /names `d`, which is not there/,
+    ],
+    [
+      'words that hold of nothing',
+      'type: temporal\ntimespan: 5m\ncondition: not a',
+      /holds when nothing at all happened/,
+    ],
+    ['a count out of reach', `type: event_count\n${common}condition: { gte: 200000 }`, /counts go up to 100000/],
     ['timespan', 'type: temporal\nrules: [a]\ntimespan: 5 min', /^c\.yml:6: correlation: timespan: expected a number/],
     ['rules', 'type: temporal\ntimespan: 5m', /correlation: rules: missing/],
     ['condition', `type: event_count\n${common}`, /correlation: condition: missing/],
     ['field', `type: value_count\n${common}condition: { gte: 1 }`, /value_count needs field/],
-    ['operator', `type: event_count\n${common}condition: { above: 1 }`, /needs one of lt, lte/],
+    ['operator', `type: event_count\n${common}condition: { field: v }`, /needs one of lt, lte/],
   ];
   test.each(errors)('%s', (_, body, message) => {
     expect(() => correlationOf(body)).toThrow(message);

@@ -72,7 +72,7 @@ describe('test', () => {
       'test',
       directory('broken', { 'a.yml': RULE.replace('condition: s', 'condition: t') }),
     );
-    expect(err).toBe('hushwatch detect: a.yml:4: condition names `t`, which is not under detection; there are `s`\n');
+    expect(err).toBe('hushwatch detect: a.yml:4: condition names `t`, which is not there; there are `s`\n');
     expect(status).toBe(3);
   });
 

@@ -5,7 +5,7 @@ import { oracleOf, totalsOf, type Exposed, type Told } from '../../../collector/
 import { loadMapping, loadPack, STARTER_PACK } from '../../../collector/detectors/pack.ts';
 import { compileRules } from '../../../collector/detectors/sigma/compile.ts';
 import { clearOf, planRules } from '../../../collector/detectors/sigma/plan.ts';
-import { parseSigmaRule } from '../../../collector/detectors/sigma/rule.ts';
+import { parseSigmaRule } from '../../../collector/detectors/sigma/parse.ts';
 
 const MAPPING = loadMapping();
 const NOTHING: readonly Exposed[] = [];

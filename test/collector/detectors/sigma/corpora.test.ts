@@ -10,7 +10,7 @@ import { loadMapping } from '../../../../collector/detectors/pack.ts';
 import { compileRules } from '../../../../collector/detectors/sigma/compile.ts';
 import { GENERIC } from '../../../../collector/detectors/sigma/mapping.ts';
 import { clearOf, planRules } from '../../../../collector/detectors/sigma/plan.ts';
-import { parseSigmaRule } from '../../../../collector/detectors/sigma/rule.ts';
+import { parseSigmaRule } from '../../../../collector/detectors/sigma/parse.ts';
 
 const SIGMA = fileURLToPath(new URL('../../../../../shared/data/sigma/', import.meta.url));
 

@@ -1,0 +1,106 @@
+/** What a correlation counts in a window of matches, and whether that is what its rule waits for. */
+import type { Expression } from './sigma/expression.ts';
+import type { SigmaCorrelation, Threshold } from './sigma/rule.ts';
+import { hasNot, holds } from './sigma/words.ts';
+
+/** [time, index of the rule, log index, line, value] */
+export type Entry = readonly [number, number, number, number, string];
+
+/** The measure when the window meets the condition. `window` is in order of time, and not empty. */
+export function measureIfMet(correlation: SigmaCorrelation, window: readonly Entry[]): number | undefined {
+  if (correlation.expression !== undefined) return wordsIfMet(correlation, correlation.expression, window);
+  const measure = measureOf(correlation, window);
+  if (measure === undefined) return undefined;
+  const { condition, rules } = correlation;
+  const isMet =
+    condition.length === 0 ? measure >= rules.length : condition.every((threshold) => meets(measure, threshold));
+  return isMet ? measure : undefined;
+}
+
+function measureOf({ type, rules, percentile }: SigmaCorrelation, window: readonly Entry[]): number | undefined {
+  switch (type) {
+    case 'event_count':
+      return window.length;
+    case 'value_count':
+      return new Set(window.map(([, , , , value]) => value)).size;
+    case 'value_sum':
+      return numbersIn(window).reduce((sum, value) => sum + value, 0);
+    case 'value_avg': {
+      const numbers = numbersIn(window);
+      return numbers.length === 0 ? undefined : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+    }
+    case 'value_median': {
+      const numbers = numbersIn(window).toSorted((a, b) => a - b);
+      const [low, high] = [numbers[Math.ceil(numbers.length / 2) - 1], numbers[Math.floor(numbers.length / 2)]];
+      return low === undefined || high === undefined ? undefined : (low + high) / 2;
+    }
+    case 'value_percentile': {
+      const numbers = numbersIn(window).toSorted((a, b) => a - b);
+      return numbers[Math.ceil((numbers.length * percentile) / 100) - 1];
+    }
+    case 'temporal':
+      return rulesIn(window).size;
+    case 'temporal_ordered': {
+      // How many of the rules matched, each after the one before it.
+      let reached = 0;
+      for (const [, rule] of window) if (rule === reached) reached++;
+      return Math.min(reached, rules.length);
+    }
+  }
+}
+
+const numbersIn = (window: readonly Entry[]): readonly number[] =>
+  window.flatMap(([, , , , value]) => (value === '' || !Number.isFinite(Number(value)) ? [] : [Number(value)]));
+
+const rulesIn = (window: readonly Entry[]): ReadonlySet<number> => new Set(window.map(([, rule]) => rule));
+
+function meets(measure: number, { how, number }: Threshold): boolean {
+  switch (how) {
+    case 'lt':
+      return measure < number;
+    case 'lte':
+      return measure <= number;
+    case 'gt':
+      return measure > number;
+    case 'gte':
+      return measure >= number;
+    case 'eq':
+      return measure === number;
+    case 'neq':
+      return measure !== number;
+  }
+}
+
+/** How many of the rules came, when the words hold. What must not come must not come at all, in order or not. */
+function wordsIfMet(
+  { type }: SigmaCorrelation,
+  words: Expression<number>,
+  window: readonly Entry[],
+): number | undefined {
+  const came = rulesIn(window);
+  const inOrder = type === 'temporal_ordered' ? chainIn(window, came) : came;
+  return holds(words, inOrder, came) ? inOrder.size : undefined;
+}
+
+/** The rules that came after those listed before them. */
+function chainIn(window: readonly Entry[], came: ReadonlySet<number>): ReadonlySet<number> {
+  const chain = new Set<number>();
+  let after = 0;
+  for (const wanted of [...came].toSorted((a, b) => a - b)) {
+    const at = window.findIndex(([, rule], index) => index >= after && rule === wanted);
+    if (at < 0) continue;
+    chain.add(wanted);
+    after = at + 1;
+  }
+  return chain;
+}
+
+/**
+ * Whether more matches can undo what the condition saw: "fewer than three", "and not". Such a window is judged when
+ * its time is over; all others the moment that they hold.
+ */
+export function isRevocable({ type, condition, expression }: SigmaCorrelation): boolean {
+  if (expression !== undefined) return hasNot(expression);
+  const isGrowing = type.endsWith('_count') || type.startsWith('temporal') || type === 'value_sum';
+  return isGrowing && condition.some(({ how }) => how !== 'gt' && how !== 'gte');
+}
