@@ -19,6 +19,7 @@ import { exposure } from '../redaction-rules/exposure.ts';
 import { MissingRoot } from '../redaction-rules/keys.ts';
 import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/ruleset.ts';
 import type { BatchLimits } from './batches.ts';
+import { Canaries } from './canary.ts';
 import { NotApproved, requireApproval } from './approval.ts';
 import { ConfigError, type Parsed } from './config-file.ts';
 import type { KEYS } from './config.ts';
@@ -94,6 +95,7 @@ export interface KeysInForce {
 interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'withMd5'> {
   readonly ruleset: string;
   readonly keys: KeysInForce | undefined;
+  readonly canaries: Canaries | undefined;
   readonly problem: Error | undefined;
 }
 
@@ -102,10 +104,12 @@ async function rulesInForce(config: AgentConfig, logKey: VerifierKey): Promise<I
   try {
     const { ruleset, ...rules } = await openApproved(config, logKey);
     const keys = { keyring: rules.keyring, epochUs: ruleset.epoch?.length };
-    return { ...rules, ruleset: ruleset.digest, keys, problem: undefined };
+    const canaries = new Canaries(ruleset, rules);
+    const { redactor } = canaries;
+    return { ...rules, redactor, ruleset: ruleset.digest, keys, canaries, problem: undefined };
   } catch (error) {
     if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
-    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, keys: undefined, problem: error };
+    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, keys: undefined, canaries: undefined, problem: error };
   }
 }
 
@@ -136,6 +140,7 @@ export interface Agent {
   readonly withMd5: boolean;
   /** Undefined where no rules are in force. */
   readonly keys: KeysInForce | undefined;
+  readonly canaries: Canaries | undefined;
 }
 
 /** Where `source` is another exporter: which, and its file. */
@@ -183,6 +188,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     withheldBecause: rules.problem,
     withMd5: rules.withMd5,
     keys: rules.keys,
+    canaries: rules.canaries,
   };
 }
 

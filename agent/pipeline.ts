@@ -17,7 +17,7 @@ import type { Matcher } from '../collector/detectors/sigma/compile.ts';
 import type { Redactor, ReleasedEvent } from '../redaction-rules/compile.ts';
 import { inBatches, type BatchLimits } from './batches.ts';
 import type { Enricher } from './enrich.ts';
-import type { RawEvent } from './event.ts';
+import { withMatches, type RawEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import type { Frame } from './sources/frame.ts';
 import { HalfWritten, type FileSpool, type Herald } from './spool.ts';
@@ -118,9 +118,7 @@ function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): R
     ledger.lost('spool', cls);
     return undefined;
   }
-  const matched =
-    rules.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': rules } };
-  const released = redactor.redact(matched);
+  const released = redactor.redact(withMatches(event, rules));
   if (released === undefined) {
     ledger.withheld(cls);
     return undefined;

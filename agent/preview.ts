@@ -10,7 +10,7 @@ import { exporterOf, type AgentConfig, type Rules } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from './config-file.ts';
 import { Enricher } from './enrich.ts';
-import type { RawEvent } from './event.ts';
+import { withMatches, type RawEvent } from './event.ts';
 import { ProcessTable } from './process-table.ts';
 import { openFrameSource } from './sources/ebpf.ts';
 import { mapperOf } from './sources/exporters.ts';
@@ -98,9 +98,7 @@ const strikeOf = ({ TERM = 'dumb', NO_COLOR = '' }: NodeJS.ProcessEnv): Strike =
 /** One event: each attribute as it is, and what would leave of it; struck out when nothing would. */
 export function render(event: RawEvent, { redactor, matcher }: Rules, [begin, end]: Strike): string {
   const matched = matcher.match(event);
-  const released = redactor.redact(
-    matched.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': matched } },
-  );
+  const released = redactor.redact(withMatches(event, matched));
   const out: Readonly<Record<string, unknown>> = released === undefined ? {} : JSON.parse(released.line);
   const lines = EVENTS[event.name].attributes.flatMap((name) => {
     const value = event.attributes[name];

@@ -50,6 +50,7 @@ export async function* sense(sensing: Sensing): Chunks {
     hostEvents(signal),
     inspector.events(signal),
     ...fromJournal(sensing),
+    ...fromCanaries(sensing),
   );
   inspector.close();
   yield [watch.stopped()];
@@ -137,6 +138,13 @@ function fromJournal({ config, agent, known, signal }: Sensing): readonly Chunks
   const { spool, ledger } = agent.line;
   const directory = directoryOf(config);
   return [journalEvents({ known, directory, position: spool.journal, note: (at) => ledger.readJournal(at), signal })];
+}
+
+/** Where rules are in force, whether they hold. */
+function fromCanaries({ agent, log, signal }: Sensing): readonly Chunks[] {
+  const warn = (leaks: readonly string[]): void =>
+    log.error({ leaks }, 'canaries came out of the redaction: from now on events are counted and not released');
+  return agent.canaries === undefined ? [] : [agent.canaries.sing(warn, signal)];
 }
 
 /** A file that could not even be queued for a look. */

@@ -482,6 +482,14 @@ export const ATTRIBUTES = define({
     'Values of another exporter that were dropped: of another type, or numbers that would have been rounded.',
     1,
   ),
+  'hushwatch.canary.tried': a('int', 'system', 'Made-up secrets that the agent sent through its own redaction.', 5120),
+  'hushwatch.canary.leaked': a('int', 'system', 'How many of them stood in what would have left.', 0),
+  'hushwatch.canary.leaks': a(
+    'string[]',
+    'system',
+    'Where they came out: event and attribute, never a value; sixteen at most.',
+    ['process.exec process.command_args'],
+  ),
 });
 
 export type AttributeName = keyof typeof ATTRIBUTES;
@@ -1027,6 +1035,14 @@ export const EVENTS = events({
     'hushwatch.component',
     'hushwatch.version',
     'hushwatch.source',
+    'detection.rules',
+  ),
+  'hushwatch.canary': e(
+    'self',
+    'The agent sent made-up secrets through its own redaction and looked for them in what would have left.',
+    'hushwatch.canary.tried',
+    'hushwatch.canary.leaked',
+    'hushwatch.canary.leaks',
     'detection.rules',
   ),
   'hushwatch.source.report': e(

@@ -1,6 +1,7 @@
 /**
  * All detectors, made from what the collector knows and from what they saved the last time.
  */
+import { makeCanaryDetector, type CanaryKnobs } from './canary.ts';
 import { makeChainDetector, type ChainKnobs } from './chain.ts';
 import type { Detector } from './detector.ts';
 import { makeCohortDetector } from './cohort.ts';
@@ -14,7 +15,7 @@ import { makeSigmaDetector, type SigmaOptions } from './sigma.ts';
 import { makeSilenceDetector, type SilenceKnobs } from './silence.ts';
 import { makeUpgradeDetector } from './upgrade.ts';
 
-export interface DetectorOptions extends SilenceKnobs, ChainKnobs {
+export interface DetectorOptions extends SilenceKnobs, ChainKnobs, CanaryKnobs {
   readonly pack: Pick<SigmaOptions, 'rules' | 'correlations' | 'mapping'>;
   readonly clearFor: SigmaOptions['clearFor'];
   readonly alertFrom?: SigmaOptions['alertFrom'];
@@ -42,6 +43,7 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
     makeLineageDetector(tuning.lineage, memberOf(saved, 'lineage')),
     makeCohortDetector(tuning.cohort, memberOf(saved, 'cohort')),
     makeSilenceDetector(options, memberOf(saved, 'silence')),
+    makeCanaryDetector(options, memberOf(saved, 'canary')),
   ];
   return detectors.map(eager);
 }

@@ -1,7 +1,8 @@
 /** The detectors on made-up evidence: what alerts, what does not, what survives a restart, what is bounded. */
 import { describe, expect, test } from 'vitest';
-import { NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
+import { NO_PREVIOUS, NO_RULES, statementDigest, type Statement } from '#protocol/statement.ts';
 import type { Value } from '#protocol/vocabulary.ts';
+import { canariesOf, makeCanaryDetector } from '../../../collector/detectors/canary.ts';
 import { makeChainDetector } from '../../../collector/detectors/chain.ts';
 import {
   DAY,
@@ -362,7 +363,68 @@ describe('all together', () => {
 
   test('saved state of another shape counts as none', () => {
     for (const saved of [null, 1, 'x', [], { chain: [], sigma: 'x', 'first-seen': { memories: 3 }, silence: null }]) {
-      expect(makeDetectors({ ...options, saved })).toHaveLength(9);
+      expect(makeDetectors({ ...options, saved })).toHaveLength(10);
     }
+  });
+});
+
+describe('canary', () => {
+  const song = (time: number, leaked = 0, leaks: readonly string[] = []): ReleasedRecord => ({
+    ...{ event: 'hushwatch.canary', time, 'hushwatch.canary.tried': 5_000 },
+    ...{ 'hushwatch.canary.leaked': leaked, 'hushwatch.canary.leaks': leaks },
+  });
+  /** Batches every four minutes, which is no silence; the collector gets all of them at once. */
+  const hours = (from: number, to: number, events: readonly ReleasedRecord[] = []): readonly EvidenceBatch[] =>
+    Array.from({ length: (to - from) * 15 }, (_, i) => {
+      const time = START + from * HOUR + i * 4 * MINUTE;
+      const statement = { ...first, sequence: from * 15 + i + 1, time: { first: time, last: time } };
+      return batch(statement, i === 0 ? events : []);
+    });
+  const rules = (alerts: readonly Alert[]): readonly (string | undefined)[] => alerts.map(({ rule }) => rule);
+
+  test('all well is quiet, and remembered', () => {
+    const detector = makeCanaryDetector();
+    const often = [0, 1, 2].flatMap((i) => hours(i, i + 1, [song(START + i * HOUR)]).slice(0, 8));
+    expect(feed(detector, often)).toEqual([]);
+    expect(canariesOf(JSON.parse(JSON.stringify(detector.save()))).get('db-1')).toEqual({
+      ...{ at: START + 2 * HOUR, tried: 5_000, leaked: 0, leaks: [] },
+    });
+  });
+
+  test('one that came out alerts, with where', () => {
+    const [alert] = feed(makeCanaryDetector(), [batch(first, [song(START, 2, ['file.open file.path'])])]);
+    expect(alert).toMatchObject({ rule: 'leak', severity: 'critical', events: [{ logIndex: 0, line: 0 }] });
+    expect(alert?.reason).toMatch(isSentence);
+    expect(alert?.reason).toContain('file.open file.path');
+  });
+
+  test('no word for long alerts once, until there is one again', () => {
+    const detector = makeCanaryDetector();
+    expect(rules(feed(detector, hours(0, 3)))).toEqual(['overdue']);
+    expect(rules(feed(detector, hours(3, 4, [song(START + 3 * HOUR)])))).toEqual(['overdue']);
+  });
+
+  test('a node that was away begins anew', () => {
+    const detector = makeCanaryDetector();
+    expect(feed(detector, [...hours(0, 1, [song(START)]).slice(0, 8), ...hours(6, 7).slice(0, 8)])).toEqual([]);
+  });
+
+  test('no word of a node without rules is no matter', () => {
+    const idle = { ruleset: NO_RULES, rulepack: NO_RULES };
+    const silent = hours(0, 5).map((each) => ({ ...each, statement: { ...each.statement, ...idle } }));
+    expect(feed(makeCanaryDetector(), silent)).toEqual([]);
+  });
+
+  test('a restart forgets neither the song nor the alert', () => {
+    const before = makeCanaryDetector();
+    expect(feed(before, hours(0, 1, [song(START)]))).toHaveLength(1);
+    const after = makeCanaryDetector({}, JSON.parse(JSON.stringify(before.save())));
+    expect(feed(after, hours(1, 2))).toEqual([]);
+  });
+
+  test('a ruleset that keeps the numbers back leaves them open', () => {
+    const detector = makeCanaryDetector();
+    expect(feed(detector, [batch(first, [{ event: 'hushwatch.canary', time: START }])])).toEqual([]);
+    expect(canariesOf(detector.save()).get('db-1')?.leaked).toBeUndefined();
   });
 });
