@@ -501,7 +501,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     source: 'agent',
     hook: 'the agent, at its start and every ten minutes',
     kernel: 'any',
-    cost: 'about 0.1 s of processor time each time, in small pieces',
+    cost: 'about 30 ms of processor time each time, in small pieces',
     blind:
       'Says that the redaction in this process holds for secrets of a few forms in every attribute that is not told nearly as it is; not that a rule says what its reviewer meant, nor anything of an agent that lies.',
   },

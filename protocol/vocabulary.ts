@@ -482,7 +482,7 @@ export const ATTRIBUTES = define({
     'Values of another exporter that were dropped: of another type, or numbers that would have been rounded.',
     1,
   ),
-  'hushwatch.canary.tried': a('int', 'system', 'Made-up secrets that the agent sent through its own redaction.', 5120),
+  'hushwatch.canary.tried': a('int', 'system', 'Made-up secrets that the agent sent through its own redaction.', 1728),
   'hushwatch.canary.leaked': a('int', 'system', 'How many of them stood in what would have left.', 0),
   'hushwatch.canary.leaks': a(
     'string[]',
