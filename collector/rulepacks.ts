@@ -5,10 +5,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPack, STARTER_PACK, type Pack } from './detectors/pack.ts';
+import { overlay } from './detectors/sigma/mapping.ts';
 
 export interface Rulepacks {
   readonly digests: ReadonlySet<string>;
-  /** The rules of all of them; of two with one id, that of the newer directory name. */
+  /** The rules and mappings of all of them; of two with one id or name, that of the newer directory name. */
   readonly rules: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
 }
 
@@ -30,7 +31,7 @@ export function loadRulepacks(directory: string): Rulepacks {
     rules: {
       rules: byId(all.flatMap(({ rules }) => rules)),
       correlations: byId(all.flatMap(({ correlations }) => correlations)),
-      mapping: starter.mapping,
+      mapping: packs.map(({ own: brought }) => brought).reduce(overlay, starter.mapping),
     },
   };
 }

@@ -13,8 +13,9 @@ import { parseExamples, type Example, type Examples } from './examples.ts';
 import { describeKnobs } from './knobs.ts';
 import { loadPack, STARTER_PACK, type Pack } from './pack.ts';
 import { compileRules } from './sigma/compile.ts';
-import { clearOf, planRules, type Clear, type PlannedRule } from './sigma/plan.ts';
-import { LEVELS, type SigmaRule } from './sigma/rule.ts';
+import { clearOf, planRules, type PlannedRule } from './sigma/plan.ts';
+import { planCorrelations } from './sigma/plan-correlation.ts';
+import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
 
 const USAGE = `usage: hushwatch detect test [DIRECTORY]
        hushwatch detect plan [DIRECTORY] [--ruleset FILE] [--json]
@@ -22,9 +23,11 @@ const USAGE = `usage: hushwatch detect test [DIRECTORY]
 
 test   runs each rule's examples: tests/RULE.yaml beside the rules, tests/ordinary.yaml for all
 knobs  lists what collector.yaml may say about the baselines under detectors, with defaults and units
-plan   says for each rule where it runs under a ruleset (without one: nothing is released), and why
+plan   says for each rule and correlation where it runs under a ruleset (without one: nothing is released): on the node,
+       with what it reads that does not leave; on the collector; or nowhere, and why
 
-DIRECTORY holds Sigma rules, SigmaHQ's as they are; without one, the pack that comes along.
+DIRECTORY holds Sigma rules, SigmaHQ's as they are, and may hold mapping/NAME.yaml, laid over our mapping, and
+placeholders/NAME.txt, the values of %NAME%. Without a directory it is the pack that comes along.
 
 example: hushwatch detect plan --ruleset redaction-rules/rulesets/generic-linux.yaml
 `;
@@ -119,19 +122,32 @@ function testOrdinary(pack: Pack, examples: Examples | undefined): readonly stri
 }
 
 function showPlan(pack: Pack, rulesetFile: string | undefined, json: boolean, { out }: Output): number {
-  const clear: Clear =
-    rulesetFile === undefined
-      ? new Set()
-      : clearOf(exposure(parseRuleset(readFileSync(rulesetFile, 'utf8'), rulesetFile)));
-  const plan = planRules(pack.rules, pack.mapping, clear);
+  const rows = rulesetFile === undefined ? [] : exposure(parseRuleset(readFileSync(rulesetFile, 'utf8'), rulesetFile));
+  const leaving = new Set(rows.filter(({ leaves }) => leaves).map((row) => `${row.event} ${row.attribute}`));
+  const rules = planRules(pack.rules, pack.mapping, clearOf(rows));
+  const correlations = planCorrelations(pack.correlations, rules, pack.mapping, leaving);
   if (json) {
-    for (const { rule, runs, why } of plan)
-      out(`${JSON.stringify({ id: rule.id, file: rule.file, level: rule.level, runs, why })}\n`);
+    for (const { rule, runs, why, withheld, missing } of rules)
+      out(`${JSON.stringify({ ...headOf(rule), runs, why, withheld, missing })}\n`);
+    for (const { correlation, runs, why } of correlations)
+      out(`${JSON.stringify({ ...headOf(correlation), runs, why })}\n`);
     return 0;
   }
-  const width = Math.max(...plan.map(({ rule }) => rule.file.length));
-  for (const { rule, runs, why } of plan) out(`${runs.padEnd(9)}  ${rule.file.padEnd(width)}  ${why}\n`);
-  const count = (where: PlannedRule['runs']): number => plan.filter(({ runs }) => runs === where).length;
+  const lines = [
+    ...rules.map(({ rule, runs, why }) => ({ file: rule.file, runs, why })),
+    ...correlations.map(({ correlation, runs, why }) => ({ file: correlation.file, runs, why })),
+  ];
+  const width = Math.max(...lines.map(({ file }) => file.length));
+  for (const { file, runs, why } of lines) out(`${runs.padEnd(9)}  ${file.padEnd(width)}  ${why}\n`);
+  const count = (where: PlannedRule['runs']): number => lines.filter(({ runs }) => runs === where).length;
   out(`${count('node')} on the node, ${count('collector')} on the collector, ${count('blind')} blind\n`);
   return 0;
 }
+
+const headOf = ({ kind, id, file, line, level }: SigmaRule | SigmaCorrelation): object => ({
+  kind,
+  id,
+  file,
+  line,
+  level,
+});

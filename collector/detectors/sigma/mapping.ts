@@ -5,14 +5,22 @@
  * carries makes its test false: the rule stays useful where another branch can match, and is blind,
  * with the reason, where none can.
  */
-import { isAttributeName, isEventName, EVENTS, type AttributeName, type EventName } from '#protocol/vocabulary.ts';
-import { mapOf, readDocuments, textOf, textsOf, type MapNode, type Node } from './document.ts';
+import {
+  ATTRIBUTES,
+  EVENTS,
+  isAttributeName,
+  isEventName,
+  type AttributeName,
+  type EventName,
+} from '#protocol/vocabulary.ts';
+import { mapOf, readDocuments, refuseStrangers, textOf, textsOf, type MapNode, type Node } from './document.ts';
 import { SigmaError } from './error.ts';
 import { and, FALSE, not, or, some, testsOf, TRUE, type Expression, type Test } from './expression.ts';
 import { compileItem, type FieldName } from './modifiers.ts';
 import { compilePattern, fillPlaceholders, literalOf } from './pattern.ts';
 import { compileRegex } from './regex.ts';
 import type { LogSource, SigmaRule } from './rule.ts';
+import { didYouMean } from './suggest.ts';
 
 /** Where the value of a field is found in an event. */
 export type Source =
@@ -84,25 +92,42 @@ export const GENERIC: Mapping = {
   ],
 };
 
+const KEYS = ['fields', 'placeholders', 'resolved', 'routes'];
+
 export function parseMapping(text: string, file: string): Mapping {
   const [map] = readDocuments(text, file);
   if (map === undefined) throw new SigmaError(file, 1, 'empty mapping');
-  const fields = parseFields(map, 'fields', file);
-  const placeholders = new Map<string, readonly string[]>();
-  const given = map.entries.has('placeholders') ? mapOf(map, 'placeholders', file) : undefined;
-  for (const name of given?.entries.keys() ?? [])
-    placeholders.set(name, given === undefined ? [] : textsOf(given, name, file));
-  const links = map.entries.has('resolved') ? mapOf(map, 'resolved', file) : undefined;
-  const resolved = new Map(links && [...links.entries.keys()].map((from) => [from, textOf(links, from, file) ?? '']));
-  const routes = map.entries.get('routes')?.value;
-  if (routes?.kind !== 'list') throw new SigmaError(file, map.line, 'routes: expected a list');
-  return { fields, placeholders, resolved, routes: routes.items.map((item) => parseRoute(item, file)) };
+  refuseStrangers(map, KEYS, file, 'mapping');
+  const under = (key: string): MapNode | undefined => (map.entries.has(key) ? mapOf(map, key, file) : undefined);
+  const given = under('placeholders');
+  const links = under('resolved');
+  const routes = map.entries.get('routes');
+  if (routes !== undefined && routes.value.kind !== 'list')
+    throw new SigmaError(file, routes.line, 'routes: expected a list');
+  return {
+    fields: parseFields(map, 'fields', file),
+    placeholders: new Map(given && [...given.entries.keys()].map((name) => [name, textsOf(given, name, file)])),
+    resolved: new Map(links && [...links.entries.keys()].map((from) => [from, textOf(links, from, file) ?? ''])),
+    routes: routes?.value.kind === 'list' ? routes.value.items.map((item) => parseRoute(item, file)) : [],
+  };
+}
+
+/** One mapping laid over another: its fields and values win, its routes are asked first. */
+export function overlay(under: Mapping, over: Mapping): Mapping {
+  return {
+    fields: new Map([...under.fields, ...over.fields]),
+    placeholders: new Map([...under.placeholders, ...over.placeholders]),
+    resolved: new Map([...under.resolved, ...over.resolved]),
+    routes: [...over.routes, ...under.routes],
+  };
 }
 
 function parseRoute(item: Node, file: string): Route {
   if (item.kind !== 'map')
     throw new SigmaError(file, item.line, 'a route is a map with logsource and events, or blind');
+  refuseStrangers(item, ['logsource', 'events', 'blind'], file, 'route');
   const from = mapOf(item, 'logsource', file);
+  if (from !== undefined) refuseStrangers(from, ['product', 'category', 'service'], file, 'logsource');
   const [product, category, service] = ['product', 'category', 'service'].map((key) => from && textOf(from, key, file));
   const events = item.entries.get('events')?.value;
   const blind = textOf(item, 'blind', file);
@@ -113,10 +138,16 @@ function parseRoute(item: Node, file: string): Route {
   return { logsource: { product, category, service }, targets, blind };
 }
 
+const TARGET_KEYS = ['event', 'where', 'fields', 'keywords', 'named'];
+
 function parseTarget(item: Node, file: string): Target {
   if (item.kind !== 'map') throw new SigmaError(file, item.line, 'an entry of events is a map with `event`');
   const event = textOf(item, 'event', file) ?? '';
-  if (!isEventName(event)) throw new SigmaError(file, item.line, `event: \`${event}\` is not in the vocabulary`);
+  if (!isEventName(event)) {
+    const near = didYouMean(event, Object.keys(EVENTS));
+    throw new SigmaError(file, item.line, `event: \`${event}\` is not in the vocabulary${near}`);
+  }
+  refuseStrangers(item, TARGET_KEYS, file, event);
   const where = item.entries.has('where') ? mapOf(item, 'where', file) : undefined;
   const tests = [...(where?.entries ?? [])].map(([key, { value }]) => {
     const [name, ...modifiers] = key.split('|');
@@ -160,7 +191,10 @@ function parseSource(node: Node, line: number, file: string): FieldSource {
 
 function attributeName(node: Node, file: string): AttributeName {
   const name = node.kind === 'scalar' ? String(node.value) : '';
-  if (!isAttributeName(name)) throw new SigmaError(file, node.line, `\`${name}\` is no attribute of the vocabulary`);
+  if (!isAttributeName(name)) {
+    const near = didYouMean(name, Object.keys(ATTRIBUTES));
+    throw new SigmaError(file, node.line, `\`${name}\` is no attribute of the vocabulary${near}`);
+  }
   return name;
 }
 
@@ -169,7 +203,7 @@ export function bindRule(rule: SigmaRule, mapping: Mapping): Binding {
   const route = routeOf(rule.logsource, mapping);
   const nothing = { rule, bound: [], missing: [] };
   if (route === undefined)
-    return { ...nothing, blind: `no events here come from ${describeLogSource(rule.logsource)}` };
+    return { ...nothing, blind: `no events here come from ${describeLogSource(rule.logsource, mapping)}` };
   if (route.blind !== undefined) return { ...nothing, blind: route.blind };
   const perTarget: { readonly bound: BoundRule | undefined; readonly lost: Lost }[] = [];
   for (const target of route.targets) if (isMeant(target, rule)) perTarget.push(bindTarget(rule, target, mapping));
@@ -186,8 +220,13 @@ export function bindRule(rule: SigmaRule, mapping: Mapping): Binding {
     rule,
     bound,
     missing,
-    blind: `no event carries ${missing.join(', ') || 'all that the rule needs together'}`,
+    blind: `no event carries ${missing.join(', ') || 'all that the rule needs together'}${nearFields(missing, route, mapping)}`,
   };
+}
+
+function nearFields(missing: readonly string[], { targets }: Route, mapping: Mapping): string {
+  const known = [...mapping.fields.keys(), ...targets.flatMap(({ fields }) => [...fields.keys()])];
+  return missing.map((field) => didYouMean(field, known)).find((near) => near !== '') ?? '';
 }
 
 /** Where a field of the rule is found in one kind of event. */
@@ -216,11 +255,19 @@ function ownEvents(logsource: LogSource): Route | undefined {
   return { logsource, blind: undefined, targets: [target] };
 }
 
-const describeLogSource = (from: LogSource): string =>
-  [from.product, from.category, from.service].filter((part) => part !== undefined).join('/');
+function describeLogSource({ product, category, service }: LogSource, mapping: Mapping): string {
+  const near = (['category', 'service'] as const).map((part) => {
+    const word = { category, service }[part];
+    const known = mapping.routes.flatMap(({ logsource }) => logsource[part] ?? []);
+    return word === undefined || known.includes(word) ? '' : didYouMean(word, known);
+  });
+  return [product, category, service].filter((part) => part !== undefined).join('/') + near.join('');
+}
 
 /** What an event does not carry: a field of the rule, or `field=value` where the event stands for another value. */
 type Lost = ReadonlySet<string>;
+
+const MAX_TESTS = 100_000;
 
 const isMeant = (target: Target, rule: SigmaRule): boolean =>
   target.named === undefined || [...testsOf(rule.condition)].some((test) => test.field === target.named);
@@ -236,7 +283,10 @@ function bindTarget(
   if (condition.kind === 'constant') return { bound: undefined, lost };
   const whole = and([bind(target.where), condition]);
   const needs = new Set<string>();
+  let tests = 0;
   for (const test of testsOf(whole)) {
+    if (++tests > MAX_TESTS)
+      throw new SigmaError(rule.file, rule.line, `placeholders make more than ${MAX_TESTS} questions of it`);
     for (const source of sourcesOf(test)) needs.add(source.take === 'everything' ? '*' : source.name);
   }
   return { bound: { rule, event: target.event, condition: whole, needs: [...needs].toSorted() }, lost };

@@ -15,6 +15,10 @@ export interface PlannedRule {
   readonly rule: SigmaRule;
   readonly runs: 'node' | 'collector' | 'blind';
   readonly why: string;
+  /** Attributes it reads that do not leave in clear: the reason it runs on the node. */
+  readonly withheld: readonly string[];
+  /** Fields it reads that no event carries. */
+  readonly missing: readonly string[];
   /** The rule on each kind of event it applies to. */
   readonly bound: readonly BoundRule[];
 }
@@ -51,11 +55,13 @@ export function compileFor(
 }
 
 function planRule({ rule, bound, missing, blind }: Binding, clear: Clear): PlannedRule {
-  if (blind !== undefined) return { rule, runs: 'blind', why: blind, bound };
+  if (blind !== undefined) return { rule, runs: 'blind', why: blind, withheld: [], missing, bound };
   const hidden = new Set(
     bound.flatMap(({ event, needs }) => needs.filter((attribute) => !clear.has(`${event} ${attribute}`))),
   );
+  const withheld = [...hidden].toSorted();
   const partly = missing.length === 0 ? '' : `; without ${missing.join(', ')}`;
-  if (hidden.size === 0) return { rule, runs: 'collector', why: `all it reads is released${partly}`, bound };
-  return { rule, runs: 'node', why: `reads ${[...hidden].toSorted().join(', ')}${partly}`, bound };
+  const runs = withheld.length === 0 ? 'collector' : 'node';
+  const why = runs === 'collector' ? 'all it reads is released' : `reads ${withheld.join(', ')}`;
+  return { rule, runs, why: why + partly, withheld, missing, bound };
 }

@@ -1,11 +1,12 @@
 /** For a word that nobody knows: the known one that is the fewest slips of the pen away. */
 
 const MAX_LENGTH = 64;
+const MAX_SLIPS = 2;
 
 /** `; did you mean `x`?`, or nothing when no known word is near. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   let best: string | undefined;
-  let least = Math.floor(word.length / 3) + 1;
+  let least = Math.min(MAX_SLIPS, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const slips = slipsBetween(word.toLowerCase(), candidate.toLowerCase(), least);
     if (slips >= least) continue;

@@ -2,9 +2,11 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { main } from '../../../collector/detectors/main.ts';
 import { loadPack, STARTER_PACK } from '../../../collector/detectors/pack.ts';
+import { compileRules } from '../../../collector/detectors/sigma/compile.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'hushwatch-detect-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -90,9 +92,9 @@ describe('test', () => {
 });
 
 describe('plan', () => {
-  test('where nothing is released everything runs on the node', async () => {
+  test('where nothing is released every rule runs on the node, and there is nothing to group by', async () => {
     const { status, out } = await run('plan');
-    expect(out).toMatch(/\n\d+ on the node, 0 on the collector, 0 blind\n$/);
+    expect(out).toMatch(/\n\d+ on the node, 0 on the collector, \d+ blind\n$/);
     expect(out).toMatch(/^node {7}setuid-set\.yml +reads .*file\.mode/m);
     expect(status).toBe(0);
   });
@@ -100,12 +102,170 @@ describe('plan', () => {
   test('as JSON, one rule a line', async () => {
     const path = directory('json', { 'shell.yml': RULE });
     expect(JSON.parse((await run('plan', path, '--json')).out)).toEqual({
+      kind: 'rule',
       id: '3f1b8a52-6c3e-4c0f-9d10-0a3f5d1c9b77',
       file: 'shell.yml',
+      line: 1,
       level: 'high',
       runs: 'node',
       why: 'reads error.type, process.executable.path',
+      withheld: ['error.type', 'process.executable.path'],
+      missing: [],
     });
+  });
+
+  const NAMED = RULE.replace('title: A shell', 'title: A shell\nname: a_shell');
+  const correlation = (body: string): string => `title: C\ncorrelation: { timespan: 5m, ${body} }\n`;
+  const RULESET = fileURLToPath(new URL('../../../redaction-rules/rulesets/generic-linux.yaml', import.meta.url));
+
+  test.each([
+    [
+      'type: event_count, rules: [a_shell], group-by: [Computer, LogonId], condition: { gte: 3 }',
+      'collector',
+      /^builds on a_shell$/,
+    ],
+    [
+      'type: temporal, rules: [a_shell, dns], condition: a_shell and not dns',
+      'collector',
+      /waits for its time to be over/,
+    ],
+    [
+      'type: event_count, rules: [a_shell], group-by: [QueryName], condition: { gte: 3 }',
+      'blind',
+      /^a_shell does not release QueryName$/,
+    ],
+    [
+      'type: event_count, rules: [a_shell, dns], group-by: [QueryName], condition: { gte: 3 }',
+      'collector',
+      /; without a_shell does not release QueryName$/,
+    ],
+    [
+      'type: temporal, rules: [a_shell, nowhere]',
+      'blind',
+      /^nowhere is blind: no event carries Imgae; did you mean `Image`\?$/,
+    ],
+  ])('correlations: %s', async (body, runs, why) => {
+    const path = directory(`correlations-${body.length}`, {
+      'shell.yml': NAMED,
+      'dns.yml':
+        'title: D\nname: dns\nlogsource: { product: linux, category: dns_query }\ndetection: { s: { QueryName: x }, condition: s }\n',
+      'nowhere.yml':
+        'title: N\nname: nowhere\nlogsource: { product: linux, category: process_creation }\ndetection: { s: { Imgae: x }, condition: s }\n',
+      'story.yml': correlation(body),
+    });
+    const { out } = await run('plan', path, '--ruleset', RULESET, '--json');
+    const row: { runs: string; why: string } = JSON.parse(out.trim().split('\n').at(-1) ?? '');
+    expect(row).toMatchObject({ kind: 'correlation', runs });
+    expect(row.why).toMatch(why);
+  });
+
+  test('a log source that is nearly one of ours', async () => {
+    const path = directory('source', { 'a.yml': RULE.replace('process_creation', 'proces_creation') });
+    expect((await run('plan', path)).out).toMatch(
+      /^blind +a\.yml +no events here come from linux\/proces_creation; did you mean `process_creation`\?/,
+    );
+  });
+});
+
+describe('what a pack brings beside its rules', () => {
+  const rule = (field: string, value: string): string =>
+    `title: T\nlogsource: { product: linux, category: app_log }\ndetection: { s: { ${field}: ${value} }, condition: s }\n`;
+  const MAPPING =
+    'routes:\n  - logsource: { product: linux, category: app_log }\n    events: [{ event: process.exec, fields: { Program: process.executable.path } }]\n';
+
+  function pack(name: string, files: Readonly<Record<string, string>>): ReturnType<typeof loadPack> {
+    const path = join(scratch, name);
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(join(path, file, '..'), { recursive: true });
+      writeFileSync(join(path, file), text);
+    }
+    return loadPack(path);
+  }
+  const idsFor = ({ rules, mapping }: ReturnType<typeof loadPack>, path: string): number =>
+    compileRules(rules, mapping).match({ name: 'process.exec', attributes: { 'process.executable.path': path } })
+      .length;
+
+  test('a mapping: its log sources and fields count beside ours', () => {
+    const mapped = pack('mapped', { 'a.yml': rule('Program', '/usr/bin/x'), 'mapping/own.yaml': MAPPING });
+    expect([idsFor(mapped, '/usr/bin/x'), idsFor(mapped, '/usr/bin/y')]).toEqual([1, 0]);
+    const moved = pack('moved', {
+      'a.yml': RULE.replace('endswith', 'contains'),
+      'mapping/own.yaml': 'fields: { Image: process.parent.executable.path }\n',
+    });
+    expect(idsFor(moved, '/usr/bin/sh')).toBe(0);
+  });
+
+  test('values for placeholders, one a line', () => {
+    const filled = pack('filled', {
+      'a.yml': rule('Program|expand', "'/opt/%tools%'"),
+      'mapping/own.yaml': MAPPING,
+      'placeholders/tools.txt': '# ours\nadm*\n\n  run  \n',
+    });
+    expect(['/opt/admin', '/opt/run', '/opt/other'].map((path) => idsFor(filled, path))).toEqual([1, 1, 0]);
+  });
+
+  test('all of it is in the digest', () => {
+    const files = {
+      'a.yml': rule('Program|expand', "'%tools%'"),
+      'mapping/own.yaml': MAPPING,
+      'placeholders/tools.txt': 'x\n',
+    };
+    const digests = [
+      pack('digest', files),
+      pack('digest', { 'placeholders/tools.txt': 'y\n' }),
+      pack('digest', { 'mapping/own.yaml': `${MAPPING}# more\n` }),
+    ].map(({ digest }) => digest);
+    expect(new Set(digests).size).toBe(3);
+  });
+
+  test('folders of a checkout that hold no rules in force are left out', () => {
+    const checkout = pack('checkout', {
+      'rules/a.yml': RULE,
+      'deprecated/b.yml': 'nonsense',
+      'unsupported/c.yml': 'nonsense',
+      '.github/workflows/d.yml': 'on: push',
+      'regression_data/e/info.yml': 'match_count: 1',
+    });
+    expect(checkout.rules.map(({ file }) => file)).toEqual(['rules/a.yml']);
+  });
+
+  test.each([
+    ['mapping/a.yaml', 'field: {}', /^mapping\/a\.yaml:1: mapping: field: no such key; did you mean `fields`\?/],
+    ['mapping/a.yaml', 'fields: { X: process.pdi }', /no attribute of the vocabulary; did you mean `process\.pid`\?/],
+    [
+      'mapping/a.yaml',
+      'routes: [{ logsource: { category: x }, events: [{ event: process.exce }] }]',
+      /did you mean `process\.exec`\?/,
+    ],
+    [
+      'mapping/a.yaml',
+      'routes: [{ logsource: { category: x }, events: [{ event: process.exec, filds: {} }] }]',
+      /did you mean `fields`\?/,
+    ],
+    ['mapping/a.yaml', 'routes: [{ logsource: { catgory: x }, blind: y }]', /did you mean `category`\?/],
+    ['placeholders/a.txt', '# nothing\n', /^placeholders\/a\.txt:1: holds no value/],
+    ['placeholders/a.txt', 'x\n'.repeat(10_001), /more than 10000 values/],
+    ['placeholders/a.txt', 'x'.repeat(2_000_000), /larger than 1 MiB/],
+  ])('%s is refused: %.40s', (file, text, message) => {
+    const name = `refused-${text.length}-${file.length}`;
+    expect(() => pack(name, { 'a.yml': RULE, [file]: text })).toThrow(message);
+  });
+
+  test('all that is wrong is told at once', () => {
+    const broken = Object.fromEntries(
+      Array.from({ length: 25 }, (_, i) => [`${String(i).padStart(2, '0')}.yml`, `a: ${i}\n`]),
+    );
+    const lines = (): readonly string[] => {
+      try {
+        pack('broken-all', broken);
+        return [];
+      } catch (error) {
+        return String(error).split('\n');
+      }
+    };
+    expect(lines()).toHaveLength(21);
+    expect(lines()[1]).toMatch(/^01\.yml:1: title: missing/);
+    expect(lines().at(-1)).toBe('and 5 more');
   });
 });
 
