@@ -92,7 +92,7 @@ describe('test', () => {
 });
 
 describe('plan', () => {
-  test('where nothing is released every rule runs on the node; stories are the collector's', async () => {
+  test('where nothing is released every rule runs on the node; stories are told by the collector', async () => {
     const { status, out } = await run('plan');
     expect(out).toMatch(/\n\d+ on the node, \d+ on the collector, 0 blind\n$/);
     expect(out).toMatch(/^node {7}setuid-set\.yml +reads .*file\.mode/m);
