@@ -59,7 +59,7 @@ static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs
 		return false;
 	if (is_unreachable(result) && c->what.class != CLASS_NETWORK)
 		return false;
-	if (c->what.class <= CLASS_NETWORK && is_excluded(task->tgid))
+	if (c->what.class <= CLASS_NETWORK && is_ours(task))
 		return false;
 	return event_begin(&c->event, c->what.class);
 }

@@ -17,6 +17,8 @@
 const volatile __u32 classes_watched = ~0u;
 const volatile __u32 merge_ms = 1000;
 const volatile __u64 ring_bytes = 8 << 20;
+/* The group of processes, by its inode number, whose groups are ours: the slice that a service manager gave us. */
+const volatile __u64 excluded_group;
 
 /* Changed while they run. */
 __u32 excluded[EXCLUDED_COUNT];
@@ -81,6 +83,19 @@ static __always_inline bool is_excluded(__u32 pid)
 		if (excluded[i] == pid)
 			return true;
 	return false;
+}
+
+/* One of ours, whose routine input and output is not news. */
+static __always_inline bool is_ours(struct task_struct *task)
+{
+	struct kernfs_node *above;
+
+	if (is_excluded(task->tgid))
+		return true;
+	if (!excluded_group)
+		return false;
+	above = node_above(task->cgroups->dfl_cgrp->kn);
+	return above && GET(above, id) == excluded_group;
 }
 
 static __always_inline __u64 process_identity(struct task_struct *task, __u32 kind, __u32 error)

@@ -207,6 +207,7 @@ struct cred {
 struct kernfs_node {
 	struct kernfs_node *__parent;
 	const char *name;
+	__u64 id;
 };
 
 /* Before Linux 6.15. */

@@ -59,7 +59,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
 	struct target target;
 	struct event e;
 
-	if (task->tgid == to->tgid || (task->cred->euid.val == to->cred->uid.val && !is_excluded(to->tgid)))
+	if (task->tgid == to->tgid || (task->cred->euid.val == to->cred->uid.val && !is_ours(to)))
 		return 0;
 	if (!class_watched(CLASS_PRIVILEGE) || !sends_signal(task) || !event_begin(&e, CLASS_PRIVILEGE))
 		return 0;

@@ -141,7 +141,7 @@ static __always_inline int operation_told(struct io_kiocb *request)
 
 	if (operation > 63 || !(RING_TOLD & 1ull << operation) || !class_watched(CLASS_KERNEL))
 		return 0;
-	if (is_excluded(bpf_get_current_task_btf()->tgid) || !event_begin(&e, CLASS_KERNEL))
+	if (is_ours(bpf_get_current_task_btf()) || !event_begin(&e, CLASS_KERNEL))
 		return 0;
 	ring_path(&path, request, operation);
 	if (!admit(&e, path.name ? 0 : mix(process_identity(e.task, FRAME_IO_URING, 0), operation) | 1, true))

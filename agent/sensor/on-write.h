@@ -197,7 +197,7 @@ HANDLER(written)
 	if (!file)
 		return 0;
 	inode = GET(file, f_inode);
-	if (!is_file(inode) || is_excluded(task->tgid))
+	if (!is_file(inode) || is_ours(task))
 		return 0;
 	key = written_key(task, descriptor);
 	w = bpf_map_lookup_elem(&written_files, &key);

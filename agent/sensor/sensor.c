@@ -46,7 +46,7 @@ struct options {
 	unsigned excluded_count;
 	const char *watches[200];
 	unsigned watch_count;
-	bool check, old_kernel, connector;
+	bool check, old_kernel, connector, exclude_slice;
 };
 
 #include "fit.h"
@@ -97,7 +97,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "socket", required_argument, NULL, 's' }, { "ring-bytes", required_argument, NULL, 'r' },
 		{ "rate", required_argument, NULL, 't' }, { "burst", required_argument, NULL, 'b' },
 		{ "merge-ms", required_argument, NULL, 'm' }, { "exclude-pid", required_argument, NULL, 'x' },
-		{ "watch", required_argument, NULL, 'w' }, { "class", required_argument, NULL, 'c' },
+		{ "exclude-slice", no_argument, NULL, 'g' }, { "watch", required_argument, NULL, 'w' }, { "class", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'k' }, { "proc-connector", no_argument, NULL, 'n' },
 		{ "old-kernel", no_argument, NULL, 'p' }, { "btf", required_argument, NULL, 'B' }, { NULL, 0, NULL, 0 },
 	};
@@ -113,6 +113,7 @@ static struct options parse_options(int argc, char **argv)
 		case 'c': o.classes = class_set(optarg); break;
 		case 'k': o.check = true; break;
 		case 'n': o.connector = true; break;
+		case 'g': o.exclude_slice = true; break;
 		case 'p': o.old_kernel = true; break;	/* only what Linux 6.1 has, for tests */
 		case 'B': o.btf = optarg; break;	/* the types of another kernel, for tests */
 		case 'x':
@@ -130,7 +131,7 @@ static struct options parse_options(int argc, char **argv)
 	}
 	if (optind < argc || (!o.socket && !o.check))
 		die(EXIT_USAGE, "usage: hushwatch-sensor --socket PATH | --check; options --ring-bytes --rate --burst --merge-ms "
-				"--exclude-pid --watch --class --proc-connector");
+				"--exclude-pid --exclude-slice --watch --class --proc-connector");
 	if (o.ring_bytes & (o.ring_bytes - 1))
 		die(EXIT_USAGE, "--ring-bytes wants a power of two");
 	if (o.burst * (1000000000 / o.rate) > (uint64_t)1 << 62)
@@ -224,6 +225,34 @@ static void set_usual_places(struct hushwatch *sensor)
 	}
 }
 
+/* The group above our own. Its number is that of the directory, seen through whatever namespace. */
+static uint64_t own_slice(void)
+{
+	char group[PATH_MAX] = "/sys/fs/cgroup";
+	size_t before = strlen(group);
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	struct stat directory;
+	char line[PATH_MAX - 64];
+	bool found = false;
+	char *end;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, "0::/", 4);
+	if (file)
+		fclose(file);
+	if (!found)
+		die(1, "--exclude-slice: this process has no control group of the second version");
+	line[strcspn(line, "\n")] = 0;
+	strcpy(group + before, line + 3);
+	end = strrchr(group, '/');
+	if (end == group + before)
+		die(1, "--exclude-slice: the group of this process lies in no slice; start it as a service with Slice=");
+	*end = 0;
+	if (stat(group, &directory))
+		die(1, "--exclude-slice: cannot find the slice: %s", strerror(errno));
+	return directory.st_ino;
+}
+
 static void configure(struct hushwatch *sensor, const struct options *o)
 {
 	uint64_t interval = 1000000000 / o->rate;
@@ -233,6 +262,7 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 	sensor->rodata->rate_interval_ns = interval;
 	sensor->rodata->rate_burst_ns = o->burst * interval;
 	sensor->rodata->ring_bytes = o->ring_bytes;
+	sensor->rodata->excluded_group = o->exclude_slice ? own_slice() : 0;
 	sensor->rodata->merge_seed = random_number();
 	for (unsigned i = 0; i < CALL_LIMIT; i++) {
 		if (!(o->classes >> sensor->rodata->calls[i].class & 1))
