@@ -1,11 +1,9 @@
 /**
  * Puts the agent together from its configuration: secrets, rules, spool, sources. What `run` and `check` share.
  */
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { SOURCES } from '#protocol/statement.ts';
 import { NO_RULES } from '#protocol/statement.ts';
@@ -21,6 +19,7 @@ import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/rul
 import type { BatchLimits } from './batches.ts';
 import { Canaries } from './canary.ts';
 import { NotApproved, requireApproval } from './approval.ts';
+import { buildDigest, VERSION } from './build.ts';
 import { ConfigError, type Parsed } from './config-file.ts';
 import type { KEYS } from './config.ts';
 import { realDisk } from './disk.ts';
@@ -35,8 +34,6 @@ import { FileSpool, type Herald } from './spool.ts';
 
 export type AgentConfig = Parsed<typeof KEYS>;
 
-export const VERSION = '0.1.0';
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** What redacts and matches, without keys of the batch or a spool: all that a preview needs. */
 export interface Rules {
@@ -198,15 +195,3 @@ export const readsJournal = (config: AgentConfig): boolean =>
 
 export const directoryOf = ({ journal_directory }: AgentConfig): string | undefined =>
   journal_directory === '' ? undefined : journal_directory;
-
-/** SHA-256 over the sources that run here: what is audited is what runs. */
-function buildDigest(): string {
-  const hash = createHash('sha256');
-  for (const side of ['agent', 'protocol', 'redaction-rules', 'collector/detectors']) {
-    const files = readdirSync(join(ROOT, side), { recursive: true, encoding: 'utf8' }).filter((file) =>
-      file.endsWith('.ts'),
-    );
-    for (const file of files.toSorted()) hash.update(`${side}/${file}\n`).update(readFileSync(join(ROOT, side, file)));
-  }
-  return hash.digest('hex');
-}
