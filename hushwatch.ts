@@ -7,6 +7,7 @@ type Main = (args: string[]) => Promise<number>;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   start: async () => (await import('./deploy/start.ts')).main,
+  enroll: async () => (await import('./deploy/enroll.ts')).main,
   agent: async () => (await import('./agent/main.ts')).main,
   doctor: async () => (await import('./agent/doctor.ts')).main,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
@@ -22,6 +23,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
 const USAGE = `usage: hushwatch COMMAND [ARGUMENTS]
 
 on a node
+  enroll INVITATION             keys, configuration and rules of this node, by what the collector made for it
   agent run | check | preview   turn frames into redacted, signed batches
   doctor                        what works on this machine, what does not, and what to do
   shipper run                   carry batches to the collector
@@ -34,6 +36,7 @@ for the privacy authority
   keys init | node | seal | rotate   roots of pseudonyms that nodes share
 for collector operators
   collector run | check         receive, verify, keep, log, detect
+  collector invite | admit      let a node in
   detect test | plan            try detection rules
   events --since 10m --json     released events, from the evidence
   alerts --json                 what the detectors said

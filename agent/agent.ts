@@ -34,7 +34,6 @@ import { FileSpool, type Herald } from './spool.ts';
 
 export type AgentConfig = Parsed<typeof KEYS>;
 
-
 /** What redacts and matches, without keys of the batch or a spool: all that a preview needs. */
 export interface Rules {
   readonly ruleset: Ruleset;

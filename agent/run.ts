@@ -3,6 +3,7 @@
  * with everything that it saw signed and on disk.
  */
 import pino, { type Logger } from 'pino';
+import { keepAlive, tellManager } from '../service/notify.ts';
 import { openAgent, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from './config-file.ts';
@@ -16,6 +17,8 @@ import { neededFrom, SharedKeys } from './shared-keys.ts';
 import { UserNames } from './users.ts';
 
 const HOUSEKEEPING_MS = 10_000;
+/** A slow disk is not a hanging agent. */
+const GRACE_MS = 30_000;
 
 export async function run(config: AgentConfig, exporter: ReturnType<typeof exporterOf>): Promise<number> {
   const log = pino(
@@ -31,9 +34,11 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
   const before = beginLife(config.spool, herald.boot);
   const known = knownTo(config);
   const house = await keepHouse(config, agent, known, log);
+  const alive = keepAlive(progressOf(agent, config));
   const receipts = { accepted: 0, refused: 0 };
   const taking = takeReceipts(config.receipts, line.spool, logKey, receipts, stop.signal);
   const events = sense({ config, agent, exporter, known, before, log, signal: stop.signal });
+  tellManager('READY=1');
   await Promise.race([
     record(events, line, herald, limits, (problem) =>
       log.error({ code: codeOf(problem) }, 'a batch could not be written; its events are counted as lost'),
@@ -42,13 +47,24 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
     taking.then(() => new Promise<never>(() => {})),
     house.failed,
   ]);
+  tellManager('STOPPING=1');
   house.end();
   await taking;
   endLife(config.spool);
+  alive.end();
   const { last, waiting } = line.spool;
   const told = { sequence: last?.sequence, waiting: waiting.length, receipts, unknown: line.redactor.unknown };
   log.info(told, 'stopped');
   return 0;
+}
+
+/** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */
+function progressOf({ line }: Agent, { heartbeat_ms }: AgentConfig): () => boolean {
+  let [signed, since] = [line.spool.last?.sequence, performance.now()];
+  return () => {
+    if (line.spool.last?.sequence !== signed) [signed, since] = [line.spool.last?.sequence, performance.now()];
+    return performance.now() - since < heartbeat_ms + GRACE_MS;
+  };
 }
 
 function sayHow({ line, withheldBecause }: Agent, log: Logger): void {

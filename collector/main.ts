@@ -1,4 +1,5 @@
 /** Command lines of the collector: `collector run | check | init`, `events`, `alerts`, `verify`. */
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,12 +7,14 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { pino } from 'pino';
 import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
+import { ROLES } from '#protocol/statement.ts';
 import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
 import { readReviewers } from './approvals.ts';
 import { describeConfig, readConfig } from './config.ts';
+import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
-import { initCollector } from './keys.ts';
+import { initCollector, pinOf } from './keys.ts';
 import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
 import { loadRulepacks } from './rulepacks.ts';
@@ -24,15 +27,21 @@ import { ConfigError } from './yaml-file.ts';
 const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 } as const;
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
-const HOME = join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
+/** Packages say where it is; in a checkout it lies in the directory of `npm start`. */
+const HOME =
+  process.env['HUSHWATCH_COLLECTOR'] ??
+  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 
 export const USAGE = `usage: hushwatch collector run | check | compact [--config FILE]
        hushwatch collector init --home DIRECTORY --origin NAME
+       hushwatch collector invite --node NAME --url wss://HOST:PORT/v1/ship [--role ROLE] [--cohort NAME]
+                                  [--ruleset FILE] [--pack DIRECTORY] > INVITATION
+       hushwatch collector admit ENTRY
        hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
-The directory of the data is that of FILE; without --config it is HUSHWATCH_HOME/collector.
+The directory of the data is that of FILE; without --config it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
 A condition is SQL over the attributes: "event = 'process.exec' AND process.executable.path LIKE '/tmp/%'"
 
 exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 verification says no
@@ -50,6 +59,8 @@ export async function main(args: string[]): Promise<number> {
   const [verb = '', ...rest] = args;
   return await guarded('collector', async () => {
     if (verb === 'init') return await init(rest);
+    if (verb === 'invite') return inviteNode(rest);
+    if (verb === 'admit') return admitNode(rest);
     const { values } = parse(rest, { config: { type: 'string', default: join(HOME, 'collector.yaml') } });
     if (verb === 'check') return check(values.config);
     if (verb === 'run') return await run(values.config);
@@ -96,6 +107,36 @@ async function init(args: string[]): Promise<number> {
   });
   const { pin, logKey } = await initCollector({ home: resolve(values.home), origin: values.origin });
   say(`home: ${resolve(values.home)}\ncollector_key: ${pin}\nlog_key: ${logKey}`);
+  return EXIT.done;
+}
+
+function inviteNode(args: string[]): number {
+  const { values } = parse(args, {
+    home: { type: 'string', default: HOME },
+    node: { type: 'string' },
+    url: { type: 'string' },
+    role: { type: 'string', default: 'generic' },
+    cohort: { type: 'string', default: 'none' },
+    ruleset: { type: 'string' },
+    pack: { type: 'string' },
+  });
+  const { node, url, cohort } = values;
+  const role = ROLES.find((each) => each === values.role);
+  if (role === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}`);
+  if (node === undefined || url === undefined) throw new UsageError('invite wants --node and --url');
+  const home = resolve(values.home);
+  const ruleset = values.ruleset ?? approvedRuleset(home, role);
+  const pack = values.pack ?? approvedPack(home);
+  const pin = pinOf(new X509Certificate(readFileSync(join(home, 'tls.crt'))));
+  say(JSON.stringify(invite({ home, node, role, cohort, url, pin, ruleset, pack }), null, 1));
+  return EXIT.done;
+}
+
+function admitNode(args: string[]): number {
+  const { values, positionals } = parse(args, { home: { type: 'string', default: HOME } }, 1);
+  const [file = ''] = positionals;
+  if (file === '') throw new UsageError('admit wants the file that `hushwatch enroll` printed');
+  say(`${admit(resolve(values.home), readFileSync(file, 'utf8'), file)} may send now`);
   return EXIT.done;
 }
 

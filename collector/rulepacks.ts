@@ -21,10 +21,7 @@ export function loadRulepacks(directory: string): Rulepacks {
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => join(directory, name))
     .toSorted()
-    .map((pack) => {
-      const mapping = join(pack, 'mapping.yaml');
-      return existsSync(mapping) ? loadPack(pack, mapping) : loadPack(pack);
-    });
+    .map(loadPack);
   const all = [starter, ...packs];
   return {
     digests: new Set(all.map(({ digest }) => digest)),

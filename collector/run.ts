@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Reviewers } from '#protocol/approval.ts';
+import { keepAlive, tellManager } from '../service/notify.ts';
 import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
 import type { Config } from './config.ts';
@@ -85,6 +86,8 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const view = viewOf({ state, evidence, registry, rulesets });
   const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
   await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
+  const alive = keepAlive(() => true);
+  tellManager('READY=1');
   logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
 
   const stopped = new Promise<undefined>((settle) => {
@@ -92,6 +95,8 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     stop.addEventListener('abort', () => settle(undefined));
   });
   const failure = await Promise.race([stopped, log.broken, state.broken, publishing.promise, ...following]);
+  alive.end();
+  tellManager('STOPPING=1');
   if (failure !== undefined) throw failure;
 }
 

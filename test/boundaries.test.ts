@@ -17,7 +17,7 @@ interface Boundary {
 const BOUNDARIES: readonly Boundary[] = [
   {
     from: 'hushwatch.ts',
-    may: ['deploy/start.ts', 'agent/', 'collector/', 'redaction-rules/'],
+    may: ['deploy/start.ts', 'deploy/enroll.ts', 'agent/', 'collector/', 'redaction-rules/'],
     because: 'it only dispatches',
   },
   {
@@ -33,6 +33,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'redaction-rules/',
       'collector/detectors/sigma/',
       'collector/detectors/pack.ts',
+      'service/',
       'node:',
       'yaml',
       'pino',
@@ -42,7 +43,17 @@ const BOUNDARIES: readonly Boundary[] = [
   },
   {
     from: 'agent/shipper/',
-    may: ['protocol/', 'agent/shipper/', 'agent/config-file.ts', 'agent/changed.ts', 'node:', 'ws', 'pino', 'yaml'],
+    may: [
+      'protocol/',
+      'agent/shipper/',
+      'agent/config-file.ts',
+      'agent/changed.ts',
+      'service/',
+      'node:',
+      'ws',
+      'pino',
+      'yaml',
+    ],
     because: 'what reaches the network must not be able to see raw events or hold the signing key',
   },
   {
@@ -92,7 +103,18 @@ const BOUNDARIES: readonly Boundary[] = [
   },
   {
     from: 'collector/',
-    may: ['protocol/', 'collector/', 'redaction-rules/', 'node:', 'ws', 'yaml', 'pino', 'ajv', '@duckdb/node-api'],
+    may: [
+      'protocol/',
+      'collector/',
+      'redaction-rules/',
+      'service/',
+      'node:',
+      'ws',
+      'yaml',
+      'pino',
+      'ajv',
+      '@duckdb/node-api',
+    ],
     because: 'must not see how agents are built',
   },
   {
@@ -124,9 +146,24 @@ const BOUNDARIES: readonly Boundary[] = [
     because: 'shows what the state holds and changes nothing',
   },
   { from: 'collector/dashboard/static/', may: ['collector/dashboard/static/'], because: 'runs in a browser' },
+  { from: 'service/', may: ['service/', 'node:'], because: 'what every process needs to be a service, and nothing else' },
+  {
+    from: 'deploy/deb/',
+    may: ['agent/build.ts', 'deploy/deb/', 'node:', 'rolldown'],
+    because: 'makes packages of what is there; none of it is in them',
+  },
   {
     from: 'deploy/',
-    may: ['protocol/', 'agent/', 'collector/', 'redaction-rules/approve.ts', 'deploy/', 'node:', 'yaml'],
+    may: [
+      'protocol/',
+      'agent/',
+      'collector/',
+      'redaction-rules/approve.ts',
+      'redaction-rules/ruleset.ts',
+      'deploy/',
+      'node:',
+      'yaml',
+    ],
     because: 'puts the parts together on one machine',
   },
 ];

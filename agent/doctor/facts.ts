@@ -62,7 +62,7 @@ export interface Asked {
 
 const SENSORS = [
   fileURLToPath(new URL('../sensor/build/hushwatch-sensor', import.meta.url)),
-  '/usr/lib/hushwatch/hushwatch-sensor',
+  '/usr/lib/hushwatch-agent/hushwatch-sensor',
 ];
 const CONNECT_MS = 5_000;
 

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { keepAlive, tellManager } from '../../service/notify.ts';
 import { ConfigError, describeKeys, readConfig } from '../config-file.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';
@@ -67,6 +68,8 @@ async function run(
     certificateFile: config.tls_cert,
     tell: (what, detail) => log.info(detail, what),
   });
+  const alive = keepAlive(() => true);
+  tellManager('READY=1');
   while (!stop.signal.aborted) {
     try {
       await ship({ spool: config.spool, receipts: config.receipts, logKey }, uplink, stop.signal);
@@ -79,5 +82,6 @@ async function run(
       if (error instanceof Refused) await sleep(AFTER_REFUSAL_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
   }
+  alive.end();
   return 0;
 }

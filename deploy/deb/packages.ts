@@ -136,7 +136,7 @@ function assemble(checkout: string, parts: Parts): DebianPackage {
     {
       path: `${library}/hushwatch`,
       mode: 0o755 as const,
-      content: `#!/bin/sh\nexec /${library}/node /${library}/hushwatch.js "$@"\n`,
+      content: `#!/bin/sh\nHUSHWATCH_COLLECTOR="\${HUSHWATCH_COLLECTOR:-/var/lib/hushwatch-collector}" exec /${library}/node /${library}/hushwatch.js "$@"\n`,
     },
     ...units.map((unit) => plain(`lib/systemd/system/${unit}`, deploy(`systemd/${unit}`))),
     plain(`usr/lib/sysusers.d/${name}.conf`, deploy(`systemd/${name}.sysusers`)),

@@ -1,0 +1,25 @@
+/**
+ * What a process tells the service manager: that it is ready, that it is alive, that it stops (sd_notify(3)).
+ *
+ * `hushwatch-launch` leaves a connected datagram socket open and names it in HUSHWATCH_NOTIFY; writing to it is sending. Without it
+ * nobody asked, and nothing is told.
+ */
+import { writeSync } from 'node:fs';
+
+export function tellManager(state: 'READY=1' | 'STOPPING=1' | 'WATCHDOG=1'): void {
+  const line = Number(process.env['HUSHWATCH_NOTIFY'] ?? Number.NaN);
+  if (!Number.isInteger(line)) return;
+  try {
+    writeSync(line, state);
+  } catch {
+    // The manager is starting again itself. What it misses is a sign of life, and the next one comes.
+  }
+}
+
+/** Says that we live, three times in the time that we have, while `isWorking` says so; call `end` before the last words. */
+export function keepAlive(isWorking: () => boolean): { end(): void } {
+  const timeUs = Number(process.env['WATCHDOG_USEC'] ?? 0);
+  if (!(timeUs > 0)) return { end: () => {} };
+  const timer = setInterval(() => isWorking() && tellManager('WATCHDOG=1'), timeUs / 3_000);
+  return { end: () => clearInterval(timer) };
+}
