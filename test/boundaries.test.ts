@@ -146,7 +146,11 @@ const BOUNDARIES: readonly Boundary[] = [
     because: 'shows what the state holds and changes nothing',
   },
   { from: 'collector/dashboard/static/', may: ['collector/dashboard/static/'], because: 'runs in a browser' },
-  { from: 'service/', may: ['service/', 'node:'], because: 'what every process needs to be a service, and nothing else' },
+  {
+    from: 'service/',
+    may: ['service/', 'node:'],
+    because: 'what every process needs to be a service, and nothing else',
+  },
   {
     from: 'deploy/deb/',
     may: ['agent/build.ts', 'deploy/deb/', 'node:', 'rolldown'],
