@@ -3,7 +3,7 @@
  * with everything that it saw signed and on disk.
  */
 import pino, { type Logger } from 'pino';
-import { keepAlive, tellManager } from '../service/notify.ts';
+import { keepAlive, tellManager } from '../service/manager.ts';
 import { openAgent, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from './config-file.ts';

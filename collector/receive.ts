@@ -17,6 +17,7 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { MAX_BATCH_BYTES } from '#protocol/batch.ts';
 import { ProtocolError, Rejection } from '#protocol/error.ts';
 import { parseTilePath } from '#protocol/tiles.ts';
+import { givenSocket } from '../service/manager.ts';
 import type { Address } from './config.ts';
 import { tellAlone } from './detectors/stories.ts';
 import { pinOf } from './keys.ts';
@@ -77,9 +78,10 @@ export async function startReceiver(receiving: Receiving): Promise<Receiver> {
 }
 
 function listen(server: Server, { host, port }: Address): Promise<void> {
+  const given = givenSocket();
   return new Promise((settle, fail) => {
     server.once('error', fail);
-    server.listen(port, host, () => {
+    server.listen(given === undefined ? { port, host } : { fd: given }, () => {
       server.off('error', fail);
       settle();
     });

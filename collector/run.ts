@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Reviewers } from '#protocol/approval.ts';
-import { keepAlive, tellManager } from '../service/notify.ts';
+import { keepAlive, tellManager } from '../service/manager.ts';
 import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
 import type { Config } from './config.ts';

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { keepAlive, tellManager } from '../../service/notify.ts';
+import { keepAlive, tellManager } from '../../service/manager.ts';
 import { ConfigError, describeKeys, readConfig } from '../config-file.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';

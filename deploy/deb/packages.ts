@@ -81,7 +81,7 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
       'receives, proves and searches what Hushwatch agents send\n Collector and commands of Hushwatch: keeps evidence under a transparency log, detects, and shows.',
     programs: { node: built.node, 'hushwatch-launch': built.launch },
     bundles: { 'collector.js': collector, 'hushwatch.js': command },
-    units: ['hushwatch-collector.service'],
+    units: ['hushwatch-collector.service', 'hushwatch-collector.socket'],
     enabled: 'hushwatch-collector.service',
     more: [
       ...['@duckdb/node-api', '@duckdb/node-bindings', '@duckdb/node-bindings-linux-x64', 'uplot/dist'].flatMap(
@@ -142,9 +142,7 @@ function assemble(checkout: string, parts: Parts): DebianPackage {
     plain(`usr/lib/sysusers.d/${name}.conf`, deploy(`systemd/${name}.sysusers`)),
     plain(`usr/share/doc/${name}/copyright`, copyright(components)),
     plain(`usr/share/doc/${name}/sbom.cdx.json`, billOfMaterials(name, VERSION, components)),
-    ...(name === 'hushwatch-agent'
-      ? [plain(`usr/lib/tmpfiles.d/${name}.conf`, deploy(`systemd/${name}.tmpfiles`))]
-      : []),
+    plain(`usr/lib/tmpfiles.d/${name}.conf`, deploy(`systemd/${name}.tmpfiles`)),
     ...more,
   ].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   return { name, files, control: controlOf(parts, files) };
@@ -165,12 +163,13 @@ Architecture: amd64
 Section: admin
 Priority: optional
 Maintainer: the Hushwatch authors <hushwatch@example.org>
-Depends: libc6 (>= 2.28), systemd (>= 252), openssl
+Depends: libc6 (>= 2.28), libstdc++6, libatomic1, systemd (>= 252), openssl
 Installed-Size: ${size}
 Description: ${description}
 `;
   const postinst = `systemd-sysusers ${name}.conf
-${name === 'hushwatch-agent' ? `systemd-tmpfiles --create ${name}.conf\ninstall -d -m 0755 /etc/hushwatch\n` : ''}update-alternatives --install /usr/bin/hushwatch hushwatch /usr/lib/${name}/hushwatch ${priority} >/dev/null
+systemd-tmpfiles --create ${name}.conf
+update-alternatives --install /usr/bin/hushwatch hushwatch /usr/lib/${name}/hushwatch ${priority} >/dev/null
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   # After an upgrade: what ran goes on with the new program. Nothing is enabled or started that was not.

@@ -9,7 +9,7 @@
 set -eu
 
 suite=bookworm
-packages=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,sudo,cron,iproute2,procps,passwd
+packages=systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,sudo,cron,iproute2,procps,passwd,openssl,libatomic1,libstdc++6
 
 cache=/var/cache/hushwatch-test
 digest=$(sha256sum <"$0" | cut -c 1-12)

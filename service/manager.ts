@@ -1,5 +1,5 @@
 /**
- * What a process tells the service manager: that it is ready, that it is alive, that it stops (sd_notify(3)).
+ * Between a process and the service manager: that it is ready, alive, stopping (sd_notify(3)); the socket it was given (sd_listen_fds(3)).
  *
  * `hushwatch-launch` leaves a connected datagram socket open and names it in HUSHWATCH_NOTIFY; writing to it is sending. Without it
  * nobody asked, and nothing is told.
@@ -22,4 +22,12 @@ export function keepAlive(isWorking: () => boolean): { end(): void } {
   if (!(timeUs > 0)) return { end: () => {} };
   const timer = setInterval(() => isWorking() && tellManager('WATCHDOG=1'), timeUs / 3_000);
   return { end: () => clearInterval(timer) };
+}
+
+const FIRST_GIVEN = 3;
+
+/** The descriptor of a socket that the manager listens on for us, so that we may need no right to its port. */
+export function givenSocket(): number | undefined {
+  const { LISTEN_FDS, LISTEN_PID } = process.env;
+  return LISTEN_FDS === '1' && LISTEN_PID === String(process.pid) ? FIRST_GIVEN : undefined;
 }
