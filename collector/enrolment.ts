@@ -7,7 +7,7 @@
  * entry holds the node's public keys. Who can change either on the way can only keep a node out, or let in one that says
  * another name; so compare the key ids that both commands print.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
@@ -67,25 +67,23 @@ export function invite({ home, node, role, cohort, url, pin, ruleset, pack }: In
 
 /** The one approved ruleset of `rulesets/` for this role. */
 export function approvedRuleset(home: string, role: Role): string {
-  const all = readdirSync(join(home, 'rulesets')).filter((name) => name.endsWith('.yaml'));
-  return theOne(
-    all
-      .map((name) => join(home, 'rulesets', name))
-      .filter((file) => {
-        const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
-        return ruleset.role === role && isApproved(home, ruleset.digest);
-      }),
-    `ruleset for role ${role}`,
-    '--ruleset FILE',
-  );
+  const files = readdirSync(join(home, 'rulesets')).filter((name) => name.endsWith('.yaml'));
+  const approved = new Map<string, string>();
+  for (const file of files.toSorted().map((name) => join(home, 'rulesets', name))) {
+    const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
+    if (ruleset.role === role && isApproved(home, ruleset.digest)) approved.set(ruleset.digest, file);
+  }
+  return theOne([...approved.values()], `ruleset for role ${role}`, '--ruleset FILE');
 }
 
 /** The one approved rule pack: of `packs/`, or the one that comes along. */
 export function approvedPack(home: string): string {
-  const own = readdirSync(join(home, 'packs')).map((name) => join(home, 'packs', name));
-  const approved = [STARTER_PACK, ...own].filter((pack) => isApproved(home, loadPack(pack).digest));
-  const distinct = new Map(approved.toReversed().map((pack) => [loadPack(pack).digest, pack]));
-  return theOne([...distinct.values()], 'rule pack', '--pack DIRECTORY');
+  const approved = new Map<string, string>();
+  for (const pack of [STARTER_PACK, ...readdirSync(join(home, 'packs')).map((name) => join(home, 'packs', name))]) {
+    const { digest } = loadPack(pack);
+    if (isApproved(home, digest)) approved.set(digest, pack);
+  }
+  return theOne([...approved.values()], 'rule pack', '--pack DIRECTORY');
 }
 
 function theOne(found: readonly string[], what: string, option: string): string {
@@ -180,7 +178,10 @@ export function admit(home: string, entry: string, entryFile: string): string {
   const after = `${before.replace(/nodes: \[\]\s*$/, 'nodes:\n').replace(/\n*$/, '\n')}${entry.replace(/\n*$/, '\n')}`;
   // Twice the same name or key is refused here, before the running collector reads it.
   parseRegistry(after, file);
+  const { uid, gid } = statSync(file);
   writeFileSync(`${file}.new`, after, { mode: 0o640 });
+  // Whoever admits is perhaps root, and the collector is not.
+  chownSync(`${file}.new`, uid, gid);
   renameSync(`${file}.new`, file);
   return node.name;
 }
