@@ -12,11 +12,11 @@ import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
 import { parseRuleset } from '../redaction-rules/ruleset.ts';
-import { loadPack, STARTER_PACK } from './detectors/pack.ts';
+import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
 import { parseRegistry } from './registry.ts';
 import { ConfigError } from './yaml-file.ts';
 
-/** JSON, at most {@link MAX_INVITATION_BYTES}. File contents are texts; names hold no slash. */
+/** JSON, at most {@link MAX_INVITATION_BYTES}. Contents of files by their names, which lead nowhere but below their directory. */
 export interface Invitation {
   readonly hushwatch: 'invitation/1';
   readonly node: string;
@@ -60,7 +60,7 @@ export function invite({ home, node, role, cohort, url, pin, ruleset, pack }: In
     log_key: readFileSync(join(home, 'log.pub'), 'utf8').trim(),
     reviewers: readFileSync(join(home, 'reviewers'), 'utf8'),
     ruleset: rules,
-    pack: Object.fromEntries(packFiles(pack)),
+    pack: Object.fromEntries(packFiles(pack).map(({ name, bytes }) => [name, bytes.toString('utf8')])),
     approvals: Object.fromEntries(digests.flatMap((digest) => approvalOf(home, digest))),
   };
 }
@@ -98,17 +98,6 @@ function theOne(found: readonly string[], what: string, option: string): string 
 const isApproved = (home: string, digest: string): boolean =>
   existsSync(join(home, 'approvals', `${digest}.tlog-proof`));
 
-/** The rule files, and the mapping that they were approved with. */
-function packFiles(pack: string): readonly (readonly [string, string])[] {
-  const own = join(pack, 'mapping.yaml');
-  const mapping = existsSync(own) ? own : join(pack, '../mapping.yaml');
-  const files = readdirSync(pack).filter((name) => name.endsWith('.yml'));
-  return [...files.map((name) => join(pack, name)), mapping].map((file) => [
-    basename(file),
-    readFileSync(file, 'utf8'),
-  ]);
-}
-
 function approvalOf(home: string, digest: string): readonly (readonly [string, string])[] {
   return ['approval', 'tlog-proof'].map((ending) => {
     const file = join(home, 'approvals', `${digest}.${ending}`);
@@ -143,7 +132,8 @@ export function parseInvitation(text: string, file: string): Invitation {
     const entries = typeof found === 'object' && found !== null ? Object.entries(found) : wrong(`${name} is missing`);
     return Object.fromEntries(
       entries.map(([key, content]): [string, string] =>
-        /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(key) && typeof content === 'string'
+        /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,3}$/.test(key) &&
+        typeof content === 'string'
           ? [key, content]
           : wrong(`${name} holds what is no file name with a text`),
       ),

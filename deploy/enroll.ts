@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import { formatVerifierKey } from '#protocol/note.ts';
@@ -90,12 +90,17 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
 /** What is in force on this node is what was approved, until it is enrolled again: an upgrade of the package changes no rule. */
 function installRules({ ruleset, pack, reviewers, approvals }: Invitation): void {
   const agent = idsOf(AGENT.user);
+  // Nothing of it is secret, and the agent is not root.
+  const before = process.umask(0o022);
   writeFileSync(`${CONFIGURATION}/ruleset.yaml`, ruleset, { mode: 0o644 });
   writeFileSync(`${CONFIGURATION}/reviewers`, reviewers, { mode: 0o644 });
   const rules = `${CONFIGURATION}/rules`;
   rmSync(`${rules}.new`, { recursive: true, force: true });
   mkdirSync(`${rules}.new`, { mode: 0o755 });
-  for (const [name, text] of Object.entries(pack)) writeFileSync(join(`${rules}.new`, name), text, { mode: 0o644 });
+  for (const [name, text] of Object.entries(pack)) {
+    mkdirSync(dirname(join(`${rules}.new`, name)), { recursive: true, mode: 0o755 });
+    writeFileSync(join(`${rules}.new`, name), text, { mode: 0o644 });
+  }
   rmSync(rules, { recursive: true, force: true });
   renameSync(`${rules}.new`, rules);
   for (const [name, text] of Object.entries(approvals)) {
@@ -103,8 +108,7 @@ function installRules({ ruleset, pack, reviewers, approvals }: Invitation): void
     writeFileSync(file, text, { mode: 0o640 });
     give(file, agent);
   }
-  for (const name of ['ruleset.yaml', 'reviewers', 'rules', ...Object.keys(pack).map((each) => `rules/${each}`)])
-    chmodSync(join(CONFIGURATION, name), name === 'rules' ? 0o755 : 0o644);
+  process.umask(before);
 }
 
 /** A file that only root writes and that user's group reads. */

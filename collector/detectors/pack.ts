@@ -1,23 +1,32 @@
 /**
  * Loads a directory of Sigma rules: the pack that agents and collector run, with the digest that names it.
  *
- * The only file of the detectors that reads files. What is loaded is data; the digest covers every rule file
- * and the mapping, because both decide what a match means.
+ *
+ *     RULE.yml …            rules, filters, correlations, in any folder; a checkout of SigmaHQ as it is
+ *     mapping/NAME.yaml     laid over the mapping that Hushwatch brings along
+ *     placeholders/NAME.txt the values of %NAME%, one a line
+ *
+ * The only file of the detectors that reads files. What is loaded is data; the digest covers every rule file,
+ * the mapping and the values, because all decide what a match means.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SigmaError } from './sigma/error.ts';
-import { parseMapping, type Mapping } from './sigma/mapping.ts';
+import { collectErrors, SigmaError } from './sigma/error.ts';
+import { overlay, parseMapping, type Mapping } from './sigma/mapping.ts';
 import { applyFilters } from './sigma/filter.ts';
 import { parseSigmaFile } from './sigma/parse.ts';
 import type { SigmaCorrelation, SigmaFilter, SigmaRule } from './sigma/rule.ts';
+import { didYouMean } from './sigma/suggest.ts';
 
 export interface Pack {
   readonly rules: readonly SigmaRule[];
   readonly correlations: readonly SigmaCorrelation[];
+  /** Ours, and what the pack brings laid over it. */
   readonly mapping: Mapping;
+  /** What the pack brings. */
+  readonly own: Mapping;
   /** SHA-256, hex, over the sorted rule files and the mapping. */
   readonly digest: string;
 }
@@ -31,32 +40,89 @@ export function loadMapping(file: string = MAPPING_FILE): Mapping {
   return parseMapping(readFileSync(file, 'utf8'), file);
 }
 
-/**
- * Every `.yml` below the directory, those in a directory named `tests` excepted, with the `mapping.yaml` that lies there, or ours.
- * Throws SigmaError.
- */
+/** Folders that hold no rules in force, here or in a checkout of SigmaHQ. */
+const NO_RULES = ['tests', 'deprecated', 'unsupported', 'regression_data', 'documentation'];
+
+interface PackFile {
+  /** Relative to the pack, with slashes. */
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** With the `mapping.yaml` that lies there, or ours. Throws SigmaError, with all that is wrong in the files. */
 export function loadPack(directory: string): Pack {
-  const own = join(directory, 'mapping.yaml');
-  const mappingFile = existsSync(own) ? own : MAPPING_FILE;
-  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.yml'))
-    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
-    .filter((name) => !name.split(sep).includes('tests'))
-    .toSorted();
-  if (names.length === 0) throw new SigmaError(directory, 1, 'no .yml file here; name a directory of Sigma rules');
-  const files = names.map((name) => ({ name: name.split(sep).join('/'), bytes: readFileSync(join(directory, name)) }));
-  const documents = files.flatMap(({ name, bytes }) => parseSigmaFile(bytes.toString('utf8'), name));
+  const mappingFile = mappingOf(directory);
+  const files = filesIn(directory);
+  const rulesFiles = files.filter(({ name }) => name.endsWith('.yml'));
+  if (rulesFiles.length === 0) throw new SigmaError(directory, 1, 'no .yml file here; name a directory of Sigma rules');
+  const documents = collectErrors(rulesFiles, ({ name, bytes }) => parseSigmaFile(bytes.toString('utf8'), name));
   refuseTwins(documents);
   const filters = documents.filter((document): document is SigmaFilter => document.kind === 'filter');
   const rules = documents.filter((document): document is SigmaRule => document.kind === 'rule');
   const correlations = documents.filter((document): document is SigmaCorrelation => document.kind === 'correlation');
   refuseUnknown(correlations, documents);
+  const own = ownMapping(files);
   return {
     rules: applyFilters(rules, filters),
     correlations,
-    mapping: loadMapping(mappingFile),
+    mapping: overlay(loadMapping(mappingFile), own),
+    own,
     digest: digestOf([...files, { name: '../mapping.yaml', bytes: readFileSync(mappingFile) }]),
   };
+}
+
+/** The mapping that the pack was approved with, when it lies there. */
+function mappingOf(directory: string): string {
+  const file = join(directory, 'mapping.yaml');
+  return existsSync(file) ? file : MAPPING_FILE;
+}
+
+/** All that a pack's digest covers, as it must lie in a directory to have the same digest there. */
+export function packFiles(directory: string): readonly PackFile[] {
+  return [...filesIn(directory), { name: 'mapping.yaml', bytes: readFileSync(mappingOf(directory)) }];
+}
+
+/** Rules, mappings and values, sorted by name. */
+function filesIn(directory: string): readonly PackFile[] {
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((name) => isRule(name) || isMapping(name) || isValues(name));
+  return names.toSorted().map((name) => ({ name, bytes: readFileSync(join(directory, name)) }));
+}
+
+const isMapping = (name: string): boolean => /^mapping\/[^/]+\.yaml$/.test(name);
+const isValues = (name: string): boolean => /^placeholders\/[^/]+\.txt$/.test(name);
+const isRule = (name: string): boolean =>
+  name.endsWith('.yml') && !name.split('/').some((folder) => NO_RULES.includes(folder) || folder.startsWith('.'));
+
+function ownMapping(files: readonly PackFile[]): Mapping {
+  const laid = collectErrors(
+    files.filter(({ name }) => isMapping(name)),
+    ({ name, bytes }) => [parseMapping(bytes.toString('utf8'), name)],
+  );
+  const values = collectErrors(
+    files.filter(({ name }) => isValues(name)),
+    (file) => [[file.name.slice('placeholders/'.length, -'.txt'.length), valuesIn(file)] as const],
+  );
+  return [...laid, { ...NO_MAPPING, placeholders: new Map(values) }].reduce(overlay, NO_MAPPING);
+}
+
+const NO_MAPPING: Mapping = { fields: new Map(), placeholders: new Map(), resolved: new Map(), routes: [] };
+
+const MAX_VALUES = 10_000;
+
+/** One value a line; lines that begin with `#` are for the reader. */
+function valuesIn({ name, bytes }: PackFile): readonly string[] {
+  if (bytes.length > 1 << 20) throw new SigmaError(name, 1, 'larger than 1 MiB; split it into several placeholders');
+  const lines = bytes
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim());
+  const values = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (values.length > MAX_VALUES) throw new SigmaError(name, 1, `more than ${MAX_VALUES} values; use wildcards`);
+  if (values.length === 0) throw new SigmaError(name, 1, 'holds no value; a rule that names it could never match');
+  return values;
 }
 
 function digestOf(files: readonly { readonly name: string; readonly bytes: Buffer }[]): string {
@@ -82,9 +148,11 @@ function refuseUnknown(
   documents: readonly { readonly id: string; readonly name: string | undefined }[],
 ): void {
   const known = new Set(documents.flatMap(({ id, name }) => [id, name]));
+  const names = [...known].filter((name) => name !== undefined);
   for (const { rules, file, line } of correlations) {
     const unknown = rules.find((rule) => !known.has(rule));
     if (unknown === undefined) continue;
-    throw new SigmaError(file, line, `correlation: rules: no rule here has the id or name ${unknown}`);
+    const near = didYouMean(unknown, names);
+    throw new SigmaError(file, line, `correlation: rules: no rule here has the id or name ${unknown}${near}`);
   }
 }
