@@ -9,6 +9,7 @@
  */
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { Domains } from './domains.ts';
 
 /** From the parent upwards, at most eight; undefined where one is not known. */
 type Chain = readonly (string | undefined)[];
@@ -37,6 +38,8 @@ export class ProcessRecord {
   parentStartNs: number | undefined;
   executable: string | undefined = undefined;
   auditSession: number | undefined = undefined;
+  /** The kernel's number, for {@link Domains}; 0 where it is not known. */
+  domain = 0;
   endedAtNs: number | undefined = undefined;
   /** When it was last told what it is. What an unseen exec made of it before a doubt is no longer sure. */
   toldAtNs = 0;
@@ -104,6 +107,7 @@ export class ProcessRecord {
   inherit(parent: ProcessRecord, chain: Chain): void {
     this.executable = parent.executable;
     this.auditSession = parent.auditSession;
+    this.domain = parent.domain;
     this.kernel = parent.kernel;
     this.#args = parent.#args;
     this.chain = chain;
@@ -129,9 +133,11 @@ export interface Told {
   readonly kernel: boolean;
   readonly args: readonly string[];
   readonly auditSession: number | undefined;
+  readonly domain?: number;
 }
 
 export class ProcessTable {
+  readonly domains: Domains;
   readonly #byPid = new Map<number, ProcessRecord>();
   readonly #names = new Map<string, string>();
   readonly #proc: string | undefined;
@@ -145,6 +151,7 @@ export class ProcessTable {
   /** Without `proc`, /proc is not asked: it may be that of another pid namespace. */
   constructor(proc?: string) {
     this.#proc = proc;
+    this.domains = new Domains(proc);
   }
 
   get size(): number {
@@ -283,6 +290,7 @@ export class ProcessTable {
     record.executable = executable;
     record.keepArgs(told.args, this.#byPid.size > MANY_PROCESSES ? ARGS_KEPT_OF_MANY : ARGS_KEPT);
     record.auditSession = told.auditSession;
+    record.domain = told.domain ?? 0;
     record.toldAtNs = told.atNs;
   }
 

@@ -73,7 +73,8 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     hook: 'tp_btf/sched_process_exec; refused: exit of execve, execveat',
     kernel: '5.5',
     cost: '3 to 5 µs: arguments, three walked paths',
-    blind: 'Arguments beyond 8 KiB. A program that loads another into its own memory starts none.',
+    blind:
+      'Arguments beyond 8 KiB. A program that loads another into its own memory starts none. The SELinux context, here and on every event, is that of the last exec: a process that changes its own (setcon) is told by the old one. Which context it is, the agent asks a living process that has it: where none lived long enough it is missing, and one that was asked of a process which had just become another program is wrong until the second look, a second later. The weaker sources know none.',
   },
   'process.exit': { source: 'sensor', hook: 'tp_btf/sched_process_exit', kernel: '5.5', cost: TOLD, blind: NOTHING },
 

@@ -61,6 +61,7 @@ export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
 /** A process that lives, told in full: no event, but what later ones are told with. */
 export function describeProcess(frame: DescribedFrame, { processes }: Known): void {
   processes.describe(toldBy(frame));
+  processes.domains.of(frame.domain, frame.pid, frame.atNs);
 }
 
 const toldBy = (frame: ExecFrame | DescribedFrame): Told => ({
@@ -73,6 +74,7 @@ const toldBy = (frame: ExecFrame | DescribedFrame): Told => ({
   kernel: frame.executable === '' && (frame.pid === KERNEL_THREADS || frame.parentPid === KERNEL_THREADS),
   args: frame.args,
   auditSession: knownId(frame.credentials.auditSession),
+  domain: frame.domain,
 });
 
 function programOf({ file, executable }: ExecFrame): Attributes {

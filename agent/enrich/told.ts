@@ -46,6 +46,7 @@ export function actorOf(
     'process.user.id': knownId(frame.uid),
     'process.user.name': known.users.of(frame.uid),
     'process.audit.session.id': process.auditSession,
+    'process.selinux.context': known.processes.domains.of(process.domain, frame.pid, frame.atNs),
     'error.type': errorName(frame.errno),
     'event.repeats': repeats(frame.repeats),
   };

@@ -182,7 +182,7 @@ struct frame_exec {
 	struct frame_credentials credentials;
 	struct frame_object object;
 	__u32 flags;
-	__u32 zero;
+	__u32 domain;		/* SELinux: the kernel's number of what the process may do; 0 where there is none, or it is not known */
 };
 
 struct frame_exit {

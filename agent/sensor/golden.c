@@ -133,7 +133,7 @@ static void observed(void)
 {
 	struct frame_fork fork = { head(FRAME_FORK), actor(), 800000000001ull, 71, 0 };
 	struct frame_exec exec = { head(FRAME_EXEC), actor(), 800000000002ull, 72, 3, 41, 42, 43, 44, credentials(), object(),
-				   FRAME_OBJECT | FRAME_ARGS_CUT, 0 };
+				   FRAME_OBJECT | FRAME_ARGS_CUT, 412 };
 	struct frame_exit exit = { head(FRAME_EXIT), actor(), 3, 9 };
 	struct frame_change change = { head(FRAME_CREDENTIALS), actor(), credentials() };
 	struct frame_change capabilities = { head(FRAME_CAPABILITIES), actor(), credentials() };

@@ -201,6 +201,7 @@ struct kernel_capabilities {
 struct cred {
 	struct kernel_id uid, gid, suid, euid, egid;
 	struct kernel_capabilities cap_effective;
+	void *security;
 	struct user_namespace *user_ns;
 };
 

@@ -74,6 +74,8 @@ int BPF_PROG(living, struct bpf_iter_meta *meta, struct task_struct *task)
 	r.bytes = room->scratch.bytes;
 	r.at = FRAME_MAX;
 	push_empty(&r);	/* script */
+	if (!domain_at && task->flags & PF_KTHREAD)
+		find_domains(task);
 	mm = task->mm;
 	file = mm ? GET(mm, exe_file) : 0;
 	if (file) {
@@ -95,6 +97,7 @@ int BPF_PROG(living, struct bpf_iter_meta *meta, struct task_struct *task)
 	f->user_namespace = task->cred->user_ns->ns.inum;
 	f->pid_namespace = pid_namespace_of(task);
 	f->flags = flags;
+	f->domain = domain_of(task);
 	size = FRAME_MAX - r.at;
 	f->head = (struct frame_head){ .size = size, .version = FRAME_VERSION, .kind = FRAME_PROCESS, .at_ns = at_ns };
 	if (task->mm == mm)	/* else it ends, or becomes another program, while we look: that is an event */

@@ -95,7 +95,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old, struct linux_binprm *
 	f->user_namespace = task->cred->user_ns->ns.inum;
 	f->pid_namespace = pid_namespace_of(task);
 	f->flags = FRAME_OBJECT | (whole ? 0 : FRAME_ARGS_CUT);
-	f->zero = 0;
+	f->domain = domain_of(task);
 	emit(&e, &r, FRAME_EXEC);
 	return 0;
 }

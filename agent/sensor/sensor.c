@@ -327,9 +327,26 @@ static struct bpf_link *links[32];
 static unsigned link_count;
 static struct bpf_link *living_link;
 
+/* The first who are told are threads of the kernel, by which the place of SELinux's numbers is found (told.h). */
+static void find_domains(void)
+{
+	static uint8_t portion[PORTION_BYTES];
+	int living = living_link ? bpf_iter_create(bpf_link__fd(living_link)) : -1;
+
+	if (living < 0)
+		return;
+	while (read(living, portion, sizeof(portion)) < 0 && errno == EINTR)
+		;
+	close(living);
+}
+
 static void attach(struct hushwatch *sensor)
 {
 	struct bpf_program *program;
+
+	if (bpf_program__autoload(sensor->progs.living))
+		living_link = bpf_program__attach(sensor->progs.living);
+	find_domains();
 
 	bpf_object__for_each_program(program, sensor->obj) {
 		if (!bpf_program__autoload(program) || !is_entry(program))
@@ -338,8 +355,6 @@ static void attach(struct hushwatch *sensor)
 		if (!links[link_count++])
 			die(EXIT_UNSUPPORTED, "cannot attach %s: %s", bpf_program__name(program), strerror(errno));
 	}
-	if (bpf_program__autoload(sensor->progs.living))
-		living_link = bpf_program__attach(sensor->progs.living);
 }
 
 static void detach(void)

@@ -35,6 +35,38 @@ static __always_inline void fill_credentials(struct frame_credentials *to, struc
 	to->audit_session = bpf_core_field_exists(task->sessionid) ? task->sessionid : ~0u;
 }
 
+/*
+ * SELinux keeps a number for the domain of a process, of which /proc tells the words. It lies among what the security modules
+ * add to credentials, behind the parts of those that come first, so its place differs from machine to machine. Threads of
+ * the kernel have number 1 there twice (before the exec, and now), and nothing but zeros before: that is how it is found.
+ */
+#define SECURITY_WORDS 8
+#define DOMAIN_OF_KERNEL (1ull << 32 | 1)
+
+__u32 domain_at;		/* 0: not found */
+
+static __always_inline void find_domains(struct task_struct *thread)
+{
+	__u64 words[SECURITY_WORDS] = {};
+
+	bpf_probe_read_kernel(words, sizeof(words), thread->cred->security);
+	for (__u32 i = 0; i < SECURITY_WORDS; i++) {
+		if (words[i] == DOMAIN_OF_KERNEL)
+			domain_at = i * sizeof(*words) + sizeof(__u32);
+		if (words[i])
+			return;
+	}
+}
+
+static __always_inline __u32 domain_of(struct task_struct *task)
+{
+	__u32 domain = 0, at = domain_at;
+
+	if (at)
+		bpf_probe_read_kernel(&domain, sizeof(domain), task->cred->security + at);
+	return domain;
+}
+
 /* The pid namespace that the process itself is in. */
 static __always_inline struct pid_namespace *pid_space_of(struct task_struct *task)
 {

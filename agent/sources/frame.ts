@@ -117,6 +117,8 @@ export interface Program {
   readonly credentials: Credentials;
   /** What was asked for, where that is a script, as the kernel was given it, possibly relative; no description knows it. */
   readonly script: string;
+  /** SELinux: the kernel's number of its domain; 0 where there is none, or it is not known. */
+  readonly domain: number;
 }
 
 export type ExecFrame = { readonly kind: 'exec' } & Program & Actor;

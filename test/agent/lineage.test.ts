@@ -71,6 +71,7 @@ class World {
       ...{
         argsTruncated: false,
         script: '',
+        domain: 0,
         workingDirectory: '/',
         cgroup: '/',
         namespaces: { mnt: 1, pid: 1, net: 1, user: 1 },

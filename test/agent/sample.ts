@@ -100,6 +100,7 @@ export const execFrame = (changes: Partial<ExecFrame>): ExecFrame => ({
   namespaces: { mnt: 1, pid: 2, net: 3, user: 4 },
   credentials,
   script: '',
+  domain: 0,
   ...actor(),
   ...changes,
 });

@@ -2,26 +2,16 @@
  * A small virtual machine that boots another kernel than this one: Debian's kernel from its package, one static program
  * (`machine/init.c`) that carries out a plan, and three serial lines: console, frames, and the story of what was done.
  *
- * Emulated (TCG), so it runs wherever qemu does, and slowly: no test may depend on time. Nothing is installed; packages
- * are kept, unpacked, in a cache outside of the checkout.
+ * Emulated (TCG), so it runs wherever qemu does, and slowly: no test may depend on time.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { unpacked } from './package.ts';
 import { CHECKOUT } from './stack.ts';
 
-const CACHE = process.env['HUSHWATCH_TEST_CACHE'] ?? '/var/cache/hushwatch-test';
 const BOOT_PATIENCE_MS = 300_000;
 
 /** A Debian package with a kernel, unpacked. */
@@ -31,44 +21,14 @@ export interface Kernel {
   readonly modules: string;
 }
 
-/** The kernel of a package, from the cache or from Debian. `name` may be one that only depends on the real one. */
+/** The kernel of a package; `name` may be one that only depends on the real one. */
 export function kernelOf(name: string): Kernel {
-  const directory = join(CACHE, name);
-  if (!existsSync(directory)) fetchKernel(name, directory);
+  const directory = unpacked(name, /^ {2}Depends: (linux-image-\S+)$/m);
   const image = readdirSync(join(directory, 'boot')).find((file) => file.startsWith('vmlinuz-'));
   if (image === undefined) throw new Error(`${name} holds no kernel`);
   const release = image.slice('vmlinuz-'.length);
   return { release, image: join(directory, 'boot', image), modules: join(directory, 'lib/modules', release, 'kernel') };
 }
-
-/** Complete or not there: what is half unpacked lies elsewhere until it is whole. */
-function fetchKernel(name: string, directory: string): void {
-  mkdirSync(CACHE, { recursive: true });
-  const work = mkdtempSync(join(CACHE, 'new-'));
-  const real = /^ {2}Depends: (linux-image-\S+)$/m.exec(run('apt-cache', ['depends', name], work))?.[1] ?? name;
-  try {
-    download(real, work);
-    const file = readdirSync(work).find((one) => one.endsWith('.deb'));
-    if (file === undefined) throw new Error(`apt-get brought no ${real}`);
-    run('dpkg-deb', ['-x', file, 'unpacked'], work);
-    renameSync(join(work, 'unpacked'), directory);
-  } finally {
-    rmSync(work, { recursive: true });
-  }
-}
-
-/** What apt knows may be older than what its servers still have. */
-function download(name: string, into: string): void {
-  try {
-    run('apt-get', ['download', '-qq', name], into);
-  } catch {
-    run('apt-get', ['update', '-qq'], into);
-    run('apt-get', ['download', '-qq', name], into);
-  }
-}
-
-const run = (program: string, args: readonly string[], cwd: string): string =>
-  execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
 /** A module of the kernel, unpacked: later packages hold them compressed. */
 export function moduleOf(kernel: Kernel, path: string): Buffer {

@@ -139,7 +139,7 @@ const GENERIC = table([
   [{ says: 'one of', listed: EXTENDED }, 'file.attribute.name'],
   [{ says: 'one of', listed: INTERFACES }, 'host.interfaces'],
   [unit, 'systemd.unit'],
-  [context, 'security.source.context security.target.context'],
+  [context, 'process.selinux.context security.source.context security.target.context'],
   [about(0.1), 'process.lifetime'],
   [about(1024), 'file.size'],
   [about(0.5), 'file.entropy system.cpu.load_average.1m'],

@@ -28,7 +28,6 @@ function program(r: Reader): Omit<Program, 'file'> & Actor {
   const args = r.string();
   const script = r.string();
   r.done();
-  r.zero(156);
   return {
     parentPid: r.u32(64),
     parentStartNs: r.u64(56),
@@ -41,6 +40,7 @@ function program(r: Reader): Omit<Program, 'file'> & Actor {
     namespaces: { mnt: r.u32(72), pid: r.u32(76), net: r.u32(80), user: r.u32(84) },
     credentials: credentialsOf(r, 88),
     script,
+    domain: r.u32(156),
     ...actorOf(r),
   };
 }
