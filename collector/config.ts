@@ -14,6 +14,20 @@ export interface Address {
   readonly port: number;
 }
 
+export interface Syslog extends Address {
+  /** Authorities that vouch for the receiver; the system's without. */
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+export interface Otlp {
+  readonly url: string;
+  /** `name: value`, one a line. */
+  readonly headersFile: string | undefined;
+  readonly caFile: string | undefined;
+}
+
 export interface Webhook {
   readonly url: string;
   /** Key of the HMAC over each message. */
@@ -60,7 +74,20 @@ const KEYS = {
     `${LOOPBACK}:8440`,
   ),
   silence_seconds: key('A node that sends nothing for longer alerts.', parseCount, 300, '300'),
-  webhooks: key('Where alerts are posted: a list of `url` and, to sign them, `secret_file`.', parseWebhooks, [], '[]'),
+  webhooks: key('Where stories are posted: a list of `url` and, to sign them, `secret_file`.', parseWebhooks, [], '[]'),
+  syslog: key(
+    'Where stories go as syslog over TLS: a list of `address`, and `ca_file`, `cert_file`, `key_file` if need be.',
+    parseSyslog,
+    [],
+    '[]',
+  ),
+  otlp: key(
+    'Where stories go as OTLP logs: a list of `url`, and `headers_file`, `ca_file` if need be.',
+    parseOtlp,
+    [],
+    '[]',
+  ),
+  files: key('Files that stories are appended to, a JSON object a line.', parseFiles, [], '[]'),
   detectors: key(
     'Knobs of the baselines: DETECTOR: { KNOB: NUMBER }; `hushwatch detect knobs` lists them with their units.',
     parseTuning,
@@ -88,6 +115,8 @@ export function parseConfig(text: string, file: string): Config {
     const node = values.get(name);
     return node === undefined ? fallback : (parse(node, name, yaml) ?? fallback);
   };
+  // Files are named from where the configuration lies.
+  const at = (path: string | undefined): string | undefined => path && resolve(dirname(file), path);
   const config: Config = {
     home: dirname(file),
     origin: read('origin', KEYS.origin),
@@ -95,10 +124,14 @@ export function parseConfig(text: string, file: string): Config {
     dashboard: read('dashboard', KEYS.dashboard),
     silence_seconds: read('silence_seconds', KEYS.silence_seconds),
     detectors: read('detectors', KEYS.detectors),
-    webhooks: read('webhooks', KEYS.webhooks).map(({ url, secretFile }) => ({
-      url,
-      secretFile: secretFile && resolve(dirname(file), secretFile),
+    webhooks: read('webhooks', KEYS.webhooks).map(({ url, secretFile }) => ({ url, secretFile: at(secretFile) })),
+    syslog: read('syslog', KEYS.syslog).map(({ host, port, caFile, certFile, keyFile }) => ({
+      ...{ host, port, caFile: at(caFile), certFile: at(certFile), keyFile: at(keyFile) },
     })),
+    otlp: read('otlp', KEYS.otlp).map(({ url, headersFile, caFile }) => ({
+      ...{ url, headersFile: at(headersFile), caFile: at(caFile) },
+    })),
+    files: read('files', KEYS.files).map((path) => resolve(dirname(file), path)),
   };
   if (yaml.problems.length > 0) throw new ConfigError(yaml.problems.join('\n'));
   return config;
@@ -153,12 +186,52 @@ function parseNumber(node: Node, name: string, place: Place, least: number, most
 function parseWebhooks(node: Node, name: string, place: Place): readonly Webhook[] {
   return readList(node, name, place).flatMap((item) => {
     const values = readMap(item, name, ['url', 'secret_file'], place);
-    const url = scalarOf(values.get('url'));
-    const secretFile = scalarOf(values.get('secret_file'));
-    if (typeof url !== 'string' || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-      place.tell(`${name}.url`, 'must be an http:// or https:// URL', values.get('url') ?? item);
-      return [];
-    }
-    return [{ url, secretFile: secretFile === undefined ? undefined : String(secretFile) }];
+    const url = urlIn(values, name, item, place);
+    return url === undefined ? [] : [{ url, secretFile: textIn(values, 'secret_file') }];
   });
+}
+
+function parseSyslog(node: Node, name: string, place: Place): readonly Syslog[] {
+  return readList(node, name, place).flatMap((item) => {
+    const values = readMap(item, name, ['address', 'ca_file', 'cert_file', 'key_file'], place);
+    const address = parseAddress(values.get('address') ?? item, `${name}.address`, place);
+    const files = {
+      caFile: textIn(values, 'ca_file'),
+      certFile: textIn(values, 'cert_file'),
+      keyFile: textIn(values, 'key_file'),
+    };
+    if ((files.certFile === undefined) !== (files.keyFile === undefined)) {
+      place.tell(name, 'needs cert_file and key_file, or neither', item);
+    }
+    return address === undefined ? [] : [{ ...address, ...files }];
+  });
+}
+
+function parseOtlp(node: Node, name: string, place: Place): readonly Otlp[] {
+  return readList(node, name, place).flatMap((item) => {
+    const values = readMap(item, name, ['url', 'headers_file', 'ca_file'], place);
+    const url = urlIn(values, name, item, place);
+    const files = { headersFile: textIn(values, 'headers_file'), caFile: textIn(values, 'ca_file') };
+    return url === undefined ? [] : [{ url, ...files }];
+  });
+}
+
+function parseFiles(node: Node, name: string, place: Place): readonly string[] {
+  return readList(node, name, place).flatMap((item) => {
+    const path = scalarOf(item);
+    if (typeof path === 'string' && path !== '') return [path];
+    place.tell(name, 'must be a list of paths', item);
+    return [];
+  });
+}
+
+function urlIn(values: ReadonlyMap<string, Node>, name: string, item: Node, place: Place): string | undefined {
+  const url = scalarOf(values.get('url'));
+  if (typeof url === 'string' && /^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
+  return place.tell(`${name}.url`, 'must be an http:// or https:// URL', values.get('url') ?? item);
+}
+
+function textIn(values: ReadonlyMap<string, Node>, key: string): string | undefined {
+  const value = scalarOf(values.get(key));
+  return value === undefined ? undefined : String(value);
 }

@@ -17,6 +17,8 @@ import { clearOf } from './detectors/sigma/plan.ts';
 import { EvidenceStore } from './evidence.ts';
 import { readLogKey } from './keys.ts';
 import { TransparencyLog } from './log.ts';
+import { feedOutput } from './outputs/output.ts';
+import { makeOutputs } from './outputs/outputs.ts';
 import { nowUs, watch } from './pipeline.ts';
 import { startReceiver } from './receive.ts';
 import { Registry } from './registry.ts';
@@ -25,7 +27,6 @@ import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
-import { postAlerts } from './webhook.ts';
 import { ConfigError } from './yaml-file.ts';
 
 const LOOK_AT_REGISTRY_MS = 1_000;
@@ -61,13 +62,11 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   }, LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
 
+  const outputs = await makeOutputs(config);
   const ending = new AbortController();
   const following = [
     watch(new Follower({ log, evidence, state }, detection), detection, ending.signal),
-    ...config.webhooks.map(({ url, secretFile }) => {
-      const secret = secretFile === undefined ? undefined : readFileSync(secretFile);
-      return postAlerts(state, { url, secret }, logger, ending.signal);
-    }),
+    ...outputs.map((output) => feedOutput(state, output, logger, ending.signal)),
   ].map(failureOf);
   // Disposed in reverse: first the doors, then the followers, then what they stand on.
   await using _followers = {

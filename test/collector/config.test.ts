@@ -26,6 +26,9 @@ describe('collector.yaml', () => {
       silence_seconds: 300,
       detectors: {},
       webhooks: [],
+      syslog: [],
+      otlp: [],
+      files: [],
     });
   });
 
@@ -37,6 +40,9 @@ dashboard: 0.0.0.0:0
 silence_seconds: 60
 detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } }
 webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
+syslog: [{ address: logs.example.org:6514, ca_file: ca.pem }]
+otlp: [{ url: https://otel.example.org/v1/logs, headers_file: otel.headers }]
+files: [stories.ndjson]
 `;
     expect(parseConfig(text, '/h/collector.yaml')).toEqual({
       home: '/h',
@@ -46,6 +52,9 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
       silence_seconds: 60,
       detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } },
       webhooks: [{ url: 'https://example.org/hook', secretFile: '/h/hook.secret' }],
+      syslog: [{ host: 'logs.example.org', port: 6514, caFile: '/h/ca.pem', certFile: undefined, keyFile: undefined }],
+      otlp: [{ url: 'https://otel.example.org/v1/logs', headersFile: '/h/otel.headers', caFile: undefined }],
+      files: ['/h/stories.ndjson'],
     });
   });
 
@@ -59,6 +68,10 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
     ['a port beyond', 'listen: localhost:65536', /^c:1 listen: must be HOST:PORT/],
     ['a name with a space', 'origin: a b', /^c:1 origin: must be a name/],
     ['no seconds', 'silence_seconds: 0', /^c:1 silence_seconds: must be a whole number above 0/],
+    ['syslog without a port', 'syslog: [{ address: example.org }]', /^c:1 syslog.address: must be HOST:PORT/],
+    ['half a certificate', 'syslog: [{ address: "a:1", cert_file: x }]', /^c:1 syslog: needs cert_file and key_file/],
+    ['OTLP without scheme', 'otlp: [{ url: example.org }]', /^c:1 otlp.url: must be an http/],
+    ['files that are none', 'files: [1]', /^c:1 files: must be a list of paths$/],
     ['a detector without knobs', 'detectors: { silence: { x: 1 } }', /^c:1 detectors.silence: no such key; known are /],
     [
       'a knob that is none',
@@ -89,7 +102,17 @@ webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
   });
 
   test('the reference names every key', () => {
-    for (const key of ['origin', 'listen', 'dashboard', 'silence_seconds', 'detectors', 'webhooks']) {
+    for (const key of [
+      'origin',
+      'listen',
+      'dashboard',
+      'silence_seconds',
+      'detectors',
+      'webhooks',
+      'syslog',
+      'otlp',
+      'files',
+    ]) {
       expect(describeConfig()).toMatch(new RegExp(`^${key}: .*\n    [A-Z].*\\.$`, 'm'));
     }
   });
