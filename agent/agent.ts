@@ -16,6 +16,7 @@ import { compileRuleset, type Redactor } from '../redaction-rules/compile.ts';
 import { exposure } from '../redaction-rules/exposure.ts';
 import { MissingRoot } from '../redaction-rules/keys.ts';
 import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/ruleset.ts';
+import { turningOf, type Turning } from '../redaction-rules/turning.ts';
 import type { BatchLimits } from './batches.ts';
 import { Canaries } from './canary.ts';
 import { NotApproved, requireApproval } from './approval.ts';
@@ -90,6 +91,7 @@ export interface KeysInForce {
 
 interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'withMd5'> {
   readonly ruleset: string;
+  readonly turning: Turning | undefined;
   readonly keys: KeysInForce | undefined;
   readonly canaries: Canaries | undefined;
   readonly problem: Error | undefined;
@@ -102,10 +104,12 @@ async function rulesInForce(config: AgentConfig, logKey: VerifierKey): Promise<I
     const keys = { keyring: rules.keyring, epochUs: ruleset.epoch?.length };
     const canaries = new Canaries(ruleset, rules);
     const { redactor } = canaries;
-    return { ...rules, redactor, ruleset: ruleset.digest, keys, canaries, problem: undefined };
+    const named = { ruleset: ruleset.digest, turning: turningOf(ruleset) };
+    return { ...rules, ...named, redactor, keys, canaries, problem: undefined };
   } catch (error) {
     if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
-    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, keys: undefined, canaries: undefined, problem: error };
+    const none = { ruleset: NO_RULES, rulepack: NO_RULES, turning: undefined, keys: undefined, canaries: undefined };
+    return { ...NOTHING, ...none, problem: error };
   }
 }
 
@@ -168,6 +172,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       cohort: config.cohort,
       ruleset: rules.ruleset,
       rulepack: rules.rulepack,
+      turning: rules.turning,
       vocabulary: vocabularyDigest(),
       agent: { version: VERSION, build: buildDigest() },
       sources: SOURCES.filter(

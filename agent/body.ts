@@ -17,11 +17,15 @@ export class Body {
   #events: Partial<Record<EventClass, number>> = {};
   #first = 0;
   #last = 0;
+  #firstEpoch = 0;
+  #lastEpoch = 0;
 
-  add({ class: cls, line, time }: ReleasedEvent): void {
+  add({ class: cls, line, time, epoch }: ReleasedEvent): void {
     this.#reserve(line.length * MOST_BYTES_A_CHARACTER + 1);
     this.#used += this.#buffer.write(line, this.#used);
     this.#buffer[this.#used++] = 0x0a;
+    this.#firstEpoch = this.#lines === 0 ? epoch : Math.min(epoch, this.#firstEpoch);
+    this.#lastEpoch = this.#lines === 0 ? epoch : Math.max(epoch, this.#lastEpoch);
     this.#lines++;
     this.#events[cls] = (this.#events[cls] ?? 0) + 1;
     if (this.#first === 0 || time < this.#first) this.#first = time;
@@ -56,6 +60,11 @@ export class Body {
 
   get events(): Counts {
     return this.#events;
+  }
+
+  /** Of the pseudonyms; means nothing when there is no event. */
+  get epochs(): { readonly first: number; readonly last: number } {
+    return { first: this.#firstEpoch, last: this.#lastEpoch };
   }
 
   /** Times as released; zeros when there is no event. */

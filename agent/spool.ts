@@ -15,7 +15,7 @@
 import { join } from 'node:path';
 import { encodeBatch, decodeBatch, decodeStatementNote, packPlain } from '#protocol/batch.ts';
 import { signNote, type SigningKey } from '#protocol/note.ts';
-import { formatStatement, NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
+import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Body } from './body.ts';
 import { ConfigError } from './config-file.ts';
@@ -28,10 +28,13 @@ import { parsePosition, type JournalPosition } from './sources/journal/position.
 export type Herald = Pick<
   Statement,
   'node' | 'boot' | 'role' | 'cohort' | 'ruleset' | 'rulepack' | 'vocabulary' | 'agent' | 'sources'
->;
+> & {
+  /** How the pseudonyms of the rules in force change; undefined where none does. */
+  readonly turning: Turning | undefined;
+};
 
 export interface Unsigned {
-  readonly body: Pick<Body, 'plain' | 'lines' | 'events' | 'time'>;
+  readonly body: Pick<Body, 'plain' | 'lines' | 'events' | 'time' | 'epochs'>;
   readonly totals: Totals;
   readonly sensor: SensorAccount | undefined;
   readonly journal?: JournalPosition | undefined;
@@ -138,7 +141,7 @@ export class FileSpool {
   }
 
   /** Signs and keeps. On any error but {@link HalfWritten} nothing was promised and the number is free again. */
-  async append(herald: Herald, unsigned: Unsigned): Promise<Statement> {
+  async append({ turning, ...herald }: Herald, unsigned: Unsigned): Promise<Statement> {
     const packed = packPlain(unsigned.body.plain, unsigned.body.lines);
     const previous = this.#head?.statement;
     const statement: Statement = {
@@ -146,6 +149,7 @@ export class FileSpool {
       sequence: (previous?.sequence ?? 0) + 1,
       previous: previous === undefined ? NO_PREVIOUS : statementDigest(previous),
       time: unsigned.body.time,
+      epochs: turning === undefined || unsigned.body.lines === 0 ? 'none' : { ...turning, ...unsigned.body.epochs },
       events: unsigned.body.events,
       ...unsigned.totals,
       body: packed.body,

@@ -10,6 +10,7 @@ import { parseVerifierKey } from '#protocol/note.ts';
 import { ROLES } from '#protocol/statement.ts';
 import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
+import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
 import { describeConfig, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
@@ -242,8 +243,8 @@ function reportText({ ok, origin, entries, bodies, receipts, nodes, problems }: 
     `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
     `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
     ...nodes.map(
-      ({ name, batches, first, last, events: count, lost }) =>
-        `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost`,
+      ({ name, batches, first, last, events: count, lost, epochs }) =>
+        `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
     ),
     ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
     ok ? 'verified' : `NOT verified: ${problems.length} problems`,

@@ -17,6 +17,7 @@ import { NO_RULES } from '#protocol/statement.ts';
 import type { Approved } from './approvals.ts';
 import type { Chains, Queued } from './chains.ts';
 import type { Detection } from './detectors/detection.ts';
+import { checkEpochs, type EpochRules } from './epochs.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { RegisteredNode } from './registry.ts';
@@ -27,7 +28,10 @@ import { detect, NOTHING, type Follower } from './watch.ts';
 /** What accept() asks, and where it puts things. */
 export interface Collector {
   readonly registry: { node(name: string): RegisteredNode | undefined };
-  readonly rulesets: { validatorOf(digest: string): ReleasedValidator | undefined };
+  readonly rulesets: {
+    validatorOf(digest: string): ReleasedValidator | undefined;
+    epochsOf(digest: string): EpochRules | undefined;
+  };
   readonly rulepacks: { readonly digests: ReadonlySet<string> };
   readonly approvals: Approved;
   readonly chains: Chains;
@@ -75,7 +79,8 @@ function releasedBy({ rulesets, rulepacks, approvals }: Collector, batch: Verifi
   // A node without rules that it may use releases nothing; what it counts and says is welcome.
   if (ruleset === NO_RULES && rulepack === NO_RULES) return checkReleased(nothingIsReleased, batch);
   const validate = rulesets.validatorOf(ruleset);
-  if (validate === undefined) {
+  const epochs = rulesets.epochsOf(ruleset);
+  if (validate === undefined || epochs === undefined) {
     throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
   }
   if (!rulepacks.digests.has(rulepack)) {
@@ -93,6 +98,7 @@ function releasedBy({ rulesets, rulepacks, approvals }: Collector, batch: Verifi
       `${node} ran rules ${rulepack.slice(0, 12)}, whose approval is not in the log`,
     );
   }
+  checkEpochs(epochs, batch.statement);
   return checkReleased(validate, batch);
 }
 

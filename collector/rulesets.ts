@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { exposure, type ExposureRow } from '../redaction-rules/exposure.ts';
 import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
 import { parseRuleset, type Ruleset } from '../redaction-rules/ruleset.ts';
+import { epochRulesOf, type EpochRules } from './epochs.ts';
 import type { ReleasedValidator } from './released.ts';
 
 interface Held {
   readonly ruleset: Ruleset;
   readonly validate: ReleasedValidator;
+  readonly epochs: EpochRules;
 }
 
 /** A digest that we do not hold makes us look again, but not for every batch. */
@@ -41,6 +43,10 @@ export class Rulesets {
     return this.#find(digest)?.validate;
   }
 
+  epochsOf(digest: string): EpochRules | undefined {
+    return this.#find(digest)?.epochs;
+  }
+
   exposure(digest: string): readonly ExposureRow[] | undefined {
     const held = this.#find(digest);
     return held && exposure(held.ruleset);
@@ -58,7 +64,8 @@ export class Rulesets {
       this.#read.add(name);
       const file = join(this.#directory, name);
       const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
-      this.#held.set(ruleset.digest, { ruleset, validate: compileReleasedValidator(ruleset) });
+      const validate = compileReleasedValidator(ruleset);
+      this.#held.set(ruleset.digest, { ruleset, validate, epochs: epochRulesOf(ruleset) });
     }
   }
 }

@@ -7,7 +7,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { APPROVED_ROLES, type Approval } from '#protocol/approval.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
-import { lostIn, sumOf, WEAKER_SOURCES, type Statement } from '#protocol/statement.ts';
+import { lostIn, PSEUDONYM_SCOPES, sumOf, WEAKER_SOURCES, type Epochs, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { PlacedAlert, Severity, Story } from './detectors/detector.ts';
 import { tellAlone } from './detectors/stories.ts';
@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS nodes (
 CREATE TABLE IF NOT EXISTS activity (
   second INTEGER NOT NULL, node TEXT NOT NULL, class TEXT NOT NULL, events INTEGER NOT NULL,
   PRIMARY KEY (second, node, class)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS epochs (
+  log_index INTEGER PRIMARY KEY, node TEXT NOT NULL, hours INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  scopes TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS epochs_by_node ON epochs (node, log_index);
 CREATE TABLE IF NOT EXISTS alerts (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, node TEXT NOT NULL,
   severity INTEGER NOT NULL, log_index INTEGER NOT NULL, alert TEXT NOT NULL, story TEXT NOT NULL DEFAULT '');
@@ -96,6 +100,8 @@ export interface NodeRow {
   readonly agentVersion: string;
   /** As in the statement: `ebpf,host`. */
   readonly sources: string;
+  /** Of the pseudonyms in its last batch that had some; undefined where no statement named any. */
+  readonly epochs: Epochs | undefined;
   /** It sees with the weaker source. */
   readonly weaker: boolean;
   readonly seen: number;
@@ -280,11 +286,15 @@ export class State implements Disposable {
   }
 
   #insert(index: number, statement: Statement, digest: string, received: number): void {
-    const { node, sequence, body, ruleset, time, events } = statement;
+    const { node, sequence, body, ruleset, time, events, epochs } = statement;
     this.#run(
       'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       ...[index, node, sequence, digest, body.sha256, ruleset, received, time.first, time.last, sumOf(events)],
     );
+    if (epochs !== undefined && epochs !== 'none') {
+      const { hours, first, last, scopes } = epochs;
+      this.#run('INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)', index, node, hours, first, last, scopes.join(','));
+    }
     for (const name of CLASSES) {
       if (!events[name]) continue;
       this.#run(
@@ -353,7 +363,17 @@ export class State implements Disposable {
   }
 
   nodes(): readonly NodeRow[] {
-    return this.#rows('SELECT * FROM nodes ORDER BY name').map(nodeOf);
+    return this.#rows('SELECT * FROM nodes ORDER BY name').map((row) => {
+      const last = 'SELECT * FROM epochs WHERE node = ? ORDER BY log_index DESC LIMIT 1';
+      return nodeOf(row, this.#row(last, text(row['name'])));
+    });
+  }
+
+  /** Of the pseudonyms in that batch; undefined where its statement names none. */
+  epochsOf(node: string, sequence: number): Epochs | undefined {
+    const sql = `SELECT epochs.* FROM epochs JOIN batches USING (log_index)
+      WHERE batches.node = ? AND sequence = ? ORDER BY log_index LIMIT 1`;
+    return epochsIn(this.#row(sql, node, sequence));
   }
 
   activity(sinceUs: number, bucketUs: number, node?: string): readonly ActivityBucket[] {
@@ -567,7 +587,18 @@ function batchOf(row: Row): BatchRow {
   };
 }
 
-function nodeOf(row: Row): NodeRow {
+function epochsIn(row: Row | undefined): Epochs | undefined {
+  if (row === undefined) return undefined;
+  const scopes = text(row['scopes']).split(',');
+  return {
+    hours: number(row['hours']),
+    first: number(row['first']),
+    last: number(row['last']),
+    scopes: PSEUDONYM_SCOPES.filter((scope) => scopes.includes(scope)),
+  };
+}
+
+function nodeOf(row: Row, epochs: Row | undefined): NodeRow {
   const sources = text(row['sources']);
   return {
     name: text(row['name']),
@@ -579,6 +610,7 @@ function nodeOf(row: Row): NodeRow {
     ruleset: text(row['ruleset']),
     agentVersion: text(row['agent']),
     sources,
+    epochs: epochsIn(epochs),
     weaker: sources.split(',').some((source) => WEAKER_SOURCES.includes(source)),
     seen: number(row['seen']),
     released: number(row['released']),

@@ -9,6 +9,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, ren
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type * as DuckDB from '@duckdb/node-api';
+import { epochAt, type Epochs } from '#protocol/statement.ts';
 import { bodyPath } from '#protocol/verify.ts';
 import { ATTRIBUTES, type ValueType } from '#protocol/vocabulary.ts';
 import { State, type BatchRow } from './state.ts';
@@ -45,7 +46,7 @@ const COLUMNS: readonly (readonly [string, string])[] = [
 const ROUNDING_US = 600_000_000;
 const MAX_BATCHES = 1_000_000;
 
-/** Released events as JSON lines, each with its node and sequence in front, in the order of time; the newest `limit`. */
+/** Released events as JSON lines, each with its node, sequence and epoch in front, in the order of time; the newest `limit`. */
 export async function queryEvents(home: string, query: EventQuery): Promise<readonly string[]> {
   const batches = batchesFor(home, query);
   if (batches.length === 0) return [];
@@ -65,11 +66,31 @@ export async function queryEvents(home: string, query: EventQuery): Promise<read
     if (sources.length === 0) return [];
     await prepare(connection, home, sources);
     const rows = await run(connection, query);
-    return rows.map(([node, sequence, line]) => `{"node":"${node}","sequence":${sequence},${line.slice(1)}`);
+    using state = State.openReadOnly(join(home, 'state.sqlite'));
+    const epochOf = epochsIn(state);
+    return rows.map(([node, sequence, line]) => {
+      const epoch = epochOf(node, Number(sequence), line);
+      const known = epoch === undefined ? '' : `"epoch":${epoch},`;
+      return `{"node":"${node}","sequence":${sequence},${known}${line.slice(1)}`;
+    });
   } finally {
     connection.closeSync();
     instance.closeSync();
   }
+}
+
+/** The epoch that the pseudonyms of a line belong to: two lines of different ones cannot be joined by them. */
+function epochsIn(state: State): (node: string, sequence: number, line: string) => number | undefined {
+  // Lines of a batch stand together.
+  let last: { readonly key: string; readonly epochs: Epochs | undefined } | undefined;
+  return (node, sequence, line) => {
+    const key = `${node} ${sequence}`;
+    if (last?.key !== key) last = { key, epochs: state.epochsOf(node, sequence) };
+    const { epochs } = last;
+    if (epochs === undefined || epochs.first === epochs.last) return epochs?.first;
+    const time = Number(/^[^,]*,"time":([0-9]+)/.exec(line)?.[1] ?? 0);
+    return Math.min(epochs.last, Math.max(epochs.first, epochAt(time, epochs)));
+  };
 }
 
 /** Loaded when a question is asked: it is 30 MB that a collector at work does not need. */

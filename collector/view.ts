@@ -93,6 +93,7 @@ function withSilent(rows: readonly NodeRow[], registry: Registry): readonly Node
 
 const NEVER = {
   ...{ lastSequence: 0, lastTime: 0, lastReceived: 0, ruleset: '', agentVersion: '', sources: '', weaker: false },
+  epochs: undefined,
   ...{ seen: 0, released: 0, merged: 0, sampled: 0, withheld: 0, lost: 0 },
 };
 

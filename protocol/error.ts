@@ -47,6 +47,7 @@ export const REJECTION_CODES = {
     'The batch was matched by a rule pack that the collector does not hold, or whose approval is not in the log.',
   'unknown-vocabulary': 'The events speak a vocabulary that the collector does not know.',
   'not-released': 'An event carries what its ruleset does not release.',
+  'wrong-epochs': 'The statement names other epochs of pseudonyms than its ruleset has for those times.',
   'wrong-events': 'The events of the body are not those that the statement counts.',
   gap: 'The statement does not follow the last one: numbers are missing.',
   fork: 'Two statements claim one place in the chain.',

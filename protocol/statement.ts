@@ -3,12 +3,15 @@
  * so far. `key value` lines in fixed order, each exactly once; what {@link formatStatement}
  * writes is the only spelling, and {@link parseStatement} refuses every other. Statements of
  * a node form a chain, and {@link checkSuccession} is the judge of its links.
+ *
+ * Version 2 differs from version 1 by one line: `epochs`. What was signed in version 1 is written, and so hashed, in version 1.
  */
 import { isSha256Hex, parseDecimal, sha256Hex } from './encoding.ts';
 import { ProtocolError } from './error.ts';
 import { CLASSES, type EventClass } from './vocabulary.ts';
 
-export const STATEMENT_HEADER = 'hushwatch/batch/v1';
+/** The first line, by version. Statements of all versions are read; the last is written. */
+export const STATEMENT_HEADERS = ['hushwatch/batch/v1', 'hushwatch/batch/v2'] as const;
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 export const MAX_UNPACKED_BYTES = 32 * 1024 * 1024;
 export const MAX_EVENTS = 65_536;
@@ -35,6 +38,23 @@ export type Source = (typeof SOURCES)[number];
 export const PLACES = ['ring', 'queue', 'spool', 'oversize'] as const;
 export type Place = (typeof PLACES)[number];
 
+/** Who makes the same pseudonym of the same thing, from the fewest to the most. */
+export const PSEUDONYM_SCOPES = ['node', 'cohort', 'fleet'] as const;
+export type PseudonymScope = (typeof PSEUDONYM_SCOPES)[number];
+
+/** How pseudonyms change with time: those that do, and how often. */
+export interface Turning {
+  /** Length of an epoch: epoch n begins n times so many hours after 1970, UTC. */
+  readonly hours: number;
+  readonly scopes: readonly PseudonymScope[];
+}
+
+/** The epochs of a batch's pseudonyms: of its earliest event and of its latest. Two pseudonyms can be one thing only within an epoch. */
+export interface Epochs extends Turning {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Events by class; a class that is not named counts none. */
 export type Counts = Readonly<Partial<Record<EventClass, number>>>;
 export type Lost = Readonly<Partial<Record<Place, Counts>>>;
@@ -56,6 +76,8 @@ export interface Statement {
   readonly sources: readonly Source[];
   /** Microseconds since 1970, UTC; zeros when the batch holds no event. */
   readonly time: { readonly first: number; readonly last: number };
+  /** `none`: no event, or no pseudonym that changes. Absent in version 1, which did not say. */
+  readonly epochs?: Epochs | 'none';
   /** What this batch holds. All the counts that follow are cumulative over the chain. */
   readonly events: Counts;
   readonly seen: Counts;
@@ -81,7 +103,7 @@ export function formatStatement(statement: Statement): string {
 
 function write(s: Statement): string {
   return [
-    STATEMENT_HEADER,
+    STATEMENT_HEADERS[s.epochs === undefined ? 0 : 1],
     `node ${s.node}`,
     `boot ${s.boot}`,
     `sequence ${s.sequence}`,
@@ -94,12 +116,20 @@ function write(s: Statement): string {
     `agent ${s.agent.version} ${s.agent.build}`,
     `sources ${SOURCES.filter((source) => s.sources.includes(source)).join(',')}`,
     `time ${s.time.first} ${s.time.last}`,
+    ...(s.epochs === undefined ? [] : [`epochs ${formatEpochs(s.epochs)}`]),
     `events ${listOrDash(countItems(s.events))}`,
     ...CUMULATIVE.map((name) => `${name} ${listOrDash(countItems(s[name]))}`),
     `lost ${listOrDash(PLACES.flatMap((place) => countItems(s.lost[place] ?? {}, `${place}.`)))}`,
     `body ${s.body.sha256} zstd ${s.body.bytes} ${s.body.unpacked}`,
     '',
   ].join('\n');
+}
+
+/** `720h 690 690 node`, or `-`. */
+export function formatEpochs(epochs: Epochs | 'none'): string {
+  if (epochs === 'none') return '-';
+  const scopes = PSEUDONYM_SCOPES.filter((scope) => epochs.scopes.includes(scope));
+  return `${epochs.hours}h ${epochs.first} ${epochs.last} ${scopes.join(',')}`;
 }
 
 function countItems(counts: Counts, prefix = ''): readonly string[] {
@@ -123,7 +153,8 @@ export function parseStatement(text: string): Statement {
 }
 
 function read(lines: readonly string[]): Statement {
-  if (lines[0] !== STATEMENT_HEADER) throw wrong('first line', `is not ${STATEMENT_HEADER}`);
+  const version = STATEMENT_HEADERS.findIndex((header) => header === lines[0]) + 1;
+  if (version === 0) throw wrong('first line', `is not one of ${STATEMENT_HEADERS.join(', ')}`);
   let next = 1;
   const value = (key: string): string => {
     const line = lines[next++] ?? '';
@@ -150,6 +181,7 @@ function read(lines: readonly string[]): Statement {
       .split(',', SOURCES.length + 1)
       .map((source) => oneOf(SOURCES, source, 'sources')),
     time: readTime(value('time')),
+    ...(version === 1 ? {} : { epochs: readEpochs(value('epochs')) }),
     events: readCounts('events', value('events')),
     seen: readCounts('seen', value('seen')),
     released: readCounts('released', value('released')),
@@ -181,6 +213,18 @@ function readTime(text: string): Statement['time'] {
   const [first = '', last = '', ...more] = text.split(' ', 3);
   if (more.length > 0) throw wrong('time', 'has another form');
   return { first: parseDecimal(first), last: parseDecimal(last) };
+}
+
+function readEpochs(text: string): Epochs | 'none' {
+  if (text === '-') return 'none';
+  const [hours = '', first = '', last = '', scopes = '', ...more] = text.split(' ', 5);
+  if (!hours.endsWith('h') || more.length > 0) throw wrong('epochs', 'has another form');
+  return {
+    hours: parseDecimal(hours.slice(0, -1)),
+    first: parseDecimal(first),
+    last: parseDecimal(last),
+    scopes: scopes.split(',', PSEUDONYM_SCOPES.length + 1).map((scope) => oneOf(PSEUDONYM_SCOPES, scope, 'epochs')),
+  };
 }
 
 function readBody(text: string): Statement['body'] {
@@ -218,18 +262,36 @@ function oneOf<T extends string>(allowed: readonly T[], text: string, key: strin
   return found;
 }
 
-function checkMeaning({ sequence, previous, time, events, body }: Statement): void {
+function checkMeaning({ sequence, previous, time, epochs, events, body }: Statement): void {
   if (sequence < 1) throw wrong('sequence', 'starts at 1');
   if ((sequence === 1) !== (previous === NO_PREVIOUS)) throw wrong('previous', 'is zeros exactly for sequence 1');
   const total = sumOf(events);
   if (total > MAX_EVENTS) throw new ProtocolError('too-large', `a batch of more than ${MAX_EVENTS} events`);
   if (time.first > time.last) throw wrong('time', 'ends before it begins');
   if ((total === 0) !== (time.last === 0)) throw wrong('time', 'is 0 0 exactly when there are no events');
+  if (total === 0 && epochs !== undefined && epochs !== 'none') throw wrong('epochs', 'is - when there are no events');
+  if (epochs !== undefined && epochs !== 'none') checkEpochs(epochs, time);
   if ((total === 0) !== (body.unpacked === 0)) throw wrong('body', 'is empty exactly when there are no events');
   if (body.bytes > MAX_BODY_BYTES) throw new ProtocolError('too-large', `a body of more than ${MAX_BODY_BYTES} bytes`);
   if (body.unpacked > MAX_UNPACKED_BYTES) {
     throw new ProtocolError('too-large', `a body of more than ${MAX_UNPACKED_BYTES} bytes unpacked`);
   }
+}
+
+const HOUR_US = 3_600_000_000;
+
+/** The epoch that a moment (µs since 1970) lies in. */
+export const epochAt = (us: number, { hours }: Turning): number => Math.floor(us / (hours * HOUR_US));
+/** When that epoch began, µs since 1970. */
+export const epochStart = (epoch: number, { hours }: Turning): number => epoch * hours * HOUR_US;
+
+/** Times are rounded down before they leave, so an epoch may lie after its time, never before. */
+function checkEpochs(epochs: Epochs, time: Statement['time']): void {
+  if (epochs.hours < 1) throw wrong('epochs', 'are an hour or longer');
+  if (epochs.first > epochs.last) throw wrong('epochs', 'end before they begin');
+  if (!Number.isSafeInteger(epochStart(epochs.last, epochs))) throw wrong('epochs', 'lie beyond all time');
+  if (epochs.first < epochAt(time.first, epochs) || epochs.last < epochAt(time.last, epochs))
+    throw wrong('epochs', 'are earlier than the events');
 }
 
 function wrong(key: string, problem: string): ProtocolError {

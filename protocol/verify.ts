@@ -22,6 +22,7 @@ import {
   NO_RULES,
   sumOf,
   type Counts,
+  type Epochs,
   type Lost,
   type Role,
   type Statement,
@@ -90,6 +91,8 @@ export interface NodeReport {
   readonly lostBy: Lost;
   /** Microseconds since 1970. */
   readonly lastTime: number;
+  /** Of the pseudonyms, over all batches that named some; undefined where none did. Lengths and scopes are the last ones. */
+  readonly epochs: Epochs | undefined;
 }
 
 export interface ArchiveReport {
@@ -110,6 +113,7 @@ interface Chain {
   batches: number;
   events: number;
   lastTime: number;
+  epochs: Epochs | undefined;
 }
 
 interface Findings {
@@ -145,9 +149,9 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
   };
 }
 
-function reportOf({ last, first, batches, events, lastTime }: Chain): NodeReport {
+function reportOf({ last, first, batches, events, lastTime, epochs }: Chain): NodeReport {
   const lost = CLASSES.reduce((sum, name) => sum + lostIn(last, name), 0);
-  return { name: last.node, batches, first, last: last.sequence, events, lost, lostBy: last.lost, lastTime };
+  return { name: last.node, batches, first, last: last.sequence, events, lost, lostBy: last.lost, lastTime, epochs };
 }
 
 /** Runs a check; wrong bytes become a problem at `where`, anything else is not ours to explain. */
@@ -306,13 +310,22 @@ function extendChain({ chains }: Findings, chain: Chain | undefined, statement: 
   const events = sumOf(statement.events);
   if (chain === undefined) {
     const { node, sequence, time } = statement;
-    chains.set(node, { last: statement, first: sequence, batches: 1, events, lastTime: time.last });
+    const epochs = widened(undefined, statement);
+    chains.set(node, { last: statement, first: sequence, batches: 1, events, lastTime: time.last, epochs });
   } else if (statement.sequence > chain.last.sequence) {
     chain.last = statement;
     chain.batches += 1;
     chain.events += events;
     chain.lastTime = Math.max(chain.lastTime, statement.time.last);
+    chain.epochs = widened(chain.epochs, statement);
   }
+}
+
+/** With another length epochs are counted anew. */
+function widened(before: Epochs | undefined, { epochs }: Statement): Epochs | undefined {
+  if (epochs === undefined || epochs === 'none') return before;
+  if (before?.hours !== epochs.hours) return epochs;
+  return { ...epochs, first: Math.min(before.first, epochs.first), last: Math.max(before.last, epochs.last) };
 }
 
 /** Where the body with this hash lies. */

@@ -1,8 +1,9 @@
 /**
- * The version of the protocol: the number in `hushwatch/batch/v1` and `hushwatch.v1`. What an
- * old agent wrote stays readable, so a number that was released is never taken back.
+ * The version of the protocol: the number in `hushwatch/batch/v2`. What an old agent wrote stays readable, so a number
+ * that was released is never taken back. How batches travel (`hushwatch.v1`) has a number of its own, which stayed.
  *
  *  - 1: first. Signed statement with conservation counters, zstd body, tlog-proof receipts.
  *       Beside statements the log holds approvals (approval.ts); a batch names only rules that were approved before it.
+ *  - 2: the statement names the epochs of the batch's pseudonyms. Collectors learn to read it before agents write it.
  */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;

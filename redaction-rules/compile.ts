@@ -37,6 +37,8 @@ export interface ReleasedEvent {
   readonly class: EventClass;
   /** As released: rounded down by the ruleset's resolution. */
   readonly time: number;
+  /** Which epoch its pseudonyms belong to; 0 where pseudonyms do not change. */
+  readonly epoch: number;
   /** One JSON object, without newline. */
   readonly line: string;
   readonly [released]: true;
@@ -279,7 +281,7 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
       }
       if (definedIn(attributes) !== present) countForeign(plan, attributes, countUnknown);
       // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedEvent is made
-      return { class: plan.class, time: timeNumber, line: `${line}}` } as ReleasedEvent;
+      return { class: plan.class, time: timeNumber, epoch: current.number, line: `${line}}` } as ReleasedEvent;
     },
     get unknown() {
       return unknown;

@@ -5,7 +5,7 @@ import type { AlertRow, NodeRow } from '../state.ts';
 import type { LocatedRecord } from '../view.ts';
 import type { ExposureRow } from '../../redaction-rules/exposure.ts';
 import { html, nothing, type Html } from './html.ts';
-import { ago, cut, number, since, summary, value } from './words.ts';
+import { ago, cut, epochsInWords, number, since, summary, value } from './words.ts';
 
 const NAVIGATION = [
   ['/', 'Overview'],
@@ -179,6 +179,7 @@ export function nodesPage(nodes: readonly NodeRow[], now: number): Html {
 <dt>Role, cohort</dt><dd>${node.role}, ${node.cohort}</dd>
 <dt>Sources</dt><dd>${node.sources === '' ? '—' : node.sources}</dd>
 <dt>Ruleset</dt><dd><code title="${node.ruleset}">${node.ruleset.slice(0, 12)}</code></dd>
+<dt>Pseudonyms</dt><dd>${node.epochs === undefined ? 'no epoch named' : epochsInWords(node.epochs)}</dd>
 <dt>Agent</dt><dd>${node.agentVersion}</dd></dl>
 <table><caption>Every event it saw, accounted for</caption><thead><tr><th scope="col">Seen</th><th scope="col">Released</th><th scope="col">Merged</th><th scope="col">Sampled out</th><th scope="col">Withheld</th><th scope="col">Lost</th></tr></thead>
 <tbody><tr><td>${number(node.seen)}</td><td>${number(node.released)}</td><td>${number(node.merged)}</td><td>${number(node.sampled)}</td><td>${number(node.withheld)}</td><td${node.lost > 0 ? html` class="bad"` : nothing}>${number(node.lost)}</td></tr></tbody></table></section>`,

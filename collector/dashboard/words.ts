@@ -1,4 +1,5 @@
 /** How numbers, times and values read on a page. */
+import { epochStart, type Epochs } from '#protocol/statement.ts';
 import type { ReleasedRecord } from '../detectors/detector.ts';
 import { html, type Html } from './html.ts';
 
@@ -22,6 +23,18 @@ export function since(us: number, now: number): string {
   const seconds = Math.max(0, (now - us) / 1e6);
   const [unit, size] = UNITS.find(([, each]) => seconds >= each) ?? ['s', 1];
   return `${Math.floor(seconds / size)} ${unit}`;
+}
+
+/** Until when pseudonyms stay what they are: `epoch 690, of 30 d, since 2026-09-12 (node, cohort)`. */
+export function epochsInWords(epochs: Epochs): string {
+  const { hours, first, last, scopes } = epochs;
+  const day = new Date(epochStart(last, epochs) / 1_000)
+    .toISOString()
+    .replace(/T00:00.*/, '')
+    .replace(/:00\.000Z/, 'Z');
+  const length = hours % 24 === 0 ? `${number(hours / 24)} d` : `${number(hours)} h`;
+  const which = first === last ? `epoch ${last}` : `epochs ${first} to ${last}`;
+  return `${which}, of ${length}, since ${day} (${scopes.join(', ')})`;
 }
 
 /** A value as text. Lists read as a shell would show them. */

@@ -4,6 +4,7 @@
  */
 import {
   checkSuccession,
+  epochStart,
   formatStatement,
   NO_RULES,
   parseStatement,
@@ -21,6 +22,8 @@ import { memberOf, numbersOf, textsOf } from './saved.ts';
 export interface ChainKnobs {
   /** A source that was blind for longer alerts. */
   readonly blindUs?: number;
+  /** An epoch of pseudonyms that begins so much later than its batch came alerts. */
+  readonly aheadUs?: number;
   /** Losses within this time are one alert. */
   readonly lossWindowUs?: number;
 }
@@ -38,11 +41,13 @@ interface Finding {
 }
 
 export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Detector {
-  const { blindUs = 60 * 1_000_000, lossWindowUs = 10 * MINUTE } = knobs;
+  const { blindUs = 60 * 1_000_000, aheadUs = 5 * MINUTE, lossWindowUs = 10 * MINUTE } = knobs;
   const last = new Map<string, Statement>();
   for (const [node, text] of textsOf(memberOf(saved, 'last'))) last.set(node, parseStatement(text));
   /** Kind and node -> the window it was last alerted in. */
   const lossWindows = numbersOf(memberOf(saved, 'lossWindows'));
+  /** Node -> when the latest epoch of its pseudonyms began, µs. */
+  const epochs = numbersOf(memberOf(saved, 'epochs'));
 
   const findings = function* (batch: EvidenceBatch): Iterable<Finding> {
     const { statement } = batch;
@@ -55,6 +60,7 @@ export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Dete
     yield* lossFindings(batch, before, lossWindowUs, lossWindows);
     yield* weaknessFindings(before, statement);
     yield* withholdingFindings(before, statement);
+    yield* epochFindings(batch, epochs, aheadUs);
     yield* blindFindings(batch, blindUs);
   };
   return {
@@ -66,6 +72,7 @@ export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Dete
     save: () => ({
       last: Object.fromEntries([...last].map(([node, statement]) => [node, formatStatement(statement)])),
       lossWindows: Object.fromEntries(lossWindows),
+      epochs: Object.fromEntries(epochs),
     }),
   };
 }
@@ -161,6 +168,44 @@ function* withholdingFindings(before: Statement | undefined, after: Statement): 
     severity: 'high',
     says: 'events are counted and withheld: its ruleset or rule pack is missing, broken, not approved, or older than one before',
     silencedBy: 'rules that `hushwatch agent check` on the node is content with',
+  };
+}
+
+/** Events come a little late: around the turn of an epoch both are made. Agents keep keys for as long. */
+const LATE_US = 10 * MINUTE;
+
+/**
+ * Epochs follow the node's clock. A node that is ahead has forgotten keys that it still needs; one that went back makes
+ * pseudonyms with keys of another time: either way nothing joins as it should, and somebody may have meant that.
+ */
+function* epochFindings(
+  { node, receivedAt, statement: { epochs, time } }: EvidenceBatch,
+  latest: Map<string, number>,
+  aheadUs: number,
+): Iterable<Finding> {
+  if (epochs === undefined || epochs === 'none') return;
+  const began = epochStart(epochs.last, epochs);
+  const known = latest.get(node) ?? 0;
+  latest.set(node, Math.max(known, began));
+  const ahead = began - receivedAt;
+  if (ahead > aheadUs) {
+    yield {
+      rule: 'epoch-ahead',
+      key: String(epochs.last),
+      title: 'Pseudonyms of an epoch that has not begun',
+      severity: 'medium',
+      says: `a batch names epoch ${epochs.last} of its pseudonyms, which begins in ${spoken(ahead)}; keys of earlier epochs are forgotten there, and its clock should be looked at`,
+      silencedBy: 'a clock that is right',
+    };
+  }
+  if (began >= known || known - time.last <= LATE_US) return;
+  yield {
+    rule: 'epoch-rewind',
+    key: `${known} ${epochs.last}`,
+    title: 'Pseudonyms of an epoch that was over',
+    severity: 'low',
+    says: `a batch holds pseudonyms of epoch ${epochs.last} after those of a later one; they need not join with what was made in that epoch, and its clock went back or it read old records`,
+    silencedBy: 'a clock that does not go back',
   };
 }
 

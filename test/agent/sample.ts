@@ -22,13 +22,14 @@ export const herald: Herald = {
   vocabulary: FIRST.vocabulary,
   agent: FIRST.agent,
   sources: FIRST.sources,
+  turning: { hours: 24, scopes: ['node'] },
 };
 
 /** A released event that no rules made. */
 export function released(cls: EventClass, time: number, attributes: object = {}): ReleasedEvent {
   const line = JSON.stringify({ event: 'file.open', time, ...attributes });
   // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a test makes what only rules may make
-  return { class: cls, time, line } as ReleasedEvent;
+  return { class: cls, time, epoch: 0, line } as ReleasedEvent;
 }
 
 /** What would be signed for `n` file events more than `before`. */

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accept, watch } from '../../collector/pipeline.ts';
 import { Detection } from '../../collector/detectors/detection.ts';
+import { epochRulesOf } from '../../collector/epochs.ts';
 import { makeDetectors } from '../../collector/detectors/detectors.ts';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { clearOf } from '../../collector/detectors/sigma/plan.ts';
@@ -47,7 +48,10 @@ export async function benchCollector(batches = 240, eventsPerBatch = 500, nodes 
     const validate = compileReleasedValidator(ruleset);
     const collector = {
       ...opened,
-      rulesets: { validatorOf: (digest: string) => (digest === ruleset.digest ? validate : undefined) },
+      rulesets: {
+        validatorOf: (digest: string) => (digest === ruleset.digest ? validate : undefined),
+        epochsOf: () => epochRulesOf(ruleset),
+      },
     };
     let bytesOfEvents = 0;
     const sent = Array.from({ length: batches }, (_, i) => {

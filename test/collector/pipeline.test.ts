@@ -6,17 +6,20 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeBatch } from '#protocol/batch.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
+import { epochAt, type Epochs } from '#protocol/statement.ts';
 import { verifyArchive } from '#protocol/verify.ts';
 import type { Disk } from '../../collector/disk.ts';
 import { accept, type Accepted } from '../../collector/pipeline.ts';
 import { logKey } from '../protocol/sample.ts';
 import { checkLog } from './check-log.ts';
 import { failingDisk } from './failing-disk.ts';
-import { line, openCollector, SampleNode, type OpenCollector } from './sample.ts';
+import { line, openCollector, SampleNode, TURNING, type OpenCollector } from './sample.ts';
 
 const T = 1_790_000_000_000_000;
 const exec = (time = T, path = '/usr/bin/curl'): string =>
   line('process.exec', time, { 'process.executable.path': path });
+/** Of the pseudonyms at that time, as the ruleset of these tests has them. */
+const DAYS: Epochs = { ...TURNING, first: epochAt(T, TURNING), last: epochAt(T, TURNING) };
 const open = (time = T, path = '/tmp/x'): string => line('file.open', time, { 'file.path': path });
 
 let home: string;
@@ -61,6 +64,22 @@ test('a batch becomes evidence, log entry and receipt', async () => {
     { time: T, class: 'file', events: 1 },
     { time: T, class: 'process', events: 1 },
   ]);
+  expect(await problemsOf()).toEqual([]);
+});
+
+test('the epochs of a batch are known by node and by batch, and verified with the rest', async () => {
+  await using collector = await openCollector(home, [node]);
+  for (const changes of [{}, { epochs: DAYS }, { epochs: 'none' as const, lines: [] }]) {
+    const { lines = [exec()], ...more } = { lines: undefined, ...changes };
+    const bytes = node.next(lines, more);
+    checkReceipt(bytes, await accept(collector, bytes));
+  }
+  expect([1, 2, 3].map((sequence) => collector.state.epochsOf('node-1', sequence))).toEqual([
+    undefined,
+    DAYS,
+    undefined,
+  ]);
+  expect(collector.state.nodes()).toMatchObject([{ name: 'node-1', epochs: DAYS }]);
   expect(await problemsOf()).toEqual([]);
 });
 
@@ -145,6 +164,16 @@ const REFUSED: readonly { name: string; bytes: () => Uint8Array; code: string; s
     bytes: () => node.next([exec()], { events: { file: 1 }, seen: { file: 1 }, released: { file: 1 } }),
     code: 'wrong-events',
   },
+  ...[
+    { name: 'none', epochs: 'none' as const },
+    { name: 'one that had not begun', epochs: { ...DAYS, last: DAYS.last + 1 } },
+    { name: 'of another length', epochs: { ...DAYS, hours: 12, first: 2 * DAYS.first + 1, last: 2 * DAYS.last + 1 } },
+    { name: 'of other scopes', epochs: { ...DAYS, scopes: ['fleet'] as const } },
+  ].map(({ name, epochs }) => ({
+    name: `epochs that its ruleset does not have: ${name}`,
+    bytes: () => node.next([exec()], { epochs }),
+    code: 'wrong-epochs',
+  })),
   {
     name: 'numbers that do not add up',
     bytes: () => node.next([exec()], { seen: { process: 7 } }),

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeBatch, packBody } from '#protocol/batch.ts';
 import { NOTE_SIGNATURE, signingKey, type SigningKey } from '#protocol/note.ts';
-import { NO_PREVIOUS, statementDigest, type Counts, type Statement } from '#protocol/statement.ts';
+import { NO_PREVIOUS, statementDigest, type Counts, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from '#protocol/vocabulary.ts';
 import { Chains } from '../../collector/chains.ts';
 import type { Disk } from '../../collector/disk.ts';
@@ -17,6 +17,8 @@ import { State } from '../../collector/state.ts';
 import { FIRST, logKey, signedStatement } from '../protocol/sample.ts';
 
 export const RULESET = FIRST.ruleset;
+/** Pseudonyms of a node change each day. */
+export const TURNING: Turning = { hours: 24, scopes: ['node'] };
 export const pin = (fill: string): string => `sha256/${fill.repeat(43)}=`;
 
 /** A validator that releases two events with one attribute each. */
@@ -40,7 +42,10 @@ export async function openCollector(home: string, nodes: readonly SampleNode[], 
   return {
     nodes: registered,
     registry: { node: (name) => registered.get(name) },
-    rulesets: { validatorOf: (digest) => (digest === RULESET ? validate : undefined) },
+    rulesets: {
+      validatorOf: (digest) => (digest === RULESET ? validate : undefined),
+      epochsOf: (digest) => (digest === RULESET ? { turning: TURNING, resolution: 1_000 } : undefined),
+    },
     rulepacks: { digests: new Set([FIRST.rulepack]) },
     approvals: { has: () => true },
     chains: new Chains(state),

@@ -25,7 +25,10 @@ const did = (at: number, entity: string): string => line('file.open', T + at, { 
 
 beforeAll(async () => {
   collector = await openCollector(home, [node]);
-  const all = { ...collector, rulesets: { validatorOf: () => () => undefined } };
+  const all = {
+    ...collector,
+    rulesets: { validatorOf: () => () => undefined, epochsOf: () => ({ turning: undefined, resolution: 1 }) },
+  };
   for (const lines of [
     [made('process.fork', 1, 'sshd', 'init'), made('process.exec', 2, 'sshd', 'init')],
     [made('process.exec', 3, 'bash', 'sshd'), did(4, 'bash'), made('process.exec', 5, 'curl', 'bash')],

@@ -12,13 +12,13 @@ import { formatStatement, MAX_BODY_BYTES, MAX_EVENTS, MAX_UNPACKED_BYTES } from 
 import { MAX_ENTRY_BYTES } from '#protocol/tiles.ts';
 import { ARCHIVE_PROBLEM_CODES } from '#protocol/verify.ts';
 import type { Vector } from '../vectors/outcome.ts';
-import { FIRST } from './sample.ts';
+import { NAMED } from './sample.ts';
 
 const readme = readFileSync(new URL('../../protocol/README.md', import.meta.url), 'utf8');
-const vectors = (kind: string): readonly Vector[] =>
-  JSON.parse(readFileSync(new URL(`../vectors/v1/${kind}.json`, import.meta.url), 'utf8'));
-const [batch] = vectors('batch');
-const [receipt] = vectors('receipt');
+const vectors = (file: string): readonly Vector[] =>
+  JSON.parse(readFileSync(new URL(`../vectors/${file}.json`, import.meta.url), 'utf8'));
+const [batch] = vectors('v2/batch');
+const [receipt] = vectors('v1/receipt');
 
 test('every code is documented, in the words of the code', () => {
   const documented = [...readme.matchAll(/^\| `([a-z0-9-]+)` \| (.*) \|$/gm)].map(([, code, text]) => [code, text]);
@@ -39,11 +39,11 @@ test('the limits are those of the code', () => {
   ]) {
     expect(readme).toContain(row);
   }
-  const keys = formatStatement(FIRST)
+  const keys = formatStatement(NAMED)
     .trimEnd()
     .split('\n')
     .map((line) => line.split(' ')[0] ?? '');
-  expect(keys).toHaveLength(21);
+  expect(keys).toHaveLength(22);
   for (const key of keys) expect(readme).toContain(`\`${key}\``);
 });
 

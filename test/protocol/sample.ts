@@ -50,6 +50,12 @@ export const FIRST: Statement = {
   body: packBody(LINES).body,
 };
 
+/** As agents write it now: with the epochs of its pseudonyms, days here. 1,790,000,000 s are in day 20,717. */
+export const NAMED: Statement = {
+  ...FIRST,
+  epochs: { hours: 24, first: 20_717, last: 20_717, scopes: ['node', 'cohort'] },
+};
+
 /** The statement after `previous`, with the same events again and nothing lost or withheld. */
 export function following(previous: Statement, changes: Partial<Statement> = {}): Statement {
   const grown = (counts: Statement['seen']): Statement['seen'] => ({

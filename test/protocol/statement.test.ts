@@ -4,16 +4,19 @@ import { expect, test } from 'vitest';
 import {
   checkConservation,
   checkSuccession,
+  epochAt,
   formatStatement,
   NO_PREVIOUS,
   parseStatement,
   PLACES,
+  PSEUDONYM_SCOPES,
   statementDigest,
+  type Epochs,
   type Statement,
 } from '#protocol/statement.ts';
 import { CLASSES } from '#protocol/vocabulary.ts';
 import { codeOf } from './refusal.ts';
-import { FIRST, following } from './sample.ts';
+import { FIRST, following, NAMED } from './sample.ts';
 
 const TEXT = formatStatement(FIRST);
 
@@ -23,8 +26,17 @@ test('a statement is read back as it was written', () => {
   expect(TEXT).toContain('\nlost ring.file=3,ring.process=1,spool.process=1,oversize.file=2\n');
 });
 
-test('each line is needed, once, in its place', () => {
-  const lines = TEXT.split('\n').slice(0, -1);
+test('version 2 adds the epochs and nothing else; a chain goes on from one version to the other', () => {
+  const text = formatStatement(NAMED);
+  expect(parseStatement(text)).toEqual(NAMED);
+  expect(text.replace('batch/v2', 'batch/v1').replace('epochs 24h 20717 20717 node,cohort\n', '')).toBe(TEXT);
+  const next = following(FIRST, { epochs: 'none' });
+  expect(formatStatement(next)).toContain('\nepochs -\n');
+  expect(checkSuccession(FIRST, next)).toEqual([]);
+});
+
+test.each([FIRST, NAMED])('each line is needed, once, in its place', (statement) => {
+  const lines = formatStatement(statement).split('\n').slice(0, -1);
   for (let i = 0; i < lines.length; i++) {
     const without = lines.toSpliced(i, 1);
     const twice = lines.toSpliced(i, 0, lines[i] ?? '');
@@ -39,7 +51,8 @@ test('each line is needed, once, in its place', () => {
 });
 
 const edits: readonly { name: string; from: string | RegExp; to: string; code?: string }[] = [
-  { name: 'another version', from: 'batch/v1', to: 'batch/v2' },
+  { name: 'version 2 without epochs', from: 'batch/v1', to: 'batch/v2' },
+  { name: 'another version', from: 'batch/v1', to: 'batch/v3' },
   { name: 'a capital in the name', from: 'node node-1', to: 'node Node-1' },
   { name: 'a slash in the name', from: 'node node-1', to: 'node ../node' },
   { name: 'no name', from: 'node node-1', to: 'node ' },
@@ -105,11 +118,26 @@ const lost = fc
   .dictionary(fc.constantFrom(...PLACES), counts)
   .map((places) => Object.fromEntries(Object.entries(places).filter(([, value]) => Object.keys(value).length > 0)));
 
+const epochs = fc.oneof(
+  fc.constant('none' as const),
+  fc
+    .record({
+      hours: fc.integer({ min: 1, max: 100_000 }),
+      more: fc.tuple(fc.nat(9), fc.nat(9)),
+      scopes: fc.subarray([...PSEUDONYM_SCOPES], { minLength: 1 }),
+    })
+    .map(({ hours, more, scopes }): Epochs => {
+      const first = epochAt(FIRST.time.last, { hours, scopes }) + more[0];
+      return { hours, first, last: first + more[1], scopes };
+    }),
+);
+
 test('any statement is read back as it was written', () => {
   fc.assert(
-    fc.property(counts, counts, lost, count, (seen, withheld, losses, bytes) => {
+    fc.property(counts, counts, lost, count, fc.option(epochs), (seen, withheld, losses, bytes, named) => {
       const body = { ...FIRST.body, bytes: (bytes % 4_194_304) + 1 };
-      const statement: Statement = { ...FIRST, seen, withheld, lost: losses, body };
+      const version = named === null ? FIRST : { ...FIRST, epochs: named };
+      const statement: Statement = { ...version, seen, withheld, lost: losses, body };
       expect(parseStatement(formatStatement(statement))).toEqual(statement);
     }),
   );
@@ -117,8 +145,8 @@ test('any statement is read back as it was written', () => {
 
 test('whatever comes in, only a ProtocolError comes out, and what is accepted has one spelling', () => {
   const mutated = fc
-    .tuple(fc.nat(TEXT.length - 1), fc.string({ maxLength: 10 }), fc.nat(10))
-    .map(([at, put, cut]) => TEXT.slice(0, at) + put + TEXT.slice(at + cut));
+    .tuple(fc.constantFrom(TEXT, formatStatement(NAMED)), fc.nat(), fc.string({ maxLength: 10 }), fc.nat(10))
+    .map(([text, at, put, cut]) => text.slice(0, at % text.length) + put + text.slice((at % text.length) + cut));
   fc.assert(
     fc.property(fc.oneof(fc.string(), mutated), (text) => {
       codeOf(() => {

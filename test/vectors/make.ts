@@ -1,6 +1,6 @@
 /**
- * Makes the vectors of protocol version 1 in `test/vectors/v1`: bytes in, decoded value or
- * error code out. Released vectors are frozen, so this writes only files that do not exist
+ * Makes the vectors of the protocol, `test/vectors/v1` and `v2`: bytes in, decoded value or
+ * error code out. Version 2 has another statement; receipts are those of version 1. Released vectors are frozen, so this writes only files that do not exist
  * yet: `node test/vectors/make.ts`. Keys are fixed and public, never use them for anything.
  */
 import { existsSync, writeFileSync } from 'node:fs';
@@ -8,9 +8,19 @@ import { encodeBatch, packBody } from '#protocol/batch.ts';
 import { cosign } from '#protocol/cosignature.ts';
 import { formatNote, formatVerifierKey, parseNote, signNote, type SigningKey } from '#protocol/note.ts';
 import { formatReceipt, parseReceipt } from '#protocol/receipt.ts';
-import { formatStatement, type Statement } from '#protocol/statement.ts';
+import { formatStatement, statementDigest, type Statement } from '#protocol/statement.ts';
 import { archiveOf, receiptOf } from '../protocol/archive.ts';
-import { FIRST, fixedKey, following, LINES, logKey, nodeKey, signedStatement, witnessKey } from '../protocol/sample.ts';
+import {
+  FIRST,
+  fixedKey,
+  following,
+  LINES,
+  logKey,
+  NAMED,
+  nodeKey,
+  signedStatement,
+  witnessKey,
+} from '../protocol/sample.ts';
 import { outcomeOf, type Vector } from './outcome.ts';
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
@@ -68,17 +78,51 @@ const receipts: Record<string, Uint8Array> = {
   'cut in the proof': receipt.subarray(0, 60),
 };
 
-write('batch', { key: formatVerifierKey(nodeKey.verifier) }, batches);
-write('receipt', { key: formatVerifierKey(logKey.verifier), note: base64(entries[1] ?? Buffer.of()) }, receipts);
+const TEXT2 = formatStatement(NAMED);
+const edited = (from: string | RegExp, to: string): Uint8Array => batch(TEXT2.replace(from, to));
+const quiet2 = following(NAMED, { ...quiet, previous: statementDigest(NAMED), epochs: 'none' });
+
+/** What version 1 has no word for. Everything else is read by the same lines. */
+const batches2: Record<string, Uint8Array> = {
+  'the first batch': batch(TEXT2),
+  'after a batch of version 1': batch(formatStatement(following(FIRST, { epochs: 'none' }))),
+  'a batch without events': batch(formatStatement(quiet2), nodeKey, empty.bytes),
+  'two epochs': edited('20717 20717', '20717 20718'),
+  'pseudonyms that never change': edited(/epochs .*/, 'epochs -'),
+  'one bit of the body flipped': Buffer.concat([batch(TEXT2).subarray(0, -1), Buffer.of((body.at(-1) ?? 0) ^ 1)]),
+  'no epochs': edited(/epochs .*\n/, ''),
+  'epochs in version 1': edited('batch/v2', 'batch/v1'),
+  'epochs before the events': edited('20717 20717', '20716 20717'),
+  'epochs backwards': edited('20717 20717', '20718 20717'),
+  'an epoch of no time': edited('24h', '0h'),
+  'an epoch in days': edited('24h', '1d'),
+  'epochs beyond all time': edited('20717 20717', '20717 9007199254740991'),
+  'a leading zero': edited('24h', '024h'),
+  'scopes out of order': edited('node,cohort', 'cohort,node'),
+  'a scope twice': edited('node,cohort', 'node,node'),
+  'an unknown scope': edited('node,cohort', 'node,world'),
+  'no scope': edited(' node,cohort', ' '),
+  'epochs of nothing': batch(
+    formatStatement(quiet2).replace('epochs -', 'epochs 24h 20717 20717 node'),
+    nodeKey,
+    empty.bytes,
+  ),
+  'epochs after the counts': edited(/(epochs .*\n)(events .*\n)/, '$2$1'),
+};
+
+write('v1', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches);
+write('v2', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches2);
+write('v1', 'receipt', { key: formatVerifierKey(logKey.verifier), note: base64(entries[1] ?? Buffer.of()) }, receipts);
 
 function write(
+  version: 'v1' | 'v2',
   kind: 'batch' | 'receipt',
   given: Omit<Vector, 'name' | 'bytes' | 'outcome' | 'kind'>,
   inputs: Record<string, Uint8Array>,
 ): void {
-  const file = new URL(`v1/${kind}.json`, import.meta.url);
+  const file = new URL(`${version}/${kind}.json`, import.meta.url);
   if (existsSync(file)) {
-    process.stderr.write(`${kind}.json is frozen: left as it is\n`);
+    process.stderr.write(`${version}/${kind}.json is frozen: left as it is\n`);
     return;
   }
   const vectors = Object.entries(inputs).map(([name, bytes]) => {

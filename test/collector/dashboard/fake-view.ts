@@ -11,6 +11,7 @@ const node = (name: string, more: Partial<NodeRow> = {}): NodeRow => ({
   ...{ ruleset: 'c2ca00b5305b7a0d51e7030b63c56dd08172f9cc79cd655751aa5ed2d10d84c6', agentVersion: '0.1.0' },
   ...{
     sources: 'ebpf,host',
+    epochs: { hours: 720, first: 690, last: 690, scopes: ['node'] },
     weaker: false,
     seen: 120_000,
     released: 98_765,

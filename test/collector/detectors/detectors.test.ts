@@ -52,6 +52,22 @@ const next = (before: Statement, changes: Partial<Statement> = {}): Statement =>
   ...changes,
 });
 
+/** A chain of batches of one event each, at so many µs after the day began in which START lies. */
+const chainAt = (...offsets: readonly number[]): readonly EvidenceBatch[] => {
+  const chain: Statement[] = [];
+  for (const [i, offset] of offsets.entries()) {
+    const before = chain.at(-1);
+    const time = Math.floor(START / DAY) * DAY + offset;
+    const day = Math.floor(time / DAY);
+    const counts = { seen: { file: i + 1 }, released: { file: i + 1 }, events: { file: 1 } };
+    const epochs = { hours: 24, first: day, last: day, scopes: ['node'] as const };
+    const body = { ...first.body, unpacked: 100 };
+    const made = { ...counts, body, epochs, time: { first: time, last: time } };
+    chain.push(before === undefined ? { ...first, ...made } : next(before, made));
+  }
+  return chain.map((statement) => batch(statement));
+};
+
 const batch = (statement: Statement, events: readonly ReleasedRecord[] = [], at = START): EvidenceBatch => ({
   node: statement.node,
   role: statement.role,
@@ -129,6 +145,9 @@ describe('chain', () => {
       ],
       ['blind'],
     ],
+    ['an epoch that has not begun', chainAt(0, 2 * DAY), ['epoch-ahead']],
+    ['an epoch that was over', chainAt(0, -DAY), ['epoch-rewind']],
+    ['events that are late around the turn of an epoch are quiet', chainAt(0, -MINUTE, 0), []],
     [
       'a short blindness is quiet',
       [batch(first, [{ event: 'hushwatch.start', time: START, 'hushwatch.blind.duration': 2 }])],
@@ -150,6 +169,14 @@ describe('chain', () => {
       alerts.push(...feed(detector, [batch(statement, [], START + i)]));
     }
     expect(alerts.filter(({ rule }) => rule === 'loss').map(({ loss }) => loss)).toEqual([10]);
+  });
+
+  test('a restart does not forget which epoch was the latest', () => {
+    const before = makeChainDetector();
+    const [one, two] = chainAt(0, -DAY);
+    feed(before, one ? [one] : []);
+    const after = makeChainDetector({}, JSON.parse(JSON.stringify(before.save())));
+    expect(feed(after, two ? [two] : []).map(({ rule }) => rule)).toEqual(['epoch-rewind']);
   });
 
   test('a restart does not forget where the chain stood', () => {
