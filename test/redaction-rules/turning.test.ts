@@ -6,7 +6,7 @@ import { smallRuleset, type Asked } from './small-ruleset.ts';
 
 const top = { epoch: { length: '12h', why: 'Because.' } };
 const rule = { do: 'pseudonym', scope: 'node' };
-const path = (more: object = {}): Asked['attributes'] => ({ 'file.path': { ...rule, ...more } });
+const path = (more: object = {}): NonNullable<Asked['attributes']> => ({ 'file.path': { ...rule, ...more } });
 
 test('none where nothing is a pseudonym, none is to change, or each lasts', () => {
   expect(turningOf(smallRuleset({ top }))).toBeUndefined();
