@@ -171,7 +171,7 @@ export const ATTRIBUTES = define({
   'file.path.origin': a(
     'string',
     'system',
-    '`kernel`: walked from the object. `argument`: as the caller passed it, made absolute. `remembered`: as it was opened.',
+    '`kernel`: walked from the object. `name`: the name that the kernel used, made absolute. `argument`: as the caller passed it, and it can have changed since. `remembered`: as it was opened.',
     'kernel',
   ),
   'file.open.access': a('string', 'system', '`read` or `write`.', 'write'),
@@ -589,6 +589,7 @@ export const EVENTS = events({
     'process.executable.memfd',
     'process.executable.setuid',
     'process.executable.owner.id',
+    'file.path.origin',
     'process.script.path',
     'process.command_args',
     'process.parent.command_args',

@@ -35,6 +35,7 @@ export function processEvent(frame: ProcessFrame, known: Known): RawEvent {
         ...actorOf(known, frame, process),
         // The program that was refused, not the one that asked for it.
         'process.executable.path': frame.executable,
+        'file.path.origin': frame.origin,
         'process.parent.executable.path': process.executable,
       });
     }

@@ -6,12 +6,13 @@
 #ifndef HUSHWATCH_ARCH_H
 #define HUSHWATCH_ARCH_H
 
+#include <asm-generic/errno.h>
 #include "kernel.h"
 
 #if defined(HUSHWATCH_X86_64)
 
 struct pt_regs {
-	unsigned long r10, r9, r8, cx, dx, si, di, bx, bp, orig_ax;
+	unsigned long r10, r9, r8, ax, cx, dx, si, di, bx, bp, orig_ax;
 } __attribute__((preserve_access_index));
 
 #define TS_COMPAT 0x2
@@ -25,6 +26,12 @@ static __always_inline __u64 call_number(const struct pt_regs *regs)
 static __always_inline bool is_call(__s64 number)
 {
 	return number >= 0;
+}
+
+/* It is running: this stands where its result will, from its beginning to its end. */
+static __always_inline bool call_has_no_result(const struct pt_regs *regs)
+{
+	return regs->ax == (unsigned long)-ENOSYS;
 }
 
 static __always_inline bool call_is_compat(const struct task_struct *task)

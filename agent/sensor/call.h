@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 #include "arch.h"
 #include "calls.h"
+#include "names.h"
 #include "told.h"
 
 #define AT_FDCWD -100
@@ -23,7 +24,15 @@ struct made_call {
 	bool compat;
 	__u32 error;
 	long result;
+	struct kept_names *kept;
+	__u32 origin;		/* of what it names: FRAME_NAME, until something is told as the caller's memory has it: FRAME_ARGUMENT */
 };
+
+/* Calls that name files, whose names are kept. */
+static __always_inline bool handler_names(__u32 handler)
+{
+	return handler == HANDLE_PATH || handler == HANDLE_MOUNT;
+}
 
 static __always_inline __u64 argument(struct made_call *c, __u32 n)
 {
@@ -52,6 +61,8 @@ static __always_inline bool call_begin(struct made_call *c, struct pt_regs *regs
 		return false;
 	c->regs = regs;
 	c->result = result;
+	c->kept = 0;
+	c->origin = FRAME_NAME;
 	c->error = result < 0 && result != -EINPROGRESS ? -result : 0;
 	c->compat = call_is_compat(task);
 	__builtin_memcpy(&c->what, (const void *)(c->compat ? &compat_calls[number] : &calls[number]), sizeof(c->what));
@@ -73,36 +84,70 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 desc
 
 #define HANDLER(name) SEC("tp_btf/sys_exit") int BPF_PROG(name, struct pt_regs *regs, long result)
 
-/* A path as the caller said it: the argument, before it the directory that a relative one starts from. */
-static __always_inline void push_argument_path(struct made_call *c, struct record *r, __u32 base, __u32 path)
+/*
+ * What stands in an argument, put into the processor's text: the kernel's copy of it, `which` of those that were kept, or what
+ * the caller's memory holds by now. Its length.
+ */
+static __always_inline __u32 said(struct made_call *c, int which, __u32 position)
+{
+	struct kept_names *kept = c->kept;
+	char *text = c->event.processor->text;
+	long got;
+
+	if (kept && kept->names[which].length) {
+		got = bpf_probe_read_kernel_str(text, TEXT_BYTES, kept->names[which].text);
+	} else {
+		got = bpf_probe_read_user_str(text, TEXT_BYTES, (void *)argument(c, position));
+		c->origin = FRAME_ARGUMENT;
+	}
+	return got > 1 ? got - 1 : 0;
+}
+
+static __always_inline __u32 push_said(struct made_call *c, struct record *r, int which, __u32 position)
+{
+	__u32 length = said(c, which, position);
+
+	push_text(r, c->event.processor->text, length);
+	return length;
+}
+
+/* Where a relative name starts from: a descriptor or the working directory, as it is at the end of the call. */
+static __always_inline void push_base(struct made_call *c, struct record *r, __u32 base)
 {
 	struct task_struct *task = c->event.task;
 	struct dentry *dentry = task->fs->pwd.dentry;
 	struct vfsmount *mnt = task->fs->pwd.mnt;
-	char *text = c->event.processor->text;
+	int sharers_now = task->fs->users;
 	struct file *file;
-	__u32 length;
 
-	if (path == NONE) {
-		push_empty(r);
-		push_empty(r);
-		return;
-	}
-	length = push_user_string(r, text, (void *)argument(c, path));
-	if (length && text[0] == '/') {
-		push_empty(r);
-		return;
-	}
 	if (base != NONE && (__s32)argument(c, base) != AT_FDCWD) {
+		sharers_now = task->files->count.counter;
 		file = file_of(task, argument(c, base));
 		if (!file) {
+			c->origin = FRAME_ARGUMENT;
 			push_empty(r);
 			return;
 		}
 		dentry = GET(file, f_path.dentry);
 		mnt = GET(file, f_path.mnt);
 	}
+	if (!is_alone(task, sharers_now))
+		c->origin = FRAME_ARGUMENT;
 	push_path(r, c->event.processor, task->fs, dentry, mnt);
+}
+
+/* A path as it was said: the name, before it the directory that a relative one starts from. */
+static __always_inline void push_said_path(struct made_call *c, struct record *r, int which, __u32 base, __u32 path)
+{
+	if (path == NONE) {
+		push_empty(r);
+		push_empty(r);
+		return;
+	}
+	if (push_said(c, r, which, path) && c->event.processor->text[0] == '/')
+		push_empty(r);
+	else
+		push_base(c, r, base);
 }
 
 static __always_inline void push_no_path(struct record *r)

@@ -5,7 +5,8 @@
  *
  * A string is its length (u16) and its bytes, without terminator. A path is two strings, directory and name:
  *	the kernel walked it	directory = the whole path, name empty
- *	as the caller said it	FRAME_ARGUMENT; directory = what a relative name starts from (walked), name = the argument
+ *	as the kernel used it	FRAME_NAME; directory = what a relative name starts from (walked), name = the kernel's copy of it
+ *	as the caller said it	FRAME_ARGUMENT; the same, but the name, or the directory, can have changed since the kernel used it
  * A walked path that was too long begins with "..." instead of "/".
  */
 #ifndef HUSHWATCH_FRAME_H
@@ -86,6 +87,7 @@ enum frame_flag {
 	FRAME_TRUNCATED = 1 << 4,	/* the open emptied the file */
 	FRAME_ARGS_CUT = 1 << 5,	/* more arguments than fit */
 	FRAME_NODE = 1 << 6,		/* open: made, and not opened (mkdir, mknod); `value` is its mode, type included */
+	FRAME_NAME = 1 << 7,		/* the path is the name that the kernel used */
 };
 
 enum socket_flag {

@@ -144,7 +144,7 @@ static void observed(void)
 	begin(&fork, sizeof(fork)), end();
 	begin(&exec, sizeof(exec));
 	TEXT("/usr/bin/caf\303\251"), TEXT("/home/\377x"), TEXT("/system.slice/cron.service"), TEXT("caf\303\251\0-p\0\0"), TEXT("./run.sh"), end();
-	file(FRAME_EXEC_REFUSED, FRAME_ARGUMENT), TEXT("/srv"), TEXT("./x/../run"), TEXT(""), TEXT(""), end();
+	file(FRAME_EXEC_REFUSED, FRAME_NAME), TEXT("/srv"), TEXT("./x/../run"), TEXT(""), TEXT(""), end();
 	begin(&exit, sizeof(exit)), end();
 	begin(&change, sizeof(change)), end();
 	begin(&capabilities, sizeof(capabilities)), end();
@@ -152,10 +152,10 @@ static void observed(void)
 	file(FRAME_OPEN, FRAME_OBJECT | FRAME_WRITE | FRAME_CREATED | FRAME_TRUNCATED);
 	TEXT("/etc/ssh/sshd_config"), TEXT(""), TEXT(""), TEXT(""), end();
 	file(FRAME_OPEN, FRAME_ARGUMENT), TEXT(""), TEXT("//etc/./shadow"), TEXT(""), TEXT(""), end();
-	file(FRAME_DELETE, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT(""), TEXT(""), end();
+	file(FRAME_DELETE, FRAME_NAME), TEXT("/tmp"), TEXT("a"), TEXT(""), TEXT(""), end();
 	file(FRAME_RENAME, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT("/srv/b"), TEXT("../c"), end();
 	file(FRAME_LINK, FRAME_ARGUMENT), TEXT("/tmp"), TEXT("a"), TEXT(""), TEXT("/b"), end();
-	file(FRAME_SYMLINK, FRAME_ARGUMENT), TEXT(""), TEXT("../text"), TEXT("/etc"), TEXT("cron.d/x"), end();
+	file(FRAME_SYMLINK, FRAME_NAME), TEXT(""), TEXT("../text"), TEXT("/etc"), TEXT("cron.d/x"), end();
 	file(FRAME_CHMOD, FRAME_ARGUMENT), TEXT(""), TEXT("/tmp/x"), TEXT(""), TEXT(""), end();
 	file(FRAME_CHOWN, FRAME_OBJECT), TEXT("/tmp/x"), TEXT(""), TEXT(""), TEXT(""), end();
 	file(FRAME_MEMFD, FRAME_OBJECT), TEXT("memfd:payload"), TEXT(""), TEXT(""), TEXT(""), end();
@@ -183,9 +183,9 @@ static void files(void)
 	begin(&gone, sizeof(gone)), TEXT(""), TEXT(""), end();
 	file(FRAME_TRUNCATE, FRAME_OBJECT), TEXT("/tmp/x"), TEXT(""), TEXT(""), TEXT(""), end();
 	file(FRAME_XATTR, FRAME_ARGUMENT), TEXT("/usr"), TEXT("bin/ping"), TEXT(""), TEXT("security.capability"), end();
-	file(FRAME_OPEN, FRAME_ARGUMENT | FRAME_NODE), TEXT("/dev"), TEXT("sda"), TEXT(""), TEXT(""), end();
+	file(FRAME_OPEN, FRAME_NAME | FRAME_NODE), TEXT("/dev"), TEXT("sda"), TEXT(""), TEXT(""), end();
 	mount(FRAME_MOUNT, 0, 3), TEXT(""), TEXT("tmpfs"), TEXT("/mnt"), TEXT(""), TEXT("tmpfs"), end();
-	mount(FRAME_UNMOUNT, FRAME_ARGUMENT, 0), TEXT(""), TEXT(""), TEXT("/srv"), TEXT("../mnt"), TEXT(""), end();
+	mount(FRAME_UNMOUNT, FRAME_NAME, 0), TEXT(""), TEXT(""), TEXT("/srv"), TEXT("../mnt"), TEXT(""), end();
 	mount(FRAME_PIVOT_ROOT, FRAME_ARGUMENT, 0), TEXT("/"), TEXT("new"), TEXT("/"), TEXT("new/old"), TEXT(""), end();
 }
 

@@ -37,6 +37,7 @@
 #include "on-memory.h"
 #include "on-kernel.h"
 #include "on-ring.h"
+#include "on-name.h"
 #include "living.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -80,8 +81,11 @@ HANDLER(on_sys_exit)
 
 	if (number >= CALL_LIMIT || !(calls[number].handler | compat_calls[number].handler))
 		return 0;
-	if (!result_is_told(result))
+	if (!result_is_told(result)) {
+		if (handler_names(calls[number].handler) || handler_names(compat_calls[number].handler))
+			names_forgotten(names_kept(bpf_get_current_task_btf()));
 		return 0;
+	}
 	/* The most frequent of all: nearly none asks for what matters, and a tail call costs more than the look. */
 	if (calls[number].handler == HANDLE_MEMORY && !may_execute(regs))
 		return 0;

@@ -127,11 +127,17 @@ struct fdtable {
 	struct file **fd;
 };
 
+struct kernel_count {
+	int counter;
+};
+
 struct files_struct {
+	struct kernel_count count;
 	struct fdtable *fdt;
 };
 
 struct fs_struct {
+	int users;
 	struct path root;
 	struct path pwd;
 };
@@ -240,12 +246,10 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
-struct kernel_count {
-	int counter;
-};
-
 struct signal_struct {
 	struct kernel_count live;
+	int nr_threads;
+	unsigned long long sum_sched_runtime;	/* of threads that have ended */
 	int group_exit_code;
 	unsigned int flags;
 };
@@ -279,6 +283,7 @@ struct task_struct {
 	struct kernel_id loginuid;
 	unsigned int sessionid;
 	struct css_set *cgroups;
+	void *audit_context;
 };
 
 struct seq_file {
@@ -341,6 +346,12 @@ struct perf_event {
 };
 
 struct filename {
+	const char *name;
+	const char *uptr;
+	const char iname[1];
+};
+
+struct kmem_cache {
 	const char *name;
 };
 
@@ -467,6 +478,7 @@ struct unix_sock {
 #define VM_GROWSDOWN 0x100
 #define READ_IMPLIES_EXEC 0x400000
 #define PF_KTHREAD 0x200000
+#define PF_IO_WORKER 0x10
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000

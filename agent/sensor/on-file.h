@@ -38,8 +38,8 @@ static __always_inline int open_refused(struct made_call *c)
 	}
 	push_empty(&r);
 	push_empty(&r);
-	push_argument_path(c, &r, c->what.base, c->what.path);
-	emit_file(c, &r, 0, FRAME_ARGUMENT | (flags & O_ACCMODE ? FRAME_WRITE : 0) | (flags & O_TRUNC ? FRAME_TRUNCATED : 0), 0);
+	push_said_path(c, &r, 0, c->what.base, c->what.path);
+	emit_file(c, &r, 0, c->origin | (flags & O_ACCMODE ? FRAME_WRITE : 0) | (flags & O_TRUNC ? FRAME_TRUNCATED : 0), 0);
 	return 0;
 }
 
@@ -153,7 +153,7 @@ HANDLER(open_ended)
 static __always_inline void push_second(struct made_call *c, struct record *r)
 {
 	if (c->what.kind != FRAME_XATTR) {
-		push_argument_path(c, r, c->what.base2, c->what.path2);
+		push_said_path(c, r, 1, c->what.base2, c->what.path2);
 		return;
 	}
 	push_user_string(r, c->event.processor->text, (void *)argument(c, c->what.path2));
@@ -167,27 +167,42 @@ static __always_inline __u32 asked_for(struct made_call *c)
 	return c->what.meaning == DIRECTORY ? S_IFDIR | (value & ~S_IFMT) : c->what.meaning == REMOVED ? 1 : value;
 }
 
-HANDLER(path_ended)
+/* The text of a symbolic link is no path yet. */
+static __always_inline void push_first(struct made_call *c, struct record *r)
+{
+	if (c->what.kind != FRAME_SYMLINK) {
+		push_said_path(c, r, 0, c->what.base, c->what.path);
+		return;
+	}
+	push_said(c, r, 0, c->what.path);
+	push_empty(r);
+}
+
+static __always_inline void path_told(struct pt_regs *regs, long result, struct kept_names *kept)
 {
 	struct made_call c;
 	struct record r;
 
 	if (!call_begin(&c, regs, result) || (c.what.kind == FRAME_EXEC_REFUSED && result >= 0))
-		return 0;
+		return;
 	if (!admit(&c.event, 0, true))
-		return 0;
+		return;
 	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
-		return 0;
+		return;
 	}
+	c.kept = kept;
 	push_second(&c, &r);
-	if (c.what.kind == FRAME_SYMLINK) {
-		push_user_string(&r, c.event.processor->text, (void *)argument(&c, c.what.path));
-		push_empty(&r);
-	} else {
-		push_argument_path(&c, &r, c.what.base, c.what.path);
-	}
-	emit_file(&c, &r, 0, FRAME_ARGUMENT | (c.what.kind == FRAME_OPEN ? FRAME_NODE : 0), asked_for(&c));
+	push_first(&c, &r);
+	emit_file(&c, &r, 0, c.origin | (c.what.kind == FRAME_OPEN ? FRAME_NODE : 0), asked_for(&c));
+}
+
+HANDLER(path_ended)
+{
+	struct kept_names *kept = names_kept(bpf_get_current_task_btf());
+
+	path_told(regs, result, kept);
+	names_forgotten(kept);
 	return 0;
 }
 

@@ -71,7 +71,7 @@ static __always_inline struct mount *attached(struct made_call *c, __u32 options
 	struct processor *p = c->event.processor;
 	struct mount *mount;
 	struct file *file;
-	long length;
+	__u32 length;
 
 	if (c->error || c->what.kind != FRAME_MOUNT)
 		return 0;
@@ -82,8 +82,8 @@ static __always_inline struct mount *attached(struct made_call *c, __u32 options
 	if (c->what.meaning == HOW || options & (MS_REMOUNT | MS_MOVE | MS_PROPAGATION))
 		return 0;
 	mount = newest_mount(c->event.task->nsproxy->mnt_ns);
-	length = bpf_probe_read_user_str(p->text, TEXT_BYTES, (void *)argument(c, 1));
-	return mount && length > 1 && ends_in(p, length - 1, GET(mount, mnt_mountpoint)) ? mount : 0;
+	length = said(c, 1, 1);
+	return mount && length && ends_in(p, length, GET(mount, mnt_mountpoint)) ? mount : 0;
 }
 
 static __always_inline __u32 options_of(struct made_call *c)
@@ -117,34 +117,44 @@ static __always_inline void push_attached(struct made_call *c, struct record *r,
 	push_path(r, c->event.processor, c->event.task->fs, GET(mnt, mnt_root), mnt);
 }
 
-static __always_inline void push_asked_for(struct made_call *c, struct record *r)
+/* What the kernel makes nothing of in such a call: the type, and what is mounted. */
+static __always_inline bool is_change(__u32 options)
 {
-	if (c->what.kind == FRAME_MOUNT && c->what.meaning == VALUE)
-		push_user_string(r, c->event.processor->text, (void *)argument(c, 2));
-	else
+	return options & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_PROPAGATION);
+}
+
+/* A word that the kernel took from the caller's memory and kept no copy of. */
+static __always_inline void push_word(struct made_call *c, struct record *r, __u32 position, bool matters)
+{
+	if (!matters) {
 		push_empty(r);
-	push_argument_path(c, r, c->what.base2, c->what.path2);
+		return;
+	}
+	c->origin = FRAME_ARGUMENT;
+	push_user_string(r, c->event.processor->text, (void *)argument(c, position));
+}
+
+static __always_inline void push_asked_for(struct made_call *c, struct record *r, __u32 options)
+{
+	push_word(c, r, 2, c->what.kind == FRAME_MOUNT && c->what.meaning == VALUE && !is_change(options));
+	push_said_path(c, r, 1, c->what.base2, c->what.path2);
 }
 
 /* What is mounted: a directory that is shown a second time, or whatever the file system calls its source. */
 static __always_inline void push_source(struct made_call *c, struct record *r, struct mount *mount, __u32 options)
 {
-	char *text = c->event.processor->text;
-
 	if (c->what.kind != FRAME_MOUNT || options & (MS_BIND | MS_MOVE) || (c->what.meaning == ATTACHED && !mount)) {
-		push_argument_path(c, r, c->what.base, c->what.path);
+		push_said_path(c, r, 0, c->what.base, c->what.path);
 		return;
 	}
 	if (mount)
-		push_kernel_string(r, text, GET(mount, mnt_devname), TEXT_BYTES);
-	else if (c->what.meaning == VALUE)
-		push_user_string(r, text, (void *)argument(c, 0));
+		push_kernel_string(r, c->event.processor->text, GET(mount, mnt_devname), TEXT_BYTES);
 	else
-		push_empty(r);
+		push_word(c, r, 0, c->what.meaning == VALUE && !is_change(options));
 	push_empty(r);
 }
 
-HANDLER(mounted)
+static __always_inline void mount_told(struct pt_regs *regs, long result, struct kept_names *kept)
 {
 	struct frame_mount *f;
 	struct mount *mount;
@@ -153,25 +163,35 @@ HANDLER(mounted)
 	__u32 options;
 
 	if (!call_begin(&c, regs, result) || !admit(&c.event, 0, false))
-		return 0;
+		return;
 	if (!record_begin(&r, c.event.processor)) {
 		give_up(&c.event);
-		return 0;
+		return;
 	}
+	c.kept = kept;
 	options = options_of(&c);
 	mount = attached(&c, options);
 	if (mount) {
+		c.origin = 0;
 		push_attached(&c, &r, mount);
 		options |= options_in_force((void *)mount + bpf_core_field_offset(struct mount, mnt));
 	} else {
-		push_asked_for(&c, &r);
+		push_asked_for(&c, &r, options);
 	}
 	push_source(&c, &r, mount, options);
 	f = PUSH_FIXED(&r, struct frame_mount);
 	fill_actor(&f->actor, c.event.task, c.error, c.event.repeats);
-	f->flags = mount ? 0 : FRAME_ARGUMENT;
+	f->flags = c.origin;
 	f->options = options;
 	emit(&c.event, &r, c.what.kind);
+}
+
+HANDLER(mounted)
+{
+	struct kept_names *kept = names_kept(bpf_get_current_task_btf());
+
+	mount_told(regs, result, kept);
+	names_forgotten(kept);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #define HUSHWATCH_ON_PROCESS_H
 
 #include "told.h"
+#include "names.h"
 #include <bpf/bpf_tracing.h>
 
 SEC("tp_btf/sched_process_fork")
@@ -18,6 +19,7 @@ int BPF_PROG(on_fork, struct task_struct *forker, struct task_struct *child)
 	if (child->pid != child->tgid)
 		return 0;
 	account_shared(forker, child);
+	note_sharing(forker, child);
 	if (!class_watched(CLASS_PROCESS) || !event_begin(&e, CLASS_PROCESS))
 		return 0;
 	if (!admit(&e, 0, true))

@@ -146,23 +146,28 @@ static __always_inline void push_bytes(struct record *r, const void *from, __u32
 	bpf_probe_read_kernel(AT(r), length & (TEXT_BYTES - 1), from);
 }
 
-static __always_inline __u32 push_user_string(struct record *r, char *text, const void *from)
+static __always_inline void push_text(struct record *r, const char *text, __u32 length)
 {
-	long got = bpf_probe_read_user_str(text, TEXT_BYTES, from);
-	__u32 length = got > 1 ? got - 1 : 0, end = r->at;
+	__u32 end = r->at;
 
 	push_bytes(r, text, length);
 	string_end(r, end);
+}
+
+static __always_inline __u32 push_user_string(struct record *r, char *text, const void *from)
+{
+	long got = bpf_probe_read_user_str(text, TEXT_BYTES, from);
+	__u32 length = got > 1 ? got - 1 : 0;
+
+	push_text(r, text, length);
 	return length;
 }
 
 static __always_inline void push_kernel_string(struct record *r, char *text, const void *from, __u32 limit)
 {
 	long got = bpf_probe_read_kernel_str(text, limit, from);
-	__u32 length = got > 1 ? got - 1 : 0, end = r->at;
 
-	push_bytes(r, text, length);
-	string_end(r, end);
+	push_text(r, text, got > 1 ? got - 1 : 0);
 }
 
 /* A pointer as a number: the verifier lets nobody calculate with what it knows to be a pointer, so it passes through a map. */

@@ -275,6 +275,8 @@ static void configure(struct hushwatch *sensor, const struct options *o)
 		bpf_program__set_autoload(sensor->progs.on_answer, false);
 		bpf_program__set_autoload(sensor->progs.on_state, false);
 	}
+	if (!(o->classes & (1u << CLASS_FILE | 1u << CLASS_PROCESS | 1u << CLASS_KERNEL)))	/* Nobody would ask for names. */
+		bpf_program__set_autoload(sensor->progs.on_name_freed, false);
 	for (unsigned i = 0; i < o->watch_count; i++)
 		set_watch_filter(sensor, o->watches[i]);
 	set_usual_places(sensor);

@@ -65,7 +65,7 @@ export interface Socket {
 }
 
 /** `remembered`: from an open that the agent saw; no frame says that of itself. */
-export type PathOrigin = 'kernel' | 'argument' | 'remembered';
+export type PathOrigin = 'kernel' | 'name' | 'argument' | 'remembered';
 
 /** Whom an operation was about. `startNs` 0: the number alone is known, and the process was not found by it. */
 export interface Target {
@@ -133,7 +133,7 @@ export type ProcessFrame =
   | ({ readonly kind: 'fork'; readonly parentPid: number; readonly parentStartNs: number } & Actor)
   | ExecFrame
   /** An exec that was refused: only what was asked for is known. */
-  | ({ readonly kind: 'exec-refused'; readonly executable: string } & Actor)
+  | ({ readonly kind: 'exec-refused'; readonly executable: string; readonly origin: PathOrigin } & Actor)
   | ({ readonly kind: 'exit'; readonly code: number; readonly signal: number } & Actor)
   | ({ readonly kind: 'image' } & Mapping & Actor);
 

@@ -159,7 +159,12 @@ const rows: readonly Row[] = [
   },
   {
     name: 'exec refused',
-    frame: { kind: 'exec-refused', executable: '/root/x', ...actor(undefined, undefined, { errno: 13 }) },
+    frame: {
+      kind: 'exec-refused',
+      executable: '/root/x',
+      origin: 'name',
+      ...actor(undefined, undefined, { errno: 13 }),
+    },
     event: 'process.exec',
     attributes: {
       'process.executable.path': '/root/x',

@@ -97,12 +97,12 @@ export function deedsAreSaid(scene: () => Scene): void {
       of('chmod', scene().did.pid).map((frame) => [frame['path'], frame['origin'], Number(frame['mode']) & 0o7777]),
     ).toEqual([
       [`${scene().at}/made`, 'kernel', 0o640],
-      [`${scene().at}/made`, 'argument', 0o600],
-      [`${scene().at}/sub/beneath`, 'argument', 0o700],
+      [`${scene().at}/made`, 'name', 0o600],
+      [`${scene().at}/sub/beneath`, 'name', 0o700],
     ]);
     expect(of('chown', scene().did.pid).map((frame) => [frame['path'], frame['origin'], frame['owner']])).toEqual([
       [`${scene().at}/made`, 'kernel', 1],
-      [`${scene().at}/made`, 'argument', 0],
+      [`${scene().at}/made`, 'name', 0],
     ]);
   });
 
@@ -196,7 +196,7 @@ export function deedsAreSaid(scene: () => Scene): void {
     expect(refused('link')).toMatchObject([{ path: '/etc/shadow', target: '/tmp/hushwatch-link', errno: 1 }]);
     expect(refused('symlink')).toMatchObject([{ path: '/etc/shadow', target: '/etc/hushwatch-link', errno: 13 }]);
     expect(refused('credentials').at(-1)).toMatchObject({ errno: 1, credentials: { effectiveUid: NOBODY } });
-    expect(refused('exec-refused')).toMatchObject([{ executable: '/etc/passwd', errno: 13 }]);
+    expect(refused('exec-refused')).toMatchObject([{ executable: '/etc/passwd', origin: 'name', errno: 13 }]);
     expect(refused('trace')).toMatchObject([{ request: 16, targetPid: 1, errno: 1 }]);
   });
 

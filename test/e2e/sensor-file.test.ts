@@ -151,7 +151,7 @@ for (const reads of [[], ['--old-kernel']]) {
     test('mounts: the old way, the new way, again, away, and another root', () => {
       const { at } = mounted;
       const kernel = { origin: 'kernel' };
-      const asked = { origin: 'argument' };
+      const asked = { origin: 'name' };
       expect(of('mount', mounted)).toMatchObject([
         { ...asked, target: '/', type: '', options: 0x4_4000 },
         { ...kernel, source: 'hushwatch', target: `${at}/one`, type: 'tmpfs', options: 0x3 },

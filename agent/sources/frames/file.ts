@@ -58,9 +58,9 @@ const twoPathsFrame =
 
 /** What a symbolic link says is relative to where the link lies. */
 function symlinkFrame(r: Reader): Frame {
-  const { path, target } = filePart(r);
+  const { path, target, origin } = filePart(r);
   const text = path.startsWith('/') ? path : absolute(posix.dirname(target), path);
-  return { kind: 'symlink', path: text, target, origin: 'argument', ...actorOf(r) };
+  return { kind: 'symlink', path: text, target, origin, ...actorOf(r) };
 }
 
 function chmodFrame(r: Reader): Frame {

@@ -59,7 +59,8 @@ const programFrame =
   };
 
 function execRefusedFrame(r: Reader): Frame {
-  return { kind: 'exec-refused', executable: filePart(r).path, ...actorOf(r) };
+  const { path, origin } = filePart(r);
+  return { kind: 'exec-refused', executable: path, origin, ...actorOf(r) };
 }
 
 function exitFrame(r: Reader): Frame {

@@ -30,6 +30,7 @@ export const CREATED = 8;
 export const TRUNCATED = 16;
 export const ARGS_CUT = 32;
 export const NODE = 64;
+export const NAME = 128;
 
 /** A frame: its fixed part by offset, its strings one after the other. */
 export class Reader {
@@ -193,7 +194,15 @@ export interface FilePart {
   readonly value: number;
 }
 
-const FILE_FLAGS = ARGUMENT | OBJECT | WRITE | CREATED | TRUNCATED | NODE;
+const FILE_FLAGS = ARGUMENT | OBJECT | WRITE | CREATED | TRUNCATED | NODE | NAME;
+
+/** Where a path comes from. A name of no length is the descriptor or the directory itself, which was walked. */
+export function originOf(flags: number, name: string): PathOrigin {
+  const said = flags & (ARGUMENT | NAME);
+  if (said === (ARGUMENT | NAME)) throw new FrameError('bad-field', 'a path of two origins');
+  if (said === ARGUMENT) return 'argument';
+  return said === NAME && name !== '' ? 'name' : 'kernel';
+}
 
 export function filePart(r: Reader): FilePart {
   r.strings(96);
@@ -208,7 +217,7 @@ export function filePart(r: Reader): FilePart {
   return {
     path,
     target,
-    origin: (flags & ARGUMENT) === 0 || (name === '' && directory !== '') ? 'kernel' : 'argument',
+    origin: originOf(flags, name),
     file: (flags & OBJECT) === 0 ? undefined : inodeOf(r, ACTOR_END),
     flags,
     value: r.u32(92),
