@@ -12,12 +12,13 @@
  *	on-memory.h	made executable			 }
  *	on-kernel.h	modules, BPF, another kernel	 }
  *	on-ring.h	io_uring			/
+ *	on-name.h	paths, as the kernel used them	when it frees its copies; kept (names.h) for the exit of the call
  *	on-packet.h	first datagrams, DNS, flows	where packets pass and connections end
  *	living.h	who lives already		an iterator that the user-space half reads when an agent connects
  *
  * A handler decides whether its event counts, asks admit() (economy.h), builds the record from the end to the beginning
  * (record.h), and emits it. What it tells comes from kernel objects; where none is left at the exit of a call (the path of an
- * unlink), the argument is read and marked as such.
+ * unlink), it is the name that the kernel used, and where that was not kept either, the argument, marked as such.
  */
 #define HUSHWATCH_KERNEL_HALF
 #include "arch.h"

@@ -81,10 +81,11 @@ static __always_inline void keep(struct task_struct *task, struct filename *name
 }
 
 SEC("tp_btf/kmem_cache_free")
-int BPF_PROG(on_name_freed, unsigned long caller, struct filename *name, struct kmem_cache *cache)
+int BPF_PROG(on_name_freed, unsigned long caller, const void *freed, struct kmem_cache *cache)
 {
-	struct task_struct *task;
 	const volatile struct call *what;
+	struct filename *name = 0;
+	struct task_struct *task;
 	struct pt_regs *regs;
 	__u64 number;
 	bool compat;
@@ -101,6 +102,8 @@ int BPF_PROG(on_name_freed, unsigned long caller, struct filename *name, struct 
 	what = compat ? &compat_calls[number] : &calls[number];
 	if (!handler_names(what->handler) || !is_within_call(task, regs))
 		return 0;
+	/* Up to Linux 6.12 the verifier does not let a program load what the tracepoint calls a `const void *`. */
+	bpf_probe_read_kernel(&name, sizeof(name), &ctx[1]);
 	/* A long name lies elsewhere, and this may be its text alone. What was kept before it was not the last of its call. */
 	if ((__u64)GET(name, name) != (__u64)name + bpf_core_field_offset(name->iname)) {
 		names_forgotten(names_kept(task));
