@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
   alerts: async () => (await import('./collector/main.ts')).alerts,
+  stories: async () => (await import('./collector/main.ts')).stories,
   verify: async () => (await import('./collector/main.ts')).verify,
 };
 
@@ -39,7 +40,9 @@ for collector operators
   collector invite | admit      let a node in
   detect test | plan            try detection rules
   events --since 10m --json     released events, from the evidence
-  alerts --json                 what the detectors said
+  stories                       what is worth reading: alerts told by process tree
+  alerts --json                 everything the detectors said
+  detect budget                 what a number of stories a day would have shown
 for auditors
   verify DIRECTORY              check everything from public keys alone
 here and now

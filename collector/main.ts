@@ -21,7 +21,7 @@ import { parseRegistry, Registry } from './registry.ts';
 import { loadRulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { runCollector, type Settings } from './run.ts';
-import { SEVERITIES, State, type AlertRow } from './state.ts';
+import { SEVERITIES, State, type AlertRow, type StoryRow } from './state.ts';
 import { compact, queryEvents, QueryError } from './tables.ts';
 import { ConfigError } from './yaml-file.ts';
 
@@ -40,6 +40,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [--config
        hushwatch collector admit ENTRY
        hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
+       hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 1000] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
 The directory of the data is that of FILE; without --config it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
@@ -200,6 +201,44 @@ export async function alerts(args: string[]): Promise<number> {
 
 function textOf({ time, severity, node, title, reason }: AlertRow): string {
   return `${new Date(time / 1000).toISOString()} ${severity} ${node} ${title}\n  ${reason}`;
+}
+
+/** What people are shown; with --all, what they are not shown too. */
+export async function stories(args: string[]): Promise<number> {
+  return await guarded('stories', async () => {
+    const { values } = parse(args, {
+      home: { type: 'string', default: HOME },
+      since: { type: 'string' },
+      node: { type: 'string' },
+      severity: { type: 'string', default: 'informational' },
+      limit: { type: 'string', default: '1000' },
+      all: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    });
+    const minSeverity = SEVERITIES.find((each) => each === values.severity);
+    if (minSeverity === undefined) throw new UsageError(`--severity is one of ${SEVERITIES.join(', ')}`);
+    const file = join(resolve(values.home), 'state.sqlite');
+    if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
+    using state = State.openReadOnly(file);
+    const found = state.stories({
+      ...{ limit: countOf('limit', values.limit), node: values.node, minSeverity },
+      sinceUs: values.since === undefined ? 0 : timeAgo('since', values.since),
+      shown: values.all ? undefined : true,
+    });
+    for (const row of found.toReversed()) say(values.json ? JSON.stringify(row) : storyText(row));
+    return await Promise.resolve(EXIT.done);
+  });
+}
+
+function storyText({ last, severity, node, title, reason, score, alerts, findings, loss, attack }: StoryRow): string {
+  const lost = loss === 0 ? '' : `, ${loss} events lost around it`;
+  const what = findings.map(({ detector, rule, count }) => `${rule ?? detector}${count > 1 ? ` ×${count}` : ''}`);
+  return [
+    `${new Date(last / 1000).toISOString()} ${severity} ${node} ${title}`,
+    `  ${reason}`,
+    `  score ${score}, ${alerts} ${alerts === 1 ? 'alert' : 'alerts'}${lost}; ${attack.join(' ') || 'no technique named'}`,
+    `  ${findings.length === 1 ? 'finding' : 'findings'}: ${what.join(', ')}`,
+  ].join('\n');
 }
 
 /** From public keys alone: `nodes.yaml`, `log.pub`, `log/` and `evidence/` in the directory; nothing else is read. */

@@ -41,8 +41,9 @@ interface Member {
   readonly hours: Map<number, Pending>;
   /** Deed -> hour in which it was done last, judged hours only. */
   readonly recent: Map<string, number>;
-  /** Its first judged hour. */
+  /** Its first and its last judged hour. */
   firstHour: number;
+  lastHour: number;
 }
 
 interface Cohort {
@@ -111,7 +112,12 @@ function note(
 ): boolean {
   const hour = Math.floor(record.time / HOUR);
   if (hour <= cohort.judged) return false;
-  const member = cohort.members.get(node) ?? { hours: new Map<number, Pending>(), recent: new Map(), firstHour: -1 };
+  const member = cohort.members.get(node) ?? {
+    hours: new Map<number, Pending>(),
+    recent: new Map(),
+    firstHour: -1,
+    lastHour: -1,
+  };
   cohort.members.set(node, member);
   const pending = member.hours.get(hour) ?? {
     ...{ release: releases.of(node), changedAt: releases.changedAt(node), deeds: new Map(), amounts: new Map() },
@@ -158,6 +164,8 @@ interface Judged extends Hourly {
   readonly release: string;
   readonly changedAt: number;
   readonly loss: number;
+  /** It is known for a whole day, so that its peers may be measured by it. */
+  readonly isKnownWell: boolean;
 }
 
 /** Takes the hour of every member out of what is pending, compares them, and remembers it. */
@@ -198,12 +206,26 @@ function hourlyOf(
 ): Judged {
   if (member.firstHour < 0) member.firstHour = hour;
   for (const deed of deeds.keys()) putLast(member.recent, deed, hour, MAX_RECENT);
+  const stopped = new Set<string>();
   for (const [deed, last] of member.recent) {
     if (last > hour - DAY_HOURS) break;
     member.recent.delete(deed);
+    // Who was away did not stop.
+    if (hour - member.lastHour === 1) stopped.add(deed);
   }
+  member.lastHour = hour;
   const isKnownWell = hour - member.firstHour >= DAY_HOURS;
-  return { node, deeds, amounts, release, changedAt, loss, recent: new Set(member.recent.keys()), isKnownWell };
+  return {
+    node,
+    deeds,
+    amounts,
+    release,
+    changedAt,
+    loss,
+    recent: new Set(member.recent.keys()),
+    stopped,
+    isKnownWell,
+  };
 }
 
 /** Remembers the difference; true when it was not there before. */
@@ -284,8 +306,8 @@ function aloneAlert(cohort: string, node: string, hour: number): Alert {
 
 function rowOf(cohort: Cohort): readonly unknown[] {
   const { members, given, front, judged, firstHour, saidAlone } = cohort;
-  const kept = rowsOf(members, ({ hours, recent, firstHour: first }) => [
-    first,
+  const kept = rowsOf(members, ({ hours, recent, firstHour: first, lastHour }) => [
+    ...[first, lastHour],
     rowsOf(recent, (hour) => [hour]),
     [...hours].map(([hour, { release, changedAt, deeds, amounts, loss }]) => [
       ...[hour, release, changedAt, loss],
@@ -301,8 +323,9 @@ function cohortOf([front, judged, firstHour, saidAlone, given, members]: readonl
   return {
     ...{ front, judged, firstHour, saidAlone: saidAlone === true },
     given: mapOf(given, ([hour]) => numberOf(hour)),
-    members: mapOf(members, ([first, recent, hours]) => ({
+    members: mapOf(members, ([first, last, recent, hours]) => ({
       firstHour: numberOf(first) ?? -1,
+      lastHour: numberOf(last) ?? -1,
       recent: mapOf(recent, ([hour]) => numberOf(hour)),
       hours: new Map(itemsOf(hours).flatMap(pendingOf)),
     })),

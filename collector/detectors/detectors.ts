@@ -36,16 +36,23 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
   const detectors = [
     makeChainDetector(options, memberOf(saved, 'chain')),
     makeSigmaDetector(sigma, memberOf(saved, 'sigma')),
+    ...makeBaselines(tuning, saved),
+    makeSilenceDetector(options, memberOf(saved, 'silence')),
+    makeCanaryDetector(options, memberOf(saved, 'canary')),
+  ];
+  return detectors.map(eager);
+}
+
+/** Those that learn what is usual. */
+export function makeBaselines(tuning: Tuning, saved?: unknown): readonly Detector[] {
+  return [
     makeUpgradeDetector(tuning, memberOf(saved, 'upgrade')),
     makeFirstSeenDetector(tuning['first-seen'], memberOf(saved, 'first-seen')),
     makeRarityDetector(tuning.rarity, memberOf(saved, 'rarity')),
     makeRateDetector(tuning.rate, memberOf(saved, 'rate')),
     makeLineageDetector(tuning.lineage, memberOf(saved, 'lineage')),
     makeCohortDetector(tuning.cohort, memberOf(saved, 'cohort')),
-    makeSilenceDetector(options, memberOf(saved, 'silence')),
-    makeCanaryDetector(options, memberOf(saved, 'canary')),
   ];
-  return detectors.map(eager);
 }
 
 /** Sees a batch to its end even when nobody reads the alerts: state must not depend on the reader. */

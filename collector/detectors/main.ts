@@ -4,14 +4,20 @@
  * Reads files, writes only to stdout and stderr. Exit 0 done, 1 a rule does not do what its examples say, 2 usage,
  * 3 a rule or ruleset that cannot be read.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { exposure } from '../../redaction-rules/exposure.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
 import { parseExamples, type Example, type Examples } from './examples.ts';
+import { State } from '../state.ts';
+import { failureOf, parseBaselineExamples, runBaselineExample, type BaselineExample } from './baseline-examples.ts';
+import { curveOf, describeCurve, type KnownFinding } from './curve.ts';
+import { DAY, HOUR } from './detector.ts';
 import { describeKnobs } from './knobs.ts';
 import { loadPack, STARTER_PACK, type Pack } from './pack.ts';
+import { POINTS } from './points.ts';
 import { compileRules } from './sigma/compile.ts';
 import { clearOf, planRules, type PlannedRule } from './sigma/plan.ts';
 import { planCorrelations } from './sigma/plan-correlation.ts';
@@ -20,9 +26,12 @@ import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
 const USAGE = `usage: hushwatch detect test [DIRECTORY]
        hushwatch detect plan [DIRECTORY] [--ruleset FILE] [--json]
        hushwatch detect knobs
+       hushwatch detect budget [--home DIRECTORY] [--since 7d] [--most 20] [--json]
 
-test   runs each rule's examples: tests/RULE.yaml beside the rules, tests/ordinary.yaml for all
+test   runs each rule's examples: tests/RULE.yaml beside the rules, tests/ordinary.yaml for all; and those of the baselines
 knobs  lists what collector.yaml may say about the baselines under detectors, with defaults and units
+budget says for budgets of 1 to --most stories a day what would have been shown, and which of the stories marked true
+       and of the detectors' own examples are kept (collector.yaml: detectors.stories.alerts_per_day)
 plan   says for each rule and correlation where it runs under a ruleset (without one: nothing is released): on the node,
        with what it reads that does not leave; on the collector; or nowhere, and why
 
@@ -31,6 +40,10 @@ placeholders/NAME.txt, the values of %NAME%. Without a directory it is the pack 
 
 example: hushwatch detect plan --ruleset redaction-rules/rulesets/generic-linux.yaml
 `;
+
+const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+const HOME = join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
+const MAX_STORIES = 100_000;
 
 /** What of the world the command touches. */
 export interface Output {
@@ -58,7 +71,14 @@ function run(args: readonly string[], output: Output): number {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { ruleset: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      ruleset: { type: 'string' },
+      home: { type: 'string', default: HOME },
+      since: { type: 'string', default: '7d' },
+      most: { type: 'string', default: '20' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   const [command, directory = STARTER_PACK, ...more] = positionals;
   if (values.help === true) {
@@ -69,13 +89,14 @@ function run(args: readonly string[], output: Output): number {
     output.out(`${describeKnobs()}\n`);
     return 0;
   }
+  if (command === 'budget' && positionals.length === 1) return showBudget(values, output);
   if (more.length > 0 || (command !== 'test' && command !== 'plan')) {
     output.err(USAGE);
     return 2;
   }
   const pack = loadPack(directory);
   return command === 'test'
-    ? testPack(pack, directory, output)
+    ? Math.max(testPack(pack, directory, output), directory === STARTER_PACK ? testBaselines(output) : 0)
     : showPlan(pack, values.ruleset, values.json === true, output);
 }
 
@@ -89,6 +110,58 @@ function testPack(pack: Pack, directory: string, { out }: Output): number {
   const untested = pack.rules.filter((rule) => loadExamples(directory, rule.file) === undefined).length;
   out(`${pack.rules.length} rules, ${failures.length} failures, ${untested} rules without examples\n`);
   return failures.length === 0 ? 0 : 1;
+}
+
+/** The baselines are no files of a pack; their examples are run with the pack that comes along. */
+function testBaselines({ out }: Output): number {
+  const examples = baselineExamples();
+  const failures = examples.map(failureOf).filter((failure) => failure !== undefined);
+  for (const failure of failures) out(`${failure}\n`);
+  out(`${examples.length} examples of baselines, ${failures.length} failures\n`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+function baselineExamples(): readonly BaselineExample[] {
+  const directory = fileURLToPath(new URL('examples', import.meta.url));
+  return readdirSync(directory).flatMap((name) =>
+    parseBaselineExamples(readFileSync(join(directory, name), 'utf8'), name.replace(/\.yaml$/, ''), name),
+  );
+}
+
+interface BudgetAsked {
+  readonly home: string;
+  readonly since: string;
+  readonly most: string;
+  readonly json?: boolean | undefined;
+}
+
+function showBudget({ home, since, most, json }: BudgetAsked, { out, err }: Output): number {
+  const [, n = '', unit = ''] = /^([0-9]{1,6})([hd])$/.exec(since) ?? [];
+  if (n === '' || !/^[1-9][0-9]{0,2}$/.test(most)) {
+    err(`hushwatch detect: --since is a number and h or d, such as 7d; --most is a number up to 999\n${USAGE}`);
+    return 2;
+  }
+  const file = join(home, 'state.sqlite');
+  if (!existsSync(file)) {
+    err(`hushwatch detect: ${file} is not there; has the collector run?\n`);
+    return 1;
+  }
+  using state = State.openReadOnly(file);
+  const sinceUs = Date.now() * 1000 - Number(n) * (unit === 'd' ? DAY : HOUR);
+  const stories = state.stories({ limit: MAX_STORIES, minSeverity: 'medium', sinceUs });
+  const marks = new Map(state.verdicts().map(({ story, verdict }) => [story, verdict]));
+  const budgets = [...Array.from({ length: Number(most) }, (_, i) => i + 1), 0];
+  const curve = curveOf(stories, marks, knownFindings(), budgets);
+  out(json === true ? `${JSON.stringify(curve)}\n` : describeCurve(curve));
+  return 0;
+}
+
+/** What examples say must alert: each rule that has some that match, each example of a baseline. */
+function knownFindings(): readonly KnownFinding[] {
+  const pack = loadPack(STARTER_PACK);
+  const rules = pack.rules.filter(({ file }) => (loadExamples(STARTER_PACK, file)?.match.length ?? 0) > 0);
+  const stories = baselineExamples().flatMap((example) => runBaselineExample(example).stories);
+  return [...rules.map(({ level }) => ({ score: POINTS[level], severity: level })), ...stories];
 }
 
 /** Examples of one rule file, or undefined when nobody wrote any. */

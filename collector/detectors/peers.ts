@@ -19,8 +19,8 @@ export interface Hourly {
   readonly recent: ReadonlySet<string>;
   /** Events by class. */
   readonly amounts: ReadonlyMap<string, number>;
-  /** It is known for a whole day, so that what it lacks says something. */
-  readonly isKnownWell: boolean;
+  /** Deeds that it used to do, the last time a day ago. */
+  readonly stopped: ReadonlySet<string>;
 }
 
 export interface Difference {
@@ -69,21 +69,22 @@ function* extraDeeds(nodes: readonly Hourly[], few: number): Iterable<Difference
   }
 }
 
-/** Done by all others, who are three or more, and not by this one for a day. */
+/** Done by all others, who are three or more, and no longer by this one. */
 function* missingDeeds(nodes: readonly Hourly[]): Iterable<Difference> {
   if (nodes.length < 4) return;
-  for (const [deed, holders] of countHolders(nodes)) {
-    if (holders !== nodes.length - 1) continue;
-    const without = nodes.find(({ recent }) => !recent.has(deed));
-    if (without === undefined || !without.isKnownWell) continue;
-    yield {
-      node: without.node,
-      key: `- ${deed}`,
-      says: `for a day no ${deed}, which all ${holders} peers did`,
-      isGrave: false,
-      measure: { what: `nodes without ${deed}`, value: 1, normal: { from: 0, to: 0 } },
-      at: undefined,
-    };
+  const holders = countHolders(nodes);
+  for (const { node, stopped } of nodes) {
+    for (const deed of stopped) {
+      if (holders.get(deed) !== nodes.length - 1) continue;
+      yield {
+        node,
+        key: `- ${deed}`,
+        says: `for a day no ${deed}, which all ${nodes.length - 1} peers did`,
+        isGrave: false,
+        measure: { what: `nodes without ${deed}`, value: 1, normal: { from: 0, to: 0 } },
+        at: undefined,
+      };
+    }
   }
 }
 
