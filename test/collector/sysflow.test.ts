@@ -70,6 +70,7 @@ describe('recorded by SysFlow', () => {
   test('node.js: a shell by netcat, programs brought to /tmp, one that talks to the world', () => {
     expect(firsts('bh_1634482038.sf')).toEqual({
       'reverse-shell': '14:49:37',
+      'history-searched': '14:50:33',
       'exec-temporary-directory': '14:51:54',
     });
     expect(firsts('bh_1634482338.sf')).toEqual({

@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 export class Container implements AsyncDisposable {
   /** Of the machine outside; journalctl reads it with `--directory`. */
   readonly journal: string;
+  /** Milliseconds since 1970; the first program ran after this. */
+  readonly startedAt = Date.now();
   readonly #child: ChildProcess;
   #leader = 0;
 
@@ -42,6 +44,16 @@ export class Container implements AsyncDisposable {
 
   #ask(script: string): string {
     return this.#enter(script).stdout;
+  }
+
+  /** Of systemd-nspawn, outside. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Its first process, as seen from outside. */
+  get leader(): number {
+    return this.#leader;
   }
 
   /** The command before a command that runs it inside, as root. */

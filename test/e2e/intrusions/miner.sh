@@ -1,11 +1,9 @@
 # Somebody else's electricity: a miner is fetched, made executable, run under the name of a thread of the kernel's.
 . "$(dirname "$0")/scene.sh"
-deed download-temporary
-curl -s -o /tmp/.cache "http://127.0.0.1:$web/"
+curl -s -o /tmp/.cache "http://127.0.0.1:$web/" || true
 cp /bin/sleep /tmp/.cache
-deed chmod-executable-temporary
 chmod 755 /tmp/.cache
-deed exec-temporary-directory
+deed download-chmod-run
 /tmp/.cache 0
 cp /bin/true /usr/local/bin/xmrig
 deed miner

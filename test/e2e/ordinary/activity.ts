@@ -8,12 +8,13 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Container } from '../container.ts';
+import { Group } from '../origins.ts';
 import { CHECKOUT } from '../stack.ts';
 
 interface Deed {
@@ -65,7 +66,7 @@ export class Activity {
 
   async run(hours: number, signal: AbortSignal): Promise<void> {
     const end = this.#startedAt + hours * 3_600_000;
-    using _group = enterGroup('hushwatch-ordinary');
+    using _group = new Group('hushwatch-ordinary').enter();
     this.#marker = (await this.#spawn('true', [], tmpdir(), '')).pid;
     while (Date.now() < end && !signal.aborted) {
       await this.#oneBoot(Math.min(end, Date.now() + BOOT_EVERY_SECONDS * 1000), signal);
@@ -126,25 +127,4 @@ export class Activity {
     await once(child, 'close');
     return { pid: child.pid ?? 0, status: child.exitCode, stderr };
   }
-}
-
-/** Moves this process and all that it will start into a control group of that name, below where groups of version 2 are. */
-export function enterGroup(name: string): Disposable {
-  const mounted = /^\S+ (\S+) cgroup2 /m.exec(readFileSync('/proc/mounts', 'utf8'))?.[1];
-  if (mounted === undefined) throw new Error('control groups of version 2 are not mounted');
-  const before = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
-  const group = join(mounted, name);
-  const move = (to: string): void => writeFileSync(join(to, 'cgroup.procs'), String(process.pid));
-  mkdirSync(group, { recursive: true });
-  move(group);
-  return {
-    [Symbol.dispose]: () => {
-      move(join(mounted, before));
-      try {
-        rmdirSync(group);
-      } catch {
-        // Somebody still ends in it; an empty group is in nobody's way.
-      }
-    },
-  };
 }

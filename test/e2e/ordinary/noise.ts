@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { isRoot, Stack } from '../stack.ts';
 import { Activity } from './activity.ts';
 
-const PORT = 18_470;
+const PORT = 18_466;
 
 const { values } = parseArgs({
   options: {

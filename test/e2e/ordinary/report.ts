@@ -8,72 +8,24 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Alert, EvidenceBatch, ReleasedRecord } from '../../../collector/detectors/detector.ts';
+import type { Alert, EvidenceBatch } from '../../../collector/detectors/detector.ts';
 import { makeDetectors } from '../../../collector/detectors/detectors.ts';
 import { loadPack, STARTER_PACK } from '../../../collector/detectors/pack.ts';
 import { clearOf } from '../../../collector/detectors/sigma/plan.ts';
 import { LEVELS } from '../../../collector/detectors/sigma/rule.ts';
 import { exposure } from '../../../redaction-rules/exposure.ts';
 import { parseRuleset } from '../../../redaction-rules/ruleset.ts';
+import { Origins } from '../origins.ts';
+import { RULE_FILES } from '../sightings.ts';
 import { CHECKOUT } from '../stack.ts';
 import type { Told } from './activity.ts';
 import { readEvidence } from './evidence.ts';
 
-export const ORIGINS = ['ordinary', 'tests', 'other'] as const;
-export type Origin = (typeof ORIGINS)[number];
+const ORIGINS = ['ordinary', 'tests', 'other'] as const;
+type Origin = (typeof ORIGINS)[number];
 
-interface Known {
-  readonly parent: string | undefined;
-  readonly group: string | undefined;
-  readonly isNode: boolean;
-}
-
-/** Who did it: by the control group, and by what is above in the tree of processes. */
-export class Origins {
-  readonly #marker: number;
-  readonly #startedAt: number;
-  readonly #known = new Map<string, Known>();
-  #group: string | undefined;
-
-  constructor({ marker, startedAt }: Told) {
-    this.#marker = marker;
-    this.#startedAt = startedAt * 1000;
-  }
-
-  learn(record: ReleasedRecord): void {
-    const entity = text(record, 'process.entity.id');
-    if (entity === undefined || (record.event !== 'process.exec' && record.event !== 'process.fork')) return;
-    const group = text(record, 'process.linux.cgroup');
-    const isMarker = record['process.pid'] === this.#marker && record.time >= this.#startedAt - 1_000_000;
-    if (this.#group === undefined && isMarker && group !== undefined) this.#group = group;
-    const before = this.#known.get(entity);
-    this.#known.set(entity, {
-      parent: text(record, 'process.parent.entity.id') ?? before?.parent,
-      group: group ?? before?.group,
-      isNode: [record['process.executable.path'], record['process.ancestors']]
-        .flat()
-        .some((path) => /\/node$/.test(String(path))),
-    });
-  }
-
-  of(entity: string | undefined): Origin {
-    let isNode = false;
-    for (let at = entity, depth = 0; at !== undefined && depth < 64; depth++) {
-      const known: Known | undefined = this.#known.get(at);
-      if (this.#group !== undefined && known?.group !== undefined) {
-        if (known.group === this.#group || known.group.startsWith(`${this.#group}/`)) return 'ordinary';
-      }
-      isNode ||= known?.isNode ?? false;
-      at = known?.parent;
-    }
-    return isNode ? 'tests' : 'other';
-  }
-}
-
-function text(record: ReleasedRecord, name: string): string | undefined {
-  const value = record[name];
-  return typeof value === 'string' ? value : undefined;
-}
+const originOf = (name: string | undefined): Origin =>
+  name === 'ordinary' ? 'ordinary' : name === 'node' ? 'tests' : 'other';
 
 export interface Tally {
   readonly name: string;
@@ -88,11 +40,10 @@ export function tally(
   told: Told,
 ): { readonly rows: readonly Tally[]; readonly events: number } {
   const pack = loadPack(STARTER_PACK);
-  const files = new Map(pack.rules.map(({ id, file }) => [id, file.replace('.yml', '')]));
   const file = join(CHECKOUT, 'redaction-rules/rulesets/generic-linux.yaml');
   const clear = clearOf(exposure(parseRuleset(readFileSync(file, 'utf8'), file)));
   const detectors = makeDetectors({ pack, clearFor: () => clear });
-  const origins = new Origins(told);
+  const origins = new Origins([{ name: 'ordinary', pid: told.marker, at: told.startedAt }]);
   const rows = new Map<string, Tally>();
   let events = 0;
   for (const batch of batches) {
@@ -100,7 +51,7 @@ export function tally(
     for (const record of batch.events) origins.learn(record);
     for (const alert of detectors.flatMap((detector) => [...detector.observe(batch)])) {
       if (alert.time < told.startedAt * 1000 || alert.time > told.endedAt * 1000) continue;
-      count(rows, alert, files.get(alert.rule ?? '') ?? alert.title, origins.of(alert.entity));
+      count(rows, alert, RULE_FILES.get(alert.rule ?? '') ?? alert.title, originOf(origins.of(alert.entity)));
     }
   }
   return { rows: [...rows.values()], events };
