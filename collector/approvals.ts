@@ -11,6 +11,7 @@ import { decodeApproval, openApproval, parseReviewers, type ApprovedKind, type R
 import { encodeText } from '#protocol/encoding.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import { MAX_NOTE_BYTES } from '#protocol/note.ts';
+import { parseReceipt } from '#protocol/receipt.ts';
 import { clearScratch, realDisk, replaceFile } from './disk.ts';
 import type { TransparencyLog } from './log.ts';
 import type { State } from './state.ts';
@@ -110,7 +111,8 @@ export class Approvals implements Approved {
       const row = state.approvals().find((each) => keyOf(each.kind, each.digest, each.vocabulary) === key);
       if (row === undefined) return this.#refuse(name, 'it is in the log and not in the state; restart');
       const proof = join(home, 'approvals', `${approval.digest}.tlog-proof`);
-      if (!existsSync(proof)) {
+      // The same rules under another vocabulary are another entry.
+      if (!existsSync(proof) || parseReceipt(readFileSync(proof)).index !== row.logIndex) {
         const receipt = encodeText(await log.receipt(row.logIndex));
         await replaceFile(realDisk, join(home, 'approvals', 'tmp'), proof, receipt);
       }

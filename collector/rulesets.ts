@@ -47,6 +47,10 @@ export class Rulesets {
     return this.#find(digest)?.epochs;
   }
 
+  ruleset(digest: string): Ruleset | undefined {
+    return this.#find(digest)?.ruleset;
+  }
+
   exposure(digest: string): readonly ExposureRow[] | undefined {
     const held = this.#find(digest);
     return held && exposure(held.ruleset);

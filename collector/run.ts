@@ -82,7 +82,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     logDirectory: join(home, 'log'),
     logger,
   });
-  const view = viewOf({ state, evidence, registry, rulesets });
+  const view = viewOf({ state, evidence, registry, log, rulesets, rulepacks });
   const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
   await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
   const alive = keepAlive(() => true);

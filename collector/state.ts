@@ -4,7 +4,7 @@
  * after a crash, so nothing is lost with it. Alerts are inserted once by their id, however often they are found.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { APPROVED_ROLES, type Approval } from '#protocol/approval.ts';
+import { APPROVED_KINDS, APPROVED_ROLES, type Approval, type ApprovedKind } from '#protocol/approval.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
 import { lostIn, PSEUDONYM_SCOPES, sumOf, WEAKER_SOURCES, type Epochs, type Statement } from '#protocol/statement.ts';
@@ -23,6 +23,9 @@ CREATE INDEX IF NOT EXISTS batches_by_time ON batches (time_last);
 CREATE TABLE IF NOT EXISTS approvals (
   log_index INTEGER PRIMARY KEY, digest TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
   role TEXT NOT NULL, vocabulary TEXT NOT NULL, signers TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS rules_in_force (
+  node TEXT NOT NULL, kind TEXT NOT NULL, sequence INTEGER NOT NULL, since INTEGER NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (node, kind, sequence)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS nodes (
   name TEXT PRIMARY KEY, role TEXT NOT NULL, cohort TEXT NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL,
   received INTEGER NOT NULL, ruleset TEXT NOT NULL, agent TEXT NOT NULL, sources TEXT NOT NULL, seen INTEGER NOT NULL,
@@ -61,6 +64,9 @@ CREATE TABLE IF NOT EXISTS detectors (id TEXT PRIMARY KEY, state TEXT NOT NULL) 
  *  - 2: alerts belong to stories; people give verdicts on these.
  */
 const VERSION = 2;
+/** For batches that were indexed before this was kept; they do not say which pack they ran. */
+const RULES_BEFORE = `INSERT INTO rules_in_force SELECT node, 'ruleset', min(sequence), min(received), ruleset FROM batches
+  WHERE NOT EXISTS (SELECT 1 FROM rules_in_force) GROUP BY node, ruleset`;
 const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
   coalesce((SELECT max(log_index) FROM approvals), -1)) + 1 AS next`;
 /** Log entries indexed in one transaction. */
@@ -86,6 +92,15 @@ export interface BatchRow {
 export interface ApprovalRow extends Approval {
   readonly logIndex: number;
   readonly signers: readonly string[];
+}
+
+/** Rules that the statements of a node name, and since when they do. */
+export interface RulesInForce {
+  readonly node: string;
+  readonly kind: ApprovedKind;
+  readonly digest: string;
+  /** When the first batch under them was received, µs. */
+  readonly since: number;
 }
 
 export interface NodeRow {
@@ -192,7 +207,7 @@ export class State implements Disposable {
     if (version !== 1) refuseOtherVersion(database, file);
     database.exec('BEGIN IMMEDIATE');
     if (version === 1) database.exec("ALTER TABLE alerts ADD COLUMN story TEXT NOT NULL DEFAULT ''");
-    database.exec(`${SCHEMA} PRAGMA user_version = ${VERSION}`);
+    database.exec(`${SCHEMA} ${RULES_BEFORE}; PRAGMA user_version = ${VERSION}`);
     const state = new State(database);
     if (version === 1) state.#tellOldAlerts();
     database.exec('COMMIT');
@@ -295,6 +310,7 @@ export class State implements Disposable {
       const { hours, first, last, scopes } = epochs;
       this.#run('INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)', index, node, hours, first, last, scopes.join(','));
     }
+    for (const kind of APPROVED_KINDS) this.#noteRules(statement, kind, received);
     for (const name of CLASSES) {
       if (!events[name]) continue;
       this.#run(
@@ -314,6 +330,26 @@ export class State implements Disposable {
       ...[sumOf(statement.sampled), sumOf(statement.withheld)],
       CLASSES.reduce((sum, name) => sum + lostIn(statement, name), 0),
     );
+  }
+
+  /** A line for each change, none for a batch under the rules of the one before. */
+  #noteRules({ node, sequence, ...rules }: Statement, kind: ApprovedKind, received: number): void {
+    this.#run(
+      `INSERT OR IGNORE INTO rules_in_force SELECT ?, ?, ?, ?, ? WHERE ? IS NOT (SELECT digest FROM rules_in_force
+       WHERE node = ? AND kind = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1)`,
+      ...[node, kind, sequence, received, rules[kind], rules[kind], node, kind, sequence],
+    );
+  }
+
+  /** What each node uses now, as its last batch says. */
+  rulesInForce(): readonly RulesInForce[] {
+    const sql = `SELECT node, kind, digest, since, max(sequence) FROM rules_in_force GROUP BY node, kind ORDER BY node, kind`;
+    return this.#rows(sql).map((row) => ({
+      node: text(row['node']),
+      kind: row['kind'] === 'ruleset' ? 'ruleset' : 'rulepack',
+      digest: text(row['digest']),
+      since: number(row['since']),
+    }));
   }
 
   /** The batch of that number, the first if there should be several. Throws rather than overlook one. */
@@ -479,6 +515,12 @@ export class State implements Disposable {
   cursor(name: string): number | undefined {
     const row = this.#row('SELECT position FROM cursors WHERE name = ?', name);
     return row && number(row['position']);
+  }
+
+  /** What one detector remembers; undefined before it was first saved. */
+  detectorState(id: string): unknown {
+    const row = this.#row('SELECT state FROM detectors WHERE id = ?', id);
+    return row && parseJson(row['state']);
   }
 
   detectorStates(): ReadonlyMap<string, unknown> {

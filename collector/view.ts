@@ -5,8 +5,8 @@
 import type { ExposureRow } from '../redaction-rules/exposure.ts';
 import type { ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
+import { privacyViewOf, type PrivacyView, type PrivacyViewed } from './privacy-view.ts';
 import type { Registry } from './registry.ts';
-import type { Rulesets } from './rulesets.ts';
 import type {
   ActivityBucket,
   AlertQuery,
@@ -50,6 +50,7 @@ export interface StateView {
   /** What the process did, oldest first. */
   eventsOfEntity(node: string, entity: string, aroundUs: number, limit: number): Promise<readonly LocatedRecord[]>;
   exposure(rulesetDigest: string): readonly ExposureRow[] | undefined;
+  readonly privacy: PrivacyView;
   onChange(listener: (what: Change) => void): () => void;
 }
 
@@ -58,14 +59,13 @@ const HOUR_US = 3_600_000_000;
 const MAX_BATCHES = 600;
 const MAX_ANCESTORS = 16;
 
-export interface Viewed {
-  readonly state: State;
+export interface Viewed extends PrivacyViewed {
   readonly evidence: EvidenceStore;
   readonly registry: Registry;
-  readonly rulesets: Rulesets;
 }
 
-export function viewOf({ state, evidence, registry, rulesets }: Viewed): StateView {
+export function viewOf(viewed: Viewed): StateView {
+  const { state, evidence, registry, rulesets } = viewed;
   return {
     nodes: () => withSilent(state.nodes(), registry),
     activity: (sinceUs, bucketUs, node) => state.activity(sinceUs, bucketUs, node),
@@ -81,6 +81,7 @@ export function viewOf({ state, evidence, registry, rulesets }: Viewed): StateVi
     eventsOfEntity: (node, entity, aroundUs, limit) =>
       eventsOfEntity(state, evidence, { node, entity, aroundUs, limit }),
     exposure: (digest) => rulesets.exposure(digest),
+    privacy: privacyViewOf(viewed),
     onChange: (listener) => state.onChange(listener),
   };
 }

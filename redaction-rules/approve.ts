@@ -13,10 +13,12 @@ import {
   generateSigningKey,
   isKeyName,
   parseNote,
+  parseVerifierKey,
   parseSigningKey,
   signNote,
   type SignatureLine,
 } from '#protocol/note.ts';
+import { verifyReceipt } from '#protocol/receipt.ts';
 import { vocabularyDigest } from '#protocol/vocabulary.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
 import { failingExamples } from './examples.ts';
@@ -112,9 +114,15 @@ export async function publish(args: string[]): Promise<void> {
   const directory = join(collector, 'approvals');
   replace(join(directory, `${approval.digest}.approval`), bytes);
   const proof = join(directory, `${approval.digest}.tlog-proof`);
-  for (const end = Date.now() + PROVE_WITHIN_MS; !existsSync(proof); await sleep(100)) {
+  const logKey = parseVerifierKey(readFileSync(join(collector, 'log.pub'), 'utf8').trim());
+  // A proof that lies there may be of another note about the same rules: for another vocabulary, or with other signatures.
+  const isProven = (): boolean =>
+    existsSync(proof) && verifyReceipt({ noteBytes: bytes, receipt: readFileSync(proof), logKey }) !== undefined;
+  for (const end = Date.now() + PROVE_WITHIN_MS; !isProven(); await sleep(100)) {
     if (Date.now() > end)
-      throw new ApproveUsage('the collector has not logged it; is it running, and do enough of its reviewers sign?');
+      throw new ApproveUsage(
+        'the collector has not logged it as it stands; is it running, do enough of its reviewers sign, is it logged with other signatures?',
+      );
   }
   if (out !== undefined) {
     mkdirSync(out, { recursive: true });

@@ -21,6 +21,7 @@ import { changeText, riskText } from './risk-text.ts';
 import { changesOf, RiskMeter, type Risk } from './risk.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
+import { verifyApproval } from './verify.ts';
 
 const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
@@ -32,6 +33,7 @@ const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules approve FILE --key KEY --name REVIEWER --out APPROVAL
        hushwatch rules approve --pack DIRECTORY --version N --key KEY --name REVIEWER --out APPROVAL
        hushwatch rules publish APPROVAL --collector DIRECTORY [--ruleset FILE] [--out DIRECTORY]
+       hushwatch rules verify APPROVAL --reviewers FILE [--proof FILE --log FILE] [--ruleset FILE | --pack DIRECTORY]
 
 check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it; --html: a page that prints well
@@ -43,6 +45,7 @@ schema   JSON Schema of rulesets, for editors
 key      a reviewer's key; prints the line for the list of reviewers
 approve  sign a ruleset, or a pack of rules that run on nodes; a note that others signed gets one signature more
 publish  hand an approval to a collector and wait until it is in the log; --out takes it, with its proof, for nodes
+verify   from public keys alone: did enough reviewers sign, does it stand in the log, is this file what they signed?
 
 example: hushwatch rules explain redaction-rules/rulesets/generic-linux.yaml --event process.exec
 `;
@@ -51,6 +54,7 @@ const DONE = 0;
 const FAILED = 1;
 const WRONG_USAGE = 2;
 const WRONG_CONFIGURATION = 3;
+const VERIFICATION_SAYS_NO = 4;
 
 export async function main(args: string[]): Promise<number> {
   const [verb, ...rest] = args;
@@ -78,6 +82,8 @@ export async function main(args: string[]): Promise<number> {
       case 'publish':
         await publish(rest);
         return DONE;
+      case 'verify':
+        return verify(rest);
       case '--help':
       case 'help':
         process.stdout.write(USAGE);
@@ -117,6 +123,12 @@ function failed(error: unknown): number {
     return WRONG_CONFIGURATION;
   }
   throw error;
+}
+
+function verify(args: string[]): number {
+  const { holds, text } = verifyApproval(args);
+  process.stdout.write(text);
+  return holds ? DONE : VERIFICATION_SAYS_NO;
 }
 
 /** For people, for tools, or to print. */

@@ -102,6 +102,11 @@ const BOUNDARIES: readonly Boundary[] = [
     because: 'reviewers approve rulesets and packs; it writes the files that it is told to',
   },
   {
+    from: 'redaction-rules/verify.ts',
+    may: ['protocol/', 'redaction-rules/', 'collector/detectors/pack.ts', 'node:'],
+    because: 'a stranger checks an approval from files and public keys',
+  },
+  {
     from: 'collector/',
     may: [
       'protocol/',
@@ -150,7 +155,12 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/view.ts',
       'collector/state.ts',
       'collector/detectors/detector.ts',
+      'collector/privacy-view.ts',
+      'collector/detectors/canary.ts',
       'redaction-rules/exposure.ts',
+      'redaction-rules/explain.ts',
+      'redaction-rules/diff.ts',
+      'redaction-rules/ruleset.ts',
       'node:',
     ],
     because: 'shows what the state holds and changes nothing',

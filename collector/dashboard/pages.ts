@@ -12,6 +12,7 @@ const NAVIGATION = [
   ['/nodes', 'Nodes'],
   ['/left', 'What left'],
   ['/events', 'Events'],
+  ['/privacy', 'Privacy'],
 ] as const;
 
 /** A whole page. `path` marks where we are. */
@@ -51,8 +52,8 @@ export function page(title: string, path: string, body: Html): Html {
             <dd>open</dd>
             <dt><kbd>/</kbd></dt>
             <dd>filter</dd>
-            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd></dt>
-            <dd>overview, nodes, what left, events</dd>
+            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>p</kbd></dt>
+            <dd>overview, nodes, what left, events, privacy</dd>
             <dt><kbd>?</kbd></dt>
             <dd>this</dd>
           </dl>

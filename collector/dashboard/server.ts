@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { CLASSES } from '#protocol/vocabulary.ts';
 import type { LocatedRecord, StateView } from '../view.ts';
 import { Access, LOGGED_OUT } from './access.ts';
-import type { Html } from './html.ts';
+import { Html } from './html.ts';
 import { Live } from './live.ts';
+import { answerPrivacy } from './privacy-answers.ts';
 import { alertPage, errorPage, eventsPage, leftPage, loginPage, nodesPage, overview } from './pages.ts';
 
 export interface DashboardOptions {
@@ -174,6 +175,8 @@ async function get(response: ServerResponse, url: URL, { view, live }: Site): Pr
     case '/api/events':
       return json(response, 200, await recent());
   }
+  if (url.pathname === '/privacy' || url.pathname.startsWith('/privacy/'))
+    return await privacy(response, url, view, now);
   const id = /^\/alerts\/([0-9a-f]{1,64})$/.exec(url.pathname)?.[1];
   const opened = id === undefined ? undefined : await openAlert(view, id, now);
   if (opened === undefined) send(response, 404, errorPage(404, 'No such page'));
@@ -190,6 +193,13 @@ async function openAlert(view: StateView, id: string, now: number): Promise<Html
     entity === undefined ? [] : view.eventsOfEntity(node, entity, time, 50),
   ]);
   return alertPage({ alert, events, lineage, others }, now);
+}
+
+async function privacy(response: ServerResponse, url: URL, view: StateView, now: number): Promise<void> {
+  const found = await answerPrivacy(url, view, now);
+  if (found === undefined) send(response, 404, errorPage(404, 'No such page'));
+  else if (found instanceof Html) send(response, 200, found);
+  else response.writeHead(200, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(found);
 }
 
 async function left(url: URL, view: StateView, records: readonly LocatedRecord[], now: number): Promise<Html> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDashboard, type Dashboard } from '../../collector/dashboard/server.ts';
+import { AFTER, BEFORE } from '../collector/dashboard/fake-privacy.ts';
 import { alert, fakeView, type FakeView } from '../collector/dashboard/fake-view.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -117,7 +118,12 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     await context.close();
   });
 
-  for (const path of ['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`]) {
+  const PAGES = [
+    ...['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`, '/privacy'],
+    `/privacy/rules/${AFTER.digest}?event=process.exec`,
+    `/privacy/differences/${BEFORE.digest}/${AFTER.digest}`,
+  ];
+  for (const path of PAGES) {
     for (const [width, scheme] of [
       [1280, 'light'],
       [390, 'dark'],

@@ -90,6 +90,16 @@ test('opened again it logs nothing twice, and makes a proof that is missing', as
   expect(existsSync(join(home, 'approvals', `${RULES.digest}.tlog-proof`))).toBe(true);
 });
 
+test('the same rules approved for another vocabulary get a proof of that note', async () => {
+  put('pack.approval', approvalNote({ ...PACK, vocabulary: 'c'.repeat(64) }));
+  await open();
+  const now = approvalNote(PACK);
+  put('pack.approval', now);
+  await open();
+  const receipt = readFileSync(join(home, 'approvals', `${PACK.digest}.tlog-proof`));
+  expect(verifyReceipt({ noteBytes: now, receipt, logKey: logKey.verifier })?.index).toBe(1);
+});
+
 test('too few signatures, a stranger’s, nonsense: said once, never logged', async () => {
   const approvals = await open(parseReviewers(Buffer.from(REVIEWER_LIST)));
   put('stranger.approval', signNote(formatApproval(RULES), fixedKey('reviewer-1', 99)));

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
+import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { accept } from '../../collector/pipeline.ts';
 import { tellAlone } from '../../collector/detectors/stories.ts';
 import { refusalAlert } from '../../collector/refusals.ts';
 import { Registry } from '../../collector/registry.ts';
 import { Rulesets } from '../../collector/rulesets.ts';
 import { viewOf, type StateView } from '../../collector/view.ts';
+import { FIRST } from '../protocol/sample.ts';
 import { line, openCollector, pin, SampleNode, type OpenCollector } from './sample.ts';
 
 const T = 1_790_000_000_000_000;
@@ -44,7 +46,8 @@ beforeAll(async () => {
   writeFileSync(join(home, 'nodes.yaml'), JSON.stringify({ nodes: entries }));
   mkdirSync(join(home, 'rulesets'));
   const registry = Registry.open(join(home, 'nodes.yaml'));
-  view = viewOf({ ...collector, registry, rulesets: Rulesets.open(join(home, 'rulesets')) });
+  const rulepacks = { rules: { rules: [], correlations: [], mapping: loadPack(STARTER_PACK).mapping } };
+  view = viewOf({ ...collector, registry, rulepacks, rulesets: Rulesets.open(join(home, 'rulesets')) });
 });
 afterAll(async () => {
   await collector[Symbol.asyncDispose]();
@@ -55,6 +58,13 @@ test('nodes, those that never sent included', () => {
   expect(view.nodes()).toMatchObject([
     { name: 'node-1', lastSequence: 4, released: 8, lastTime: T + 8 },
     { name: 'node-2', lastSequence: 0, released: 0, cohort: 'lab' },
+  ]);
+});
+
+test('which rules each node uses, since its first batch under them', () => {
+  expect(view.privacy.inForce()).toMatchObject([
+    { node: 'node-1', kind: 'rulepack', digest: FIRST.rulepack },
+    { node: 'node-1', kind: 'ruleset', digest: FIRST.ruleset },
   ]);
 });
 

@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { openApproval, parseReviewers } from '#protocol/approval.ts';
+import { signCheckpoint } from '#protocol/checkpoint.ts';
+import { leafHash } from '#protocol/merkle.ts';
+import { formatVerifierKey } from '#protocol/note.ts';
+import { formatReceipt } from '#protocol/receipt.ts';
+import { logKey } from '../protocol/sample.ts';
 import { smallRulesetText } from './small-ruleset.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -127,6 +132,50 @@ test('two reviewers approve one ruleset; a third file, or another version, is no
   expect(rules('approve', ...pack, '--key', join(directory, 'one.key'), '--name', 'reviewer-one').stdout).toMatch(
     /kind rulepack, name rules, version 2, role any; 1 signed/,
   );
+});
+
+test('a stranger checks an approval: who signed, whether it is in the log, whether it is this file', () => {
+  const line = rules('key', 'reviewer-four', '--out', join(directory, 'four.key')).stdout;
+  const [approval, proof] = [join(directory, 'four.approval'), join(directory, 'four.tlog-proof')];
+  rules('approve', GENERIC, '--key', join(directory, 'four.key'), '--name', 'reviewer-four', '--out', approval);
+  const reviewers = write('reviewers', `quorum 1\n${line}`);
+  const root = leafHash(readFileSync(approval));
+  const checkpoint = signCheckpoint({ size: 1, root }, logKey);
+  writeFileSync(proof, formatReceipt({ index: 0, proof: [], checkpoint }));
+  const log = write('log.pub', `${formatVerifierKey(logKey.verifier)}\n`);
+  const all = ['--reviewers', reviewers, '--proof', proof, '--log', log];
+  expect(rules('verify', approval, ...all, '--ruleset', GENERIC)).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(
+      /signed by reviewer-four; 1 of 1[^]*entry 0 of the log[^]*is what they signed\nverified\n$/,
+    ),
+  });
+  const other = write('another.yaml', smallRulesetText({}));
+  expect(rules('verify', approval, ...all, '--ruleset', other)).toMatchObject({
+    status: 4,
+    stdout: expect.stringMatching(/WRONG: .*another\.yaml is something else[^]*NOT verified\n$/),
+  });
+  const strangers = write(
+    'strangers',
+    `quorum 1\n${rules('key', 'reviewer-five', '--out', join(directory, 'five.key')).stdout}`,
+  );
+  expect(rules('verify', approval, '--reviewers', strangers)).toMatchObject({
+    status: 4,
+    stdout: expect.stringContaining('WRONG: too few'),
+  });
+  writeFileSync(
+    proof,
+    formatReceipt({
+      index: 0,
+      proof: [],
+      checkpoint: signCheckpoint({ size: 1, root: leafHash(Buffer.from('x')) }, logKey),
+    }),
+  );
+  expect(rules('verify', approval, ...all)).toMatchObject({
+    status: 4,
+    stdout: expect.stringContaining('does not prove'),
+  });
+  expect(rules('verify', approval)).toMatchObject({ status: 2 });
 });
 
 test('whoever approves has seen the examples hold', () => {

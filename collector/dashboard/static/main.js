@@ -48,7 +48,7 @@ function move(step) {
   all[next]?.scrollIntoView({ block: 'nearest' });
 }
 
-const GO = { o: '/', n: '/nodes', l: '/left', e: '/events' };
+const GO = { o: '/', n: '/nodes', l: '/left', e: '/events', p: '/privacy' };
 let going = false;
 
 function key(event) {

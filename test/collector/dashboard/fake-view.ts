@@ -2,6 +2,7 @@
 import { tellAlone } from '../../../collector/detectors/stories.ts';
 import type { AlertRow, NodeRow, StoryRow } from '../../../collector/state.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
+import { fakePrivacy } from './fake-privacy.ts';
 
 export const HOSTILE = `<script>document.title='owned'</script>"'><img src=x onerror=alert(1)>\u202egpj.exe`;
 const NOW = Date.now() * 1_000;
@@ -131,6 +132,7 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
         reason: 'x',
       },
     ],
+    privacy: fakePrivacy(NOW, HOSTILE, options.empty === true),
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);

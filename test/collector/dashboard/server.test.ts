@@ -2,6 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDashboard, type Dashboard } from '../../../collector/dashboard/server.ts';
+import { AFTER, BEFORE } from './fake-privacy.ts';
 import { alert, fakeView, HOSTILE, type FakeView } from './fake-view.ts';
 
 const TOKEN = 'a-token-of-this-test';
@@ -40,6 +41,10 @@ const PAGES = [
   '/events',
   '/events?class=file',
   `/alerts/${alert(6).id}`,
+  '/privacy',
+  `/privacy/rules/${AFTER.digest}`,
+  `/privacy/rules/${AFTER.digest}?event=file.open`,
+  `/privacy/differences/${BEFORE.digest}/${AFTER.digest}`,
   '/api/alerts',
   '/api/nodes',
   '/api/activity',
@@ -96,9 +101,38 @@ test('an empty collector teaches', async () => {
   await empty.close();
 });
 
+test('who approved which rules, since when they are in force, and whether canaries came out', async () => {
+  const text = await (await get('/privacy')).text();
+  expect(text).toContain(`<a href="/privacy/rules/${AFTER.digest}">generic-linux 2</a>`);
+  expect(text).toContain('approved by reviewer-1, reviewer-2');
+  expect(text).toContain('everything is counted and nothing leaves');
+  expect(text).toContain('none of 1,728 made-up secrets came out');
+  expect(text).toContain('2 of 1,728 came out');
+  expect(text).toContain('no longer leaves: 1');
+});
+
+test('what a ruleset lets out, and what a change of it means', async () => {
+  const exposed = await (await get(`/privacy/rules/${AFTER.digest}?event=file.open`)).text();
+  expect(exposed).toContain('file.open: ');
+  expect(exposed).toContain('<s>process.pid</s>');
+  const changed = await (await get(`/privacy/differences/${BEFORE.digest}/${AFTER.digest}`)).text();
+  expect(changed).toMatch(/no longer leaves[^]*process\.pid[^]*was: as it is/);
+});
+
+test('an approval and its proof are files to take away, byte for byte', async () => {
+  const files = `/privacy/approvals/812/${AFTER.digest}`;
+  const note = await get(`${files}.approval`);
+  expect(note.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  expect(await note.text()).toContain('\u2014 reviewer-1 AAAA\n');
+  expect(await (await get(`${files}.tlog-proof`)).text()).toContain('index 812\n');
+  expect((await get(`${files}.tlog-proof`, {})).status).toBe(401);
+});
+
 const REFUSED: readonly (readonly [string, string, Record<string, string>, number])[] = [
   ['no such page', '/nothing', {}, 404],
   ['no such alert', '/alerts/00', {}, 404],
+  ['no such ruleset', `/privacy/rules/${'0'.repeat(64)}`, {}, 404],
+  ['a batch asked for as an approval', `/privacy/approvals/7/${'0'.repeat(64)}.approval`, {}, 404],
   ['an alert id that is none', '/alerts/..%2f..%2fetc', {}, 404],
   ['a file that is not ours', '/static/..%2f..%2fserver.ts', {}, 404],
   ['a prototype for a file', '/static/constructor', {}, 404],
