@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   doctor: async () => (await import('./agent/doctor.ts')).main,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
   rules: async () => (await import('./redaction-rules/main.ts')).main,
+  'rules preview': async () => (await import('./agent/preview-rules.ts')).main,
   keys: async () => (await import('./redaction-rules/authority.ts')).main,
   detect: async () => (await import('./collector/detectors/main.ts')).main,
   collector: async () => (await import('./collector/main.ts')).main,
@@ -30,9 +31,11 @@ on a node
   shipper run                   carry batches to the collector
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it
+  rules preview                 live or recorded events, before and after
   rules oracle                  what rules on nodes can tell of what does not leave
   rules risk                    what remains guessable in what was released
   rules key | approve | publish sign what may be used, and make it known
+  rules verify                  check an approval from public keys
 for the privacy authority
   keys init | node | seal | rotate   roots of pseudonyms that nodes share
 for collector operators
@@ -51,8 +54,12 @@ here and now
 example: hushwatch events --since 10m --where "event = 'process.exec'" --json
 `;
 
-const [command = '', ...args] = process.argv.slice(2);
-const load = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+const [command = '', ...rest] = process.argv.slice(2);
+// What shows raw events is the agent's, whatever it is called.
+const pair = `${command} ${rest[0] ?? ''}`;
+const [load, args] = Object.hasOwn(COMMANDS, pair)
+  ? [COMMANDS[pair], rest.slice(1)]
+  : [Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined, rest];
 if (load === undefined) {
   const asked = command === '' || command === '--help' || command === 'help';
   (asked ? process.stdout : process.stderr).write(asked ? USAGE : `hushwatch: no command ${command}\n${USAGE}`);

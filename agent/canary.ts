@@ -9,11 +9,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
 import { ATTRIBUTES, EVENTS, isEventName, type AttributeName, type EventName } from '#protocol/vocabulary.ts';
-import type { Matcher } from '../collector/detectors/sigma/compile.ts';
 import type { Redactor } from '../redaction-rules/compile.ts';
 import { holds, type Rule } from '../redaction-rules/rule.ts';
 import type { EventRules, Ruleset } from '../redaction-rules/ruleset.ts';
-import { withMatches, type Attributes, type RawEvent } from './event.ts';
+import type { Attributes, RawEvent } from './event.ts';
+import { withMatches, type Gate } from './gate.ts';
 
 const EVERY_MS = 600_000;
 const MOST_NAMED = 16;
@@ -92,11 +92,6 @@ function canaryFor(attribute: AttributeName, rule: Rule, round: number): Canary 
   const made = forms[round]?.();
   if (made === undefined || type === 'string' || rule.do === 'argv') return made;
   return { ...made, value: [String(made.value)] };
-}
-
-export interface Gate {
-  readonly matcher: Matcher;
-  readonly redactor: Redactor;
 }
 
 export class Canaries {

@@ -21,7 +21,3 @@ export interface RawEvent {
   readonly exporter?: ExporterMark;
   readonly attributes: Attributes;
 }
-
-/** The event with the names of the rules that matched it: what the redactor sees, and a preview, and a canary. */
-export const withMatches = (event: RawEvent, rules: readonly string[]): RawEvent =>
-  rules.length === 0 ? event : { ...event, attributes: { ...event.attributes, 'detection.rules': rules } };

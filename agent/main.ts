@@ -1,10 +1,19 @@
 /** `hushwatch agent`: the process that sees raw events, holds the signing key and has no network. */
 import { parseArgs } from 'node:util';
 import { parseVerifierKey } from '#protocol/note.ts';
-import { exporterOf, isProblemOfRules, openApproved, openRules } from './agent.ts';
+import {
+  exporterOf,
+  isProblemOfRules,
+  openApproved,
+  openRules,
+  readsJournal,
+  type AgentConfig,
+  type Rules,
+} from './agent.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
-import { preview, type Recording } from './preview.ts';
+import { preview } from './preview.ts';
+import type { Shown } from './preview-stream.ts';
 import { run } from './run.ts';
 
 const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
@@ -53,7 +62,7 @@ export async function main(args: string[]): Promise<number> {
       verb === 'check' ? await openApproved(config, parseVerifierKey(config.log_key)) : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
-    else await preview(config, rules, recordingOf(values), Number(values.limit ?? 20));
+    else await preview(rules, shownBy(values, config, rules), { limit: Number(values.limit ?? 20) });
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError || isProblemOfRules(error)) || !(error instanceof Error)) throw error;
@@ -62,8 +71,13 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-/** What to show instead of what happens now. */
-function recordingOf(values: Readonly<Record<string, unknown>>): Recording | undefined {
-  if (typeof values['lines'] === 'string') return { lines: values['lines'] };
-  return typeof values['frames'] === 'string' ? { frames: values['frames'] } : undefined;
+/** What happens now, or what was recorded. The agent's own socket is kept by a running agent: a second sensor speaks to ours. */
+function shownBy(values: Readonly<Record<string, unknown>>, config: AgentConfig, { withMd5 }: Rules): Shown {
+  const { lines, frames } = values;
+  if (typeof frames === 'string') return { frames };
+  if (typeof lines !== 'string') return { socket: `${config.socket}.preview`, withMd5, journal: readsJournal(config) };
+  const exporter = exporterOf(config)?.kind;
+  if (exporter === undefined)
+    throw new ConfigError('lines are of another exporter: name it in the configuration, as source');
+  return { lines, exporter };
 }

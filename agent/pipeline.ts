@@ -13,19 +13,16 @@
 import { MAX_LINE_BYTES } from '#protocol/batch.ts';
 import type { Counts } from '#protocol/statement.ts';
 import { CLASSES, EVENTS } from '#protocol/vocabulary.ts';
-import type { Matcher } from '../collector/detectors/sigma/compile.ts';
-import type { Redactor, ReleasedEvent } from '../redaction-rules/compile.ts';
+import type { ReleasedEvent } from '../redaction-rules/compile.ts';
 import { inBatches, type BatchLimits } from './batches.ts';
 import type { Enricher } from './enrich.ts';
-import { withMatches, type RawEvent } from './event.ts';
+import type { RawEvent } from './event.ts';
+import { withMatches, type Gate } from './gate.ts';
 import type { Ledger } from './ledger.ts';
 import type { Frame } from './sources/frame.ts';
 import { HalfWritten, type FileSpool, type Herald } from './spool.ts';
 
-export interface Line {
-  /** Approved rules that need what is not released; only their names leave. */
-  readonly matcher: Matcher;
-  readonly redactor: Redactor;
+export interface Line extends Gate {
   readonly ledger: Ledger;
   readonly spool: FileSpool;
 }

@@ -77,7 +77,11 @@ function changesOf(attribute: AttributeName, event: EventName, before: Ruleset, 
   const leftBefore = was !== undefined && was.do !== 'drop';
   const leavesNow = is !== undefined && is.do !== 'drop';
   if (!leftBefore && !leavesNow) return [];
-  if (!leftBefore && leavesNow) return [{ change: 'newly leaves', what: summarise(is, after.epoch) }];
+  if (!leftBefore && leavesNow) {
+    const joined = [...partnersOf(attribute, is, after)];
+    const joins = joined.length === 0 ? '' : `; joins with ${joined.join(', ')}`;
+    return [{ change: 'newly leaves', what: `${summarise(is, after.epoch)}${joins}` }];
+  }
   if (was === undefined || is === undefined || !leavesNow) {
     return [{ change: 'no longer leaves', what: was === undefined ? '' : `was: ${summarise(was, before.epoch)}` }];
   }
@@ -122,6 +126,8 @@ function joinsOf(attribute: AttributeName, was: Rule, is: Rule, before: Ruleset,
       what: longer > 0 ? 'the same value keeps its pseudonym longer' : 'pseudonyms change sooner',
     });
   }
+  // A join has two ends; it is told at the one whose own rule changed, not at each of its partners.
+  if (was.scope === is.scope && domainsOf(was).join('\n') === domainsOf(is).join('\n')) return rows;
   const [had, has] = [partnersOf(attribute, was, before), partnersOf(attribute, is, after)];
   const gained = [...has].filter((name) => !had.has(name));
   const gone = [...had].filter((name) => !has.has(name));

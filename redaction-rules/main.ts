@@ -26,6 +26,7 @@ import { verifyApproval } from './verify.ts';
 const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
        hushwatch rules diff BEFORE AFTER [--html | --json]
+       hushwatch rules preview FILE [--frames FILE | --lines FILE --from EXPORTER] [--event NAME] [--limit 20]
        hushwatch rules oracle FILE [--pack DIRECTORY] [--json]
        hushwatch rules risk [BEFORE] EVIDENCE [--k 5,20] [--before RULESET] [--after RULESET] [--json]
        hushwatch rules schema
@@ -38,6 +39,7 @@ const USAGE = `usage: hushwatch rules check FILE...
 check    is it a ruleset, does it cover every attribute, do its examples hold?
 explain  a table for each event: what leaves, why, and who uses it; --html: a page that prints well
 diff     what newly leaves, what no longer does, what is told or can be joined otherwise
+preview  events as they are and what would leave of them: live, recorded, or another exporter's; sends nothing
 oracle   what the detection rules that run on nodes can tell of what does not leave, the worst first
 risk     of released lines (a collector's directory, or files of lines): what few processes or nodes share, how much is
          left to guess, what joins; with two, or with --before and --after to choose by ruleset, as a change

@@ -1,7 +1,8 @@
 /** Canaries: none comes out of the shipped rules; one that does is named, and stops what leaves. */
 import { describe, expect, test } from 'vitest';
-import { Canaries, type Gate } from '../../agent/canary.ts';
+import { Canaries } from '../../agent/canary.ts';
 import type { RawEvent } from '../../agent/event.ts';
+import type { Gate } from '../../agent/gate.ts';
 import { compileBound } from '../../collector/detectors/sigma/compile.ts';
 import { compileRuleset, type Redactor } from '../../redaction-rules/compile.ts';
 import type { Ruleset } from '../../redaction-rules/ruleset.ts';

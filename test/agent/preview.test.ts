@@ -67,6 +67,23 @@ test('lines of another exporter are shown, and nothing of what is not mapped', (
   expect(run.status).toBe(0);
 });
 
+test('rules that are in force nowhere are shown without a configuration: of a recording, and of lines', () => {
+  const shown = (...words: readonly string[]): string => {
+    const all = [process.execPath, join(ROOT, 'hushwatch.ts'), 'rules', 'preview', ...words].join(' ');
+    return spawnSync('script', ['-qec', all, '/dev/null'], { encoding: 'utf8', env: { ...process.env, TERM: 'dumb' } })
+      .stdout;
+  };
+  const rules = (name: string): string => join(ROOT, `redaction-rules/rulesets/${name}.yaml`);
+  const frames = ['--frames', join(ROOT, 'test/data/frames/linux-6.1.bin'), '--limit', '500'];
+  expect(shown(rules('guestos'), ...frames)).toMatch(/process\.pid +~~\d+~~ {2}\(withheld: system\)/);
+  expect(shown(rules('generic-linux'), ...frames)).toMatch(/process\.pid +(\d+) {2}-> {2}\1\r/);
+  const exits = shown(rules('generic-linux'), ...frames, '--event', 'process.exit');
+  expect(new Set(exits.match(/^[a-z]+\.[a-z._]+/gm))).toEqual(new Set(['process.exit']));
+  const lines = ['--lines', join(work, 'lines'), '--from', 'falco'];
+  expect(shown(rules('generic-linux'), ...lines)).toMatch(/file\.path +"\/etc\/shadow" {2}-> {2}"\/etc\/shadow"/);
+  expect(shown(rules('generic-linux'), '--lines', join(work, 'lines'))).toContain('usage: hushwatch rules preview');
+});
+
 test('a redirected output is refused: raw data has no business in a file', () => {
   const [program = '', ...args] = command();
   const run = spawnSync(program, args, { encoding: 'utf8' });

@@ -145,7 +145,7 @@ test('an epoch that grows lets pseudonyms be joined longer', () => {
   expect(brief(changes(rules, rules, [{}, epoch('30d')]))).toEqual(['joins less: pseudonyms change sooner']);
 });
 
-test('two attributes that come to share a domain can be joined, and both say so', () => {
+test('two attributes that come to share a domain can be joined, and the one that changed says so', () => {
   const apart = {
     'process.user.name': { ...pseudonym, domain: 'a' },
     'file.owner.name': { ...pseudonym, domain: 'b' },
@@ -154,10 +154,25 @@ test('two attributes that come to share a domain can be joined, and both say so'
     'process.user.name': { ...pseudonym, domain: 'a' },
     'file.owner.name': { ...pseudonym, domain: 'a' },
   };
-  expect(brief(changes(apart, together)).toSorted()).toEqual([
-    'joins more: joins with file.owner.name now',
-    'joins more: joins with process.user.name now',
+  expect(changes(apart, together)).toMatchObject([
+    { attribute: 'file.owner.name', change: 'joins more', what: 'joins with process.user.name now' },
   ]);
+  expect(changes(together, apart)).toMatchObject([
+    { attribute: 'file.owner.name', change: 'joins less', what: 'no longer joins with process.user.name' },
+  ]);
+});
+
+test('what newly leaves says what it joins with; its partners, whose rules are as they were, say nothing', () => {
+  const one = { 'process.user.name': { ...pseudonym, domain: 'a' } };
+  const both = { ...one, 'file.owner.name': { ...pseudonym, domain: 'a' } };
+  expect(changes(one, both)).toMatchObject([
+    {
+      attribute: 'file.owner.name',
+      change: 'newly leaves',
+      what: expect.stringMatching(/; joins with process\.user\.name$/),
+    },
+  ]);
+  expect(changes(both, one)).toMatchObject([{ attribute: 'file.owner.name', change: 'no longer leaves' }]);
 });
 
 test('a row shows one value before and after, and every event that it concerns', () => {
