@@ -1,5 +1,11 @@
 /** Executions as a busy server has them, without end: programs and parents repeat, processes, paths and values do not. */
-import type { RawEventLike } from '../../redaction-rules/compile.ts';
+import type { MatchableEvent } from '../../collector/detectors/sigma/compile.ts';
+
+/** As the agent has it, before rules and redaction. */
+export interface ServerEvent extends MatchableEvent {
+  /** Microseconds since 1970, UTC. */
+  readonly time: number;
+}
 
 /** Command lines of which `{}` is another number each time. */
 const COMMANDS = [
@@ -47,13 +53,14 @@ const ANCESTRIES = [
 const UNITS = ['ssh.service', 'cron.service', 'app.service', 'ci-agent.service'] as const;
 
 /** The event with this number; the same number gives the same event. */
-export function execOf(number: number): RawEventLike {
+export function execOf(number: number): ServerEvent {
   const args = (COMMANDS[number % COMMANDS.length] ?? '')
     .replaceAll('{}', String((number * 7919) % 1_000_003))
     .split(' ');
   const [uid, user] = USERS[(number * 31) % USERS.length] ?? [0, 'root'];
   const at = (number * 17) % ANCESTRIES.length;
   const ancestors = ANCESTRIES[at] ?? [];
+  const [above = '/usr/lib/systemd/systemd'] = ancestors;
   const pid = 1000 + (number % 30_000);
   const parent = 600 + ((number * 13) % 400);
   const attributes = {
@@ -65,7 +72,7 @@ export function execOf(number: number): RawEventLike {
     'process.audit.session.id': 1 + (number % 40),
     'process.parent.entity.id': `${parent}-${80_000_000_000 + parent}`,
     'process.parent_pid': parent,
-    'process.parent.executable.path': ancestors[0],
+    'process.parent.executable.path': above,
     'process.ancestors': ancestors,
     'process.ancestors.complete': true,
     'process.executable.inode': 130_000 + (number % COMMANDS.length),
@@ -75,7 +82,7 @@ export function execOf(number: number): RawEventLike {
     'process.executable.setuid': false,
     'process.executable.owner.id': 0,
     'process.command_args': args,
-    'process.parent.command_args': [ancestors[0], '-l'],
+    'process.parent.command_args': [above, '-l'],
     'process.args_count': args.length,
     'process.working_directory': uid < 1000 ? '/' : `/home/${user}/projects/invoice-${number % 500}`,
     'process.real_user.id': uid,

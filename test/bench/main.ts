@@ -6,6 +6,7 @@
  *     redis, compile, spawn   what these get slower by, in interleaved rounds
  *     classes     one event of each kind: in the kernel, and in each process
  *     collector   events a second through the collector
+ *     detection   events a second through 50, 210 and 3,000 rules, on the node and on the collector
  *     redaction   events a second through redaction, beside other redactors
  *
  *     --json   --seconds N   --rounds N   --loads paced,burst,spawn   --only TOOL,…
@@ -19,9 +20,18 @@ import { parseArgs } from 'node:util';
 import { benchApplications, WORKS } from './applications.ts';
 import { benchClasses } from './classes.ts';
 import { benchCollector } from './collector.ts';
+import { benchDetection } from './detection.ts';
 import { benchLine } from './line.ts';
 import { benchRedaction } from './redaction.ts';
-import { applicationTable, classTable, collectorLines, lineTable, memoryTable, redactionTable } from './report.ts';
+import {
+  applicationTable,
+  classTable,
+  collectorLines,
+  detectionTable,
+  lineTable,
+  memoryTable,
+  redactionTable,
+} from './report.ts';
 import { install } from './tools.ts';
 
 const { values, positionals } = parseArgs({
@@ -34,7 +44,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector', 'redaction'];
+const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector', 'detection', 'redaction'];
 const unknown = positionals.filter((name) => !PARTS.includes(name));
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -91,17 +101,19 @@ try {
   const applications = works.length > 0 ? await benchApplications(load, works, Number(values.rounds), say) : [];
   const classes = wanted('classes') ? await benchClasses(load, say) : [];
   const collector = wanted('collector') ? await benchCollector() : undefined;
+  const detection = wanted('detection') ? benchDetection(say) : [];
   const redaction = wanted('redaction') ? await benchRedaction(say) : [];
   const tables = [
     lineTable(line),
     memoryTable(line),
     applicationTable(applications),
     classTable(classes),
+    detectionTable(detection),
     redactionTable(redaction),
   ];
   process.stdout.write(
     values.json
-      ? `${JSON.stringify({ line, applications, classes, collector, redaction }, null, 2)}\n`
+      ? `${JSON.stringify({ line, applications, classes, collector, detection, redaction }, null, 2)}\n`
       : `${[...tables, collectorLines(collector)].filter(Boolean).join('\n\n')}\n`,
   );
 } finally {

@@ -2,6 +2,7 @@
 import type { ApplicationRow } from './applications.ts';
 import type { ClassRow } from './classes.ts';
 import type { CollectorCost } from './collector.ts';
+import type { DetectionRow } from './detection.ts';
 import type { LineRow } from './line.ts';
 import type { Memory } from './processes.ts';
 import type { RedactionRow } from './redaction.ts';
@@ -80,6 +81,32 @@ export const redactionTable = (rows: readonly RedactionRow[]): string =>
       `× ${row.ratio.toFixed(2)}`,
       String(row.rounds),
       row.bytesPerEvent === 0 ? '-' : String(row.bytesPerEvent),
+    ]),
+  );
+
+export const detectionTable = (rows: readonly DetectionRow[]): string =>
+  table(
+    [
+      'where',
+      'events',
+      'rules',
+      'of them run',
+      'events a second and core',
+      'µs an event',
+      'matches in 1,000',
+      'compiled in, ms',
+      'memory, MB',
+    ],
+    rows.map((row) => [
+      row.place,
+      row.events,
+      String(row.rules),
+      String(row.running),
+      String(row.eventsPerCoreSecond),
+      row.microsecondsPerEvent.toFixed(2),
+      String(row.matchesPerThousand),
+      String(row.compileMs),
+      row.memory.toFixed(1),
     ]),
   );
 

@@ -67,6 +67,11 @@ class Fields {
   #round = 0;
   #attributes: Attributes = {};
 
+  /** Another number for each event. */
+  get round(): number {
+    return this.#round;
+  }
+
   constructor(sources: readonly Source[]) {
     this.#sources = sources;
     this.#text = sources.map(() => undefined);
@@ -147,7 +152,8 @@ function compileProgram(bound: readonly BoundRule[]): (event: MatchableEvent) =>
     slots.set(key, sources.length);
     return sources.push(source) - 1;
   };
-  const predicates = bound.map(({ condition }) => compileExpression(condition, slotOf));
+  const scene: Scene = { slotOf, asked: new Map() };
+  const predicates = bound.map(({ condition }) => compileExpression(condition, scene));
   const guarded = new Map<number, { text: string; at: 'any' | 'start' | 'end' | 'whole'; rule: number }[]>();
   const always: number[] = [];
   bound.forEach(({ condition }, rule) => {
@@ -174,7 +180,7 @@ function makeProgram(
 ): (event: MatchableEvent) => readonly string[] {
   const candidates = new Candidates(ids.length);
   const collect = (): readonly string[] => {
-    const order = candidates.rules.slice(0, candidates.count).sort();
+    const order = candidates.rules.subarray(0, candidates.count).sort();
     let matched: string[] | undefined;
     for (const rule of order) {
       const id = ids[rule];
@@ -199,32 +205,57 @@ function makeProgram(
   };
 }
 
-function compileExpression(tree: Expression<Source>, slotOf: (source: Source) => number): Predicate {
+/** What the rules of one kind of event share. */
+interface Scene {
+  readonly slotOf: (source: Source) => number;
+  /** Dear questions that are already compiled. */
+  readonly asked: Map<string, Predicate>;
+}
+
+/** Compiled once and asked once an event, however many rules ask it. */
+function askedOnce(key: string, { asked }: Scene, make: () => Predicate): Predicate {
+  const known = asked.get(key);
+  if (known !== undefined) return known;
+  const ask = make();
+  let round = -1;
+  let answer = false;
+  const once: Predicate = (fields) => {
+    if (round !== fields.round) {
+      round = fields.round;
+      answer = ask(fields);
+    }
+    return answer;
+  };
+  asked.set(key, once);
+  return once;
+}
+
+function compileExpression(tree: Expression<Source>, scene: Scene): Predicate {
   switch (tree.kind) {
     case 'constant':
       return () => tree.value;
     case 'not': {
-      const inner = compileExpression(tree.of, slotOf);
+      const inner = compileExpression(tree.of, scene);
       return (fields) => !inner(fields);
     }
     case 'test':
-      return compileTest(slotOf(tree.field), tree.test, slotOf);
+      return compileTest(scene.slotOf(tree.field), tree.test, scene);
     case 'and': {
-      const parts = tree.of.map((part) => compileExpression(part, slotOf));
+      const parts = tree.of.toSorted((a, b) => costOf(a) - costOf(b)).map((part) => compileExpression(part, scene));
       return (fields) => {
         for (const part of parts) if (!part(fields)) return false;
         return true;
       };
     }
     case 'or': {
-      const parts = compileAlternatives(tree.of, slotOf);
+      const parts = compileAlternatives(tree.of, scene);
       return (fields) => {
         for (const part of parts) if (part(fields)) return true;
         return false;
       };
     }
     case 'some': {
-      const parts = tree.of.map((part) => compileExpression(part, slotOf));
+      const parts = tree.of.map((part) => compileExpression(part, scene));
       return (fields) => {
         let met = 0;
         for (const part of parts) if (part(fields) && ++met >= tree.least) return true;
@@ -234,21 +265,34 @@ function compileExpression(tree: Expression<Source>, slotOf: (source: Source) =>
   }
 }
 
+/** What is cheap and says no spares what is dear. */
+function costOf(tree: Expression<Source>): number {
+  switch (tree.kind) {
+    case 'constant':
+      return 0;
+    case 'not':
+      return costOf(tree.of);
+    case 'test':
+      return COSTS[tree.test.is];
+    default:
+      return Math.max(...tree.of.map(costOf)) + tree.of.length / 100;
+  }
+}
+
+const COSTS = { null: 0, exists: 0, compare: 1, text: 2, field: 3, date: 5, cidr: 10, regex: 100 } as const;
+
 /** Whole values of one field become one set look-up. */
-function compileAlternatives(
-  of: readonly Expression<Source>[],
-  slotOf: (source: Source) => number,
-): readonly Predicate[] {
+function compileAlternatives(of: readonly Expression<Source>[], scene: Scene): readonly Predicate[] {
   const values = new Map<number, Set<string>>();
   const rest: Predicate[] = [];
-  for (const part of of) {
+  for (const part of of.toSorted((a, b) => costOf(a) - costOf(b))) {
     const whole =
       part.kind === 'test' && part.test.is === 'text' && !part.test.cased ? literalOf(part.test.pattern) : undefined;
     if (part.kind !== 'test' || whole === undefined) {
-      rest.push(compileExpression(part, slotOf));
+      rest.push(compileExpression(part, scene));
       continue;
     }
-    const slot = slotOf(part.field);
+    const slot = scene.slotOf(part.field);
     values.set(slot, (values.get(slot) ?? new Set()).add(whole.toLowerCase()));
   }
   return [...[...values].map(([slot, set]) => onAny(slot, false, (text) => set.has(text))), ...rest];
@@ -263,12 +307,12 @@ function onAny(slot: number, cased: boolean, test: (text: string) => boolean): P
   };
 }
 
-function compileTest(slot: number, test: Test<Source>, slotOf: (source: Source) => number): Predicate {
+function compileTest(slot: number, test: Test<Source>, scene: Scene): Predicate {
   switch (test.is) {
     case 'text':
       return onAny(slot, test.cased, compilePattern(test.pattern, test.cased));
     case 'regex':
-      return onAny(slot, true, compileRegex(test));
+      return askedOnce(`${slot} ${test.flags} ${test.source}`, scene, () => onAny(slot, true, compileRegex(test)));
     case 'cidr':
       return onAny(slot, true, (text) => isInNetwork(text, test.network));
     case 'compare':
@@ -280,7 +324,7 @@ function compileTest(slot: number, test: Test<Source>, slotOf: (source: Source) 
     case 'exists':
       return (fields) => (fields.text(slot) !== undefined) === test.expected;
     case 'field':
-      return compileReference(slot, slotOf(test.other), test);
+      return compileReference(slot, scene.slotOf(test.other), test);
   }
 }
 

@@ -5,9 +5,10 @@
  * (Aho-Corasick over all of them, letters folded to lower case). A rule that this rules out is never
  * evaluated, so the common event costs its length, however many rules there are.
  */
-import type { Anchoring, Expression } from './expression.ts';
+import type { Anchoring, Expression, Test } from './expression.ts';
 import type { Source } from './mapping.ts';
 import type { Pattern } from './pattern.ts';
+import { literalIn } from './regex.ts';
 
 export interface Literal {
   readonly source: Source;
@@ -26,8 +27,7 @@ export function guardOf(tree: Expression<Source>, isWeak: (source: Source) => bo
     case 'not':
       return undefined;
     case 'test': {
-      if (tree.test.is !== 'text') return undefined;
-      const literal = bestLiteral(tree.test.pattern);
+      const literal = literalOfTest(tree.test);
       return literal === undefined ? undefined : [{ source: tree.field, ...literal }];
     }
     case 'and': {
@@ -41,6 +41,12 @@ export function guardOf(tree: Expression<Source>, isWeak: (source: Source) => bo
       return guards.includes(undefined) || all.length > MAX_LITERALS ? undefined : all;
     }
   }
+}
+
+function literalOfTest(test: Test<Source>): { readonly text: string; readonly at: Anchoring } | undefined {
+  if (test.is === 'text') return bestLiteral(test.pattern);
+  const inside = test.is === 'regex' ? literalIn(test) : undefined;
+  return inside === undefined ? undefined : { text: inside.toLowerCase().slice(0, MAX_LITERAL), at: 'any' };
 }
 
 /** Long literals on telling attributes are rare; a guard is as good as its worst literal. */

@@ -86,3 +86,46 @@ function sizeOf(source: string): number {
   }
   return sums.reduce((sum, size) => sum + size, 0);
 }
+
+/**
+ * A text that stands, letters in any case, in whatever the pattern matches: the longest run of plain characters that
+ * is outside groups and not optional. Undefined when there is none, or none that is certain.
+ */
+export function literalIn({ source, flags }: Regex): string | undefined {
+  const isFolded = flags.includes('i') || /\(\?[a-z]*i/.test(source);
+  let best = '';
+  let run = '';
+  let depth = 0;
+  const end = (): void => {
+    if (run.length > best.length) best = run;
+    run = '';
+  };
+  for (let at = 0; at < source.length;) {
+    REPEAT.lastIndex = at;
+    const repeat = REPEAT.exec(source)?.[0];
+    ATOM.lastIndex = at;
+    const atom = repeat ?? ATOM.exec(source)?.[0] ?? source.charAt(at);
+    at += Math.max(atom.length, 1);
+    if (atom === '|' && depth === 0) return undefined;
+    if (repeat !== undefined || atom === '?' || atom === '*') {
+      // What was repeated may not be there at all.
+      run = run.slice(0, -1);
+      end();
+    } else if (atom === '(' || atom === ')') {
+      end();
+      depth += atom === '(' ? 1 : -1;
+    } else if (depth === 0 && isPlain(atom, isFolded)) {
+      run += atom.at(-1) ?? '';
+    } else {
+      end();
+    }
+  }
+  end();
+  return best.length < 3 || depth !== 0 ? undefined : best;
+}
+
+/** `\Q` quotes and verbose flags change what characters mean; letters that fold with others outside ASCII are left out. */
+function isPlain(atom: string, isFolded: boolean): boolean {
+  if (isFolded && /[sk]/i.test(atom)) return false;
+  return /^[A-Za-z0-9 _/:;,=@%&<>"'~`!#-]$/.test(atom) || /^\\[.\\/()[\]{}*+?^$|"'-]$/.test(atom);
+}

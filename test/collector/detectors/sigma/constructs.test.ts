@@ -845,10 +845,45 @@ describe('the pre-filter', () => {
     modifier: fc.constantFrom('', '|contains', '|startswith', '|endswith', '|contains|cased', '|contains|all', '|neq'),
     values: fc.array(value, { minLength: 1, maxLength: 3 }),
   });
+  /** Patterns of pieces; what is none is left out. */
+  const pattern = fc
+    .array(
+      fc.constantFrom(
+        'abc',
+        'a',
+        'b',
+        'c',
+        '/',
+        '\\.',
+        '.',
+        '?',
+        '*',
+        '+',
+        '|',
+        '(',
+        ')',
+        '{0,2}',
+        '[ab]',
+        'k',
+        '^',
+        '$',
+      ),
+      {
+        minLength: 1,
+        maxLength: 7,
+      },
+    )
+    .map((pieces) => pieces.join(''))
+    .filter((source) => problemOf({ source, flags: '' }) === undefined);
+  const regex = fc.record({
+    field: fc.constantFrom('a', 'b'),
+    modifier: fc.constantFrom('|re', '|re|i'),
+    values: fc.array(pattern, { minLength: 1, maxLength: 2 }),
+  });
   const condition = fc.constantFrom('s and t', 's or t', 's and not t', 'not s', '1 of them', 'all of them', 's');
 
   test('never hides a match: rules together match what each matches when it is always evaluated', () => {
-    const rule = fc.record({ s: item, t: item, condition });
+    const rule = fc.record({ s: fc.oneof(item, regex), t: fc.oneof(item, regex), condition });
     fc.assert(
       fc.property(
         fc.array(rule, { minLength: 1, maxLength: 6 }),
