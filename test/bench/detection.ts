@@ -29,6 +29,7 @@ export interface DetectionRow {
   /** `all` as a busy server has them, or `exec`: programs run, the dearest. */
   readonly events: 'all' | 'exec';
   readonly rules: number;
+  readonly nodes: number;
   /** Of the rules, those that are not blind and not the other side's. */
   readonly running: number;
   readonly eventsPerCoreSecond: number;
@@ -44,24 +45,28 @@ interface Work {
   readonly place: 'node' | 'collector';
   readonly events: 'all' | 'exec';
   readonly rules: number;
+  /** That send. */
+  readonly nodes: number;
 }
 
 const RULESET = fileURLToPath(new URL('../../redaction-rules/rulesets/generic-linux.yaml', import.meta.url));
 const BLOCK = 20_000;
 const ROUNDS = 12;
-const BATCH = 500;
+/** Events of a batch; small where there are many nodes, so that all of them send. */
+const sizeFor = ({ nodes }: Work): number => (nodes > 1 ? 100 : 500);
 
 const WORKS: readonly Work[] = [
   ...[50, 210, 3000].flatMap((rules) => [
-    { place: 'node', events: 'all', rules } as const,
-    { place: 'node', events: 'exec', rules } as const,
+    { place: 'node', events: 'all', rules, nodes: 1 } as const,
+    { place: 'node', events: 'exec', rules, nodes: 1 } as const,
   ]),
-  ...[50, 210, 3000].map((rules) => ({ place: 'collector', events: 'all', rules }) as const),
+  ...[50, 210, 3000].map((rules) => ({ place: 'collector', events: 'all', rules, nodes: 1 }) as const),
+  { place: 'collector', events: 'all', rules: 210, nodes: 1000 },
 ];
 
 export function benchDetection(say: (line: string) => void): readonly DetectionRow[] {
   return WORKS.map((work) => {
-    say(`detection: ${work.rules} rules, ${work.place}, ${work.events}`);
+    say(`detection: ${work.rules} rules, ${work.place}, ${work.nodes} nodes, ${work.events}`);
     const child = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), JSON.stringify(work)], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -122,12 +127,15 @@ function measureCollector(work: Work, rules: readonly SigmaRule[]): DetectionRow
   const before = heap();
   const startedAt = performance.now();
   const detection = new Detection({ detectors: makeDetectors({ pack, clearFor: () => clear }) });
+  // Rules are compiled when the first batch says under which ruleset.
+  detection.observe(batchOf([], 0, 1));
   const compileMs = performance.now() - startedAt;
   let alerts = 0;
   const rates = rounds((from) => {
     const lines = Array.from({ length: BLOCK }, (_, i) => released(eventOf(from + i))).filter((line) => line !== '');
-    const batches = Array.from({ length: Math.ceil(lines.length / BATCH) }, (_, i) =>
-      batchOf(lines.slice(i * BATCH, (i + 1) * BATCH), from / BATCH + i),
+    const size = sizeFor(work);
+    const batches = Array.from({ length: Math.ceil(lines.length / size) }, (_, i) =>
+      batchOf(lines.slice(i * size, (i + 1) * size), from / size + i + 1, work.nodes),
     );
     return () => {
       for (const batch of batches) alerts += detection.observe(batch).alerts.length;
@@ -171,17 +179,18 @@ function heap(): number {
   return Math.round((heapUsed + external) / 1e5) / 10;
 }
 
-function batchOf(lines: readonly string[], number: number): EvidenceBatch {
+function batchOf(lines: readonly string[], number: number, nodes: number): EvidenceBatch {
   const events = lines.map(parseRecord);
   const time = { first: events[0]?.time ?? 0, last: events.at(-1)?.time ?? 0 };
-  const statement: Statement = { ...STATEMENT, sequence: number + 1, time };
-  const { node, role, cohort, sequence } = statement;
+  const sequence = Math.floor(number / nodes) + 1;
+  const statement: Statement = { ...STATEMENT, node: `web-${number % nodes}`, sequence, time };
+  const { node, role, cohort } = statement;
   return { node, role, cohort, sequence, logIndex: number, receivedAt: time.last, statement, events };
 }
 
 const DIGEST = 'a'.repeat(64);
 const STATEMENT: Statement = {
-  ...{ node: 'web-1', boot: '0b5d3f2c-0000-4000-8000-000000000001', sequence: 1, previous: NO_PREVIOUS },
+  ...{ node: 'web-0', boot: '0b5d3f2c-0000-4000-8000-000000000001', sequence: 1, previous: NO_PREVIOUS },
   ...{ role: 'generic', cohort: 'web', ruleset: DIGEST, rulepack: NO_RULES, vocabulary: DIGEST },
   ...{ agent: { version: '0.1.0', build: DIGEST }, sources: ['ebpf'], time: { first: 0, last: 0 }, events: {} },
   ...{ seen: {}, released: {}, merged: {}, sampled: {}, withheld: {}, lost: {} },

@@ -89,6 +89,7 @@ export const detectionTable = (rows: readonly DetectionRow[]): string =>
     [
       'where',
       'events',
+      'nodes',
       'rules',
       'of them run',
       'events a second and core',
@@ -100,6 +101,7 @@ export const detectionTable = (rows: readonly DetectionRow[]): string =>
     rows.map((row) => [
       row.place,
       row.events,
+      String(row.nodes),
       String(row.rules),
       String(row.running),
       String(row.eventsPerCoreSecond),
