@@ -67,7 +67,8 @@ export class Rulesets {
       if (!name.endsWith('.yaml') || this.#read.has(name)) continue;
       this.#read.add(name);
       const file = join(this.#directory, name);
-      const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
+      // Rules that were in force before an upgrade stay here as long as evidence was made by them.
+      const ruleset = parseRuleset(readFileSync(file, 'utf8'), file, 'what it knew');
       const validate = compileReleasedValidator(ruleset);
       this.#held.set(ruleset.digest, { ruleset, validate, epochs: epochRulesOf(ruleset) });
     }

@@ -76,6 +76,12 @@ export class RulesetError extends Error {
   }
 }
 
+/**
+ * Whether every attribute must have a rule. Of a ruleset from before the vocabulary grew, under which evidence lies, what it
+ * did not know did not leave.
+ */
+export type Covers = 'all' | 'what it knew';
+
 const KEYS = [
   'name',
   'version',
@@ -90,7 +96,7 @@ const KEYS = [
   'events',
 ];
 
-export function parseRuleset(text: string, file: string): Ruleset {
+export function parseRuleset(text: string, file: string, covers: Covers = 'all'): Ruleset {
   const { root, problems } = readDocument(text, file);
   if (root === undefined) throw new RulesetError(problems.texts);
   const top: Located = { node: root, key: '' };
@@ -113,7 +119,7 @@ export function parseRuleset(text: string, file: string): Ruleset {
     epoch: readEpoch(entries, problems),
     reasons: names.reasons,
     purposes: names.purposes,
-    ...readEvents(top, entries, names, problems),
+    ...readEvents(top, entries, names, covers, problems),
   };
   // A misspelt name would be reported twice.
   if (problems.texts.length === 0) reportUnused(entries, names, problems);
@@ -266,6 +272,7 @@ function readEvents(
   top: Located,
   entries: ReadonlyMap<string, Entry>,
   names: Names,
+  covers: Covers,
   problems: Problems,
 ): { readonly events: ReadonlyMap<EventName, EventRules>; readonly examples: readonly Example[] } {
   const attributesAt = needed(
@@ -313,7 +320,7 @@ function readEvents(
           ),
         );
   for (const attribute of missing) {
-    if (declared.has(attribute)) continue;
+    if (covers === 'what it knew' || declared.has(attribute)) continue;
     const at = { node: attributesAt?.node ?? top.node, key: `attributes: ${attribute}` };
     problems.report(at, 'has no rule', 'add one; what should not leave says `do: drop` and why');
   }

@@ -1,0 +1,32 @@
+/** The rulesets that a collector holds, those from before an upgrade among them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { Rulesets } from '../../collector/rulesets.ts';
+import { parseRuleset, RulesetError } from '../../redaction-rules/ruleset.ts';
+import { SHIPPED } from '../redaction-rules/shipped.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'hushwatch-rulesets-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** As generic-linux was before the vocabulary had this attribute. */
+const former = (attribute: string): string => {
+  const text = SHIPPED.find(({ ruleset }) => ruleset.name === 'generic-linux')?.text ?? '';
+  return text
+    .split('\n')
+    .filter((line) => !line.startsWith(`  ${attribute}:`))
+    .join('\n');
+};
+
+test('rules that an upgrade left behind are still held: what they did not know may not arrive under them', () => {
+  const text = former('process.exit.code');
+  expect(() => parseRuleset(text, 'former.yaml')).toThrow(RulesetError);
+  writeFileSync(join(directory, 'former.yaml'), text);
+  const rulesets = Rulesets.open(directory);
+  const [digest = ''] = rulesets.digests;
+  const line = { event: 'process.exit', time: 1_800_000_000_000_000, 'process.exit.signal': 0 };
+  const validate = rulesets.validatorOf(digest);
+  expect(validate?.(line)).toBeUndefined();
+  expect(validate?.({ ...line, 'process.exit.code': 1 })).toBeDefined();
+});
