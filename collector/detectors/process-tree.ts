@@ -53,7 +53,11 @@ export class ProcessTrees {
 
   /** A process that was never met is a tree of its own. */
   find(node: string, entity: string): Standing {
-    return this.#nodes.get(node)?.get(entity) ?? { root: entity, program: undefined, session: undefined };
+    const processes = this.#nodes.get(node);
+    const known = processes?.get(entity);
+    if (known === undefined) return { root: entity, program: undefined, session: undefined };
+    // What the root runs may have become known after its children were.
+    return { ...known, program: processes?.get(known.root)?.program ?? known.program };
   }
 
   save(): unknown {
@@ -69,12 +73,15 @@ export class ProcessTrees {
 
 /** Where a new process stands: in the tree of its parent, unless that one starts things for others. */
 function below(processes: Map<string, Known>, record: ReleasedRecord, entity: string): Standing {
-  const own: Standing = { root: entity, program: undefined, session: undefined };
+  const own = textOf(record['process.executable.path']);
+  const alone: Standing = { root: entity, program: own, session: undefined };
   const parent = textOf(record['process.parent.entity.id']);
-  if (parent === undefined) return own;
+  if (parent === undefined) return alone;
   const known = processes.get(parent);
-  const parentRuns = textOf(record['process.parent.executable.path']) ?? known?.runs;
-  if (parentRuns !== undefined && STARTERS.test(parentRuns)) return own;
+  // Who was just forked still runs what its parent runs.
+  const forked = record.event === 'process.fork' ? own : undefined;
+  const parentRuns = textOf(record['process.parent.executable.path']) ?? known?.runs ?? forked;
+  if (parentRuns !== undefined && STARTERS.test(parentRuns)) return alone;
   const place = known ?? { root: parent, program: parentRuns, session: undefined, runs: parentRuns };
   putLast(processes, parent, place, CAPACITY);
   return place;

@@ -44,6 +44,8 @@ interface Node {
   readonly series: Map<string, Series>;
   /** Series -> hour in which it alerted last. */
   readonly alerted: Map<string, number>;
+  /** What is normal in the hour that runs, computed once. */
+  readonly limits: Map<string, number>;
   hour: number;
   /** Last change of its software: what was normal before says nothing. */
   changedAt: number;
@@ -64,11 +66,9 @@ export function makeRateDetector(knobs: RateKnobs = {}, saved?: unknown): Detect
       if (node.alerted.get(counted.series) === hour) continue;
       const least = counted.unit === 'MiB' ? values.least_mebibytes : values.least_events;
       if (now <= least) continue;
-      const normal = normalOf(node, counted.series, hour);
-      if (normal === undefined || hoursKnown(node, hour).length < values.learning_hours) continue;
-      const { median, most } = normal.spread;
-      const limit = Math.max(least, most, median + values.deviations * countDeviation(normal.spread));
-      if (now <= limit) continue;
+      const limit = limitOf(node, counted.series, hour, least, values);
+      const normal = now > limit ? normalOf(node, counted.series, hour) : undefined;
+      if (normal === undefined) continue;
       putLast(node.alerted, counted.series, hour, MAX_SERIES);
       yield unusualOf(name, counted, hour, now, limit, normal);
     }
@@ -81,6 +81,7 @@ const blankNode = (): Node => ({
   awake: Array<number>(HOURS).fill(-1),
   series: new Map(),
   alerted: new Map(),
+  limits: new Map(),
   hour: 0,
   changedAt: 0,
 });
@@ -88,6 +89,7 @@ const blankNode = (): Node => ({
 /** New software has other rates; they are learned from the beginning. */
 function forget(node: Node, changedAt: number): void {
   node.awake.fill(-1);
+  node.limits.clear();
   node.series.clear();
   node.changedAt = changedAt;
 }
@@ -100,6 +102,7 @@ function turn(node: Node, hour: number): void {
     for (const series of node.series.values()) series[each % HOURS] = 0;
   }
   node.awake[hour % HOURS] = hour;
+  node.limits.clear();
   node.hour = hour;
 }
 
@@ -107,14 +110,28 @@ function add(node: Node, { series: name, amount }: Counted, hour: number): numbe
   // What is older than the ring is too late to count.
   if (hour <= node.hour - HOURS) return 0;
   const series = node.series.get(name) ?? Array<number>(HOURS).fill(0);
-  const now = (series[hour % HOURS] ?? 0) + amount;
-  series[hour % HOURS] = now;
-  putLast(node.series, name, series, MAX_SERIES);
-  return now;
+  const before = series[hour % HOURS] ?? 0;
+  series[hour % HOURS] = before + amount;
+  // Once an hour is enough to tell what is in use.
+  if (before === 0) putLast(node.series, name, series, MAX_SERIES);
+  return before + amount;
 }
 
 const hoursKnown = ({ awake }: Node, hour: number): readonly number[] =>
   awake.filter((each) => each >= 0 && each !== hour);
+
+function limitOf(node: Node, series: string, hour: number, least: number, knobs: KnobsOf<'rate'>): number {
+  const known = node.limits.get(series);
+  if (known !== undefined && hour === node.hour) return known;
+  const isLearning = hoursKnown(node, hour).length < knobs.learning_hours;
+  const spread = isLearning ? undefined : normalOf(node, series, hour)?.spread;
+  const limit =
+    spread === undefined
+      ? Number.MAX_SAFE_INTEGER
+      : Math.max(least, spread.most, spread.median + knobs.deviations * countDeviation(spread));
+  if (hour === node.hour) node.limits.set(series, limit);
+  return limit;
+}
 
 interface Normal {
   readonly spread: Spread;
@@ -172,7 +189,10 @@ function ownSeries(
         ? bytes(`data sent by ${program}`, record['network.flow.sent.size'])
         : [];
     case 'host.network':
-      return bytes(`data sent through ${interfaceOf(record)}`, record['system.network.io.transmit']);
+      // What the machine tells itself leaves nobody.
+      return record['network.interface.name'] === 'lo'
+        ? []
+        : bytes(`data sent through ${interfaceOf(record)}`, record['system.network.io.transmit']);
     default:
       return [];
   }
@@ -209,12 +229,12 @@ function unusualOf(
   };
 }
 
-function rowOf({ awake, series, alerted, hour, changedAt }: Node): readonly unknown[] {
+function rowOf({ awake, series, alerted, limits, hour, changedAt }: Node): readonly unknown[] {
   const kept = rowsOf(series, (amounts) => [amounts]);
-  return [awake, kept, rowsOf(alerted, (at) => [at]), hour, changedAt];
+  return [awake, kept, rowsOf(alerted, (at) => [at]), rowsOf(limits, (limit) => [limit]), hour, changedAt];
 }
 
-function nodeOf([awake, series, alerted, hour, changedAt]: readonly unknown[]): Node | undefined {
+function nodeOf([awake, series, alerted, limits, hour, changedAt]: readonly unknown[]): Node | undefined {
   const ring = (saved: unknown, blank: number): number[] => {
     const values = itemsOf(saved);
     return Array.from({ length: HOURS }, (_, i) => numberOf(values[i]) ?? blank);
@@ -224,6 +244,7 @@ function nodeOf([awake, series, alerted, hour, changedAt]: readonly unknown[]): 
     awake: ring(awake, -1),
     series: mapOf(series, ([amounts]) => ring(amounts, 0)),
     alerted: mapOf(alerted, ([at]) => numberOf(at)),
+    limits: mapOf(limits, ([limit]) => numberOf(limit)),
     hour: numberOf(hour) ?? 0,
     changedAt: numberOf(changedAt) ?? 0,
   };
