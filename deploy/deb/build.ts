@@ -19,6 +19,9 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 export interface BuildOptions {
   readonly out: string;
   readonly fast?: boolean;
+  /** For trying an upgrade. */
+  readonly version?: string;
+  readonly only?: DebianPackage['name'];
 }
 
 export interface BuiltPackage {
@@ -27,15 +30,23 @@ export interface BuiltPackage {
   readonly sha256: string;
 }
 
-export async function buildPackages({ out, fast }: BuildOptions): Promise<readonly BuiltPackage[]> {
+export async function buildPackages({
+  out,
+  fast,
+  version = VERSION,
+  only,
+}: BuildOptions): Promise<readonly BuiltPackage[]> {
   mkdirSync(out, { recursive: true });
   const scratch = mkdtempSync(join(tmpdir(), 'hushwatch-deb-'));
   try {
-    const built = compile(scratch);
+    const built = compile(scratch, version);
     const made: BuiltPackage[] = [];
-    for (const each of [await agentPackage(built), await collectorPackage(built)]) {
-      const file = join(out, `${each.name}_${VERSION}_amd64.deb`);
-      pack(each, join(scratch, each.name), file, fast === true);
+    const makers = { 'hushwatch-agent': agentPackage, 'hushwatch-collector': collectorPackage };
+    for (const [name, make] of Object.entries(makers)) {
+      if (only !== undefined && name !== only) continue;
+      const each = await make(built);
+      const file = join(out, `${name}_${version}_amd64.deb`);
+      pack(each, join(scratch, name), file, fast === true);
       made.push({ file, bytes: statSync(file).size, sha256: digest(file) });
     }
     return made;
@@ -44,7 +55,7 @@ export async function buildPackages({ out, fast }: BuildOptions): Promise<readon
   }
 }
 
-function compile(scratch: string): Built {
+function compile(scratch: string, version: string): Built {
   execFileSync('make', ['-s', '-C', join(CHECKOUT, 'agent/sensor')]);
   const stripped = (from: string): Uint8Array => {
     const to = join(scratch, 'stripped');
@@ -65,6 +76,7 @@ function compile(scratch: string): Built {
   ]);
   return {
     checkout: CHECKOUT,
+    version,
     node: stripped(join(CHECKOUT, 'node_modules/node/bin/node')),
     sensor: stripped(join(CHECKOUT, 'agent/sensor/build/hushwatch-sensor')),
     launch: stripped(launch),

@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { sourceDigest, VERSION } from '../../agent/build.ts';
+import { sourceDigest } from '../../agent/build.ts';
 import { bundle, type Bundle, type BundleOptions } from './bundle.ts';
 import { billOfMaterials, componentsOf, copyright } from './inventory.ts';
 
@@ -25,6 +25,7 @@ export interface DebianPackage {
 
 export interface Built {
   readonly checkout: string;
+  readonly version: string;
   /** Programs that are compiled, stripped. */
   readonly node: Uint8Array;
   readonly sensor: Uint8Array;
@@ -54,7 +55,7 @@ export async function agentPackage(built: Built): Promise<DebianPackage> {
   ]);
   const units = ['agent.service', 'sensor.service', 'shipper.service'].map((unit) => `hushwatch-${unit}`);
   const programs = { node: built.node, 'hushwatch-sensor': built.sensor, 'hushwatch-launch': built.launch };
-  return assemble(built.checkout, {
+  return assemble(built, {
     name,
     description:
       "watches a node without looking over its users' shoulders\n Sensor, agent and shipper of Hushwatch: kernel events become events, which are redacted by\n reviewed rules, signed, and carried to a collector.",
@@ -75,7 +76,7 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
   ]);
   const library = (path: string): readonly PackageFile[] =>
     tree(join(built.checkout, 'node_modules', path), `usr/lib/${name}/node_modules/${path}`);
-  return assemble(built.checkout, {
+  return assemble(built, {
     name,
     description:
       'receives, proves and searches what Hushwatch agents send\n Collector and commands of Hushwatch: keeps evidence under a transparency log, detects, and shows.',
@@ -109,7 +110,7 @@ interface Parts {
   readonly more: readonly PackageFile[];
 }
 
-function assemble(checkout: string, parts: Parts): DebianPackage {
+function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
   const { name, programs, bundles, units, more } = parts;
   const library = `usr/lib/${name}`;
   const deploy = (path: string): Uint8Array => readFileSync(join(checkout, 'deploy', path));
@@ -141,24 +142,25 @@ function assemble(checkout: string, parts: Parts): DebianPackage {
     ...units.map((unit) => plain(`lib/systemd/system/${unit}`, deploy(`systemd/${unit}`))),
     plain(`usr/lib/sysusers.d/${name}.conf`, deploy(`systemd/${name}.sysusers`)),
     plain(`usr/share/doc/${name}/copyright`, copyright(components)),
-    plain(`usr/share/doc/${name}/sbom.cdx.json`, billOfMaterials(name, VERSION, components)),
+    plain(`usr/share/doc/${name}/sbom.cdx.json`, billOfMaterials(name, version, components)),
     plain(`usr/lib/tmpfiles.d/${name}.conf`, deploy(`systemd/${name}.tmpfiles`)),
     ...more,
   ].toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  return { name, files, control: controlOf(parts, files) };
+  return { name, files, control: controlOf(version, parts, files) };
 }
 
 const script = (body: string): string => `#!/bin/sh\nset -e\n${body}`;
 
 function controlOf(
+  version: string,
   { name, description, units, enabled }: Parts,
   files: readonly PackageFile[],
 ): readonly PackageFile[] {
   const size = files.reduce((sum, { content }) => sum + Math.ceil(content.length / 1024), 0);
   const priority = name === 'hushwatch-collector' ? 20 : 10;
-  const services = units.filter((unit) => unit.endsWith('.service') || unit === enabled).join(' ');
+  const services = [enabled, ...units.filter((unit) => unit !== enabled)].join(' ');
   const control = `Package: ${name}
-Version: ${VERSION}
+Version: ${version}
 Architecture: amd64
 Section: admin
 Priority: optional
@@ -173,11 +175,11 @@ update-alternatives --install /usr/bin/hushwatch hushwatch /usr/lib/${name}/hush
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   # After an upgrade: what ran goes on with the new program. Nothing is enabled or started that was not.
-  [ -z "$2" ] || systemctl try-restart ${services}
+  [ -z "$2" ] || systemctl try-restart ${enabled} ${units.filter((unit) => unit.endsWith('.service')).join(' ')}
 fi
 `;
   const prerm = `if [ "$1" = remove ]; then
-  [ ! -d /run/systemd/system ] || systemctl disable --now ${enabled} ${services} >/dev/null 2>&1 || true
+  [ ! -d /run/systemd/system ] || systemctl disable --now ${services} >/dev/null 2>&1 || true
   update-alternatives --remove hushwatch /usr/lib/${name}/hushwatch
 fi
 `;

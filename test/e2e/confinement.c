@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/types.h>
@@ -164,9 +165,8 @@ int main(int argc, char **argv)
 	say("write-etc", write_to("/etc/hushwatch-was-here"));
 	say("write-usr", write_to("/usr/hushwatch-was-here"));
 	say("write-home", write_to("/root/hushwatch-was-here"));
-	say("write-sysctl", write_to("/proc/sys/kernel/domainname"));
 	say("write-group", write_to("/sys/fs/cgroup/cgroup.procs"));
-	say("device-memory", open("/dev/mem", O_RDONLY) < 0 && errno != ENOENT ? -1 : open("/dev/kmsg", O_RDONLY));
+	say("make-device", mknod("/tmp/hushwatch-memory", S_IFCHR | 0600, makedev(1, 1)));
 	for (int i = 2; i < argc; i++) {
 		snprintf(name, sizeof(name), "read:%s", argv[i]);
 		say(name, open(argv[i], O_RDONLY | O_CLOEXEC));

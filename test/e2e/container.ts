@@ -76,7 +76,7 @@ export class Container implements AsyncDisposable {
   }
 }
 
-function rootDirectory(script: string): string {
+export function rootDirectory(script: string): string {
   const made = spawnSync('sh', [fileURLToPath(new URL(script, import.meta.url))], { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`${script}: ${made.stderr}`);
   return made.stdout.trim();

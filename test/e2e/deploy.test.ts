@@ -1,0 +1,168 @@
+/**
+ * The packages on real machines: installed, enrolled, started, upgraded under load, rolled back, their power cut, removed. The
+ * collector is another machine at the other end of a cable. Nothing is lost, and in the end nothing is left.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildPackages } from '../../deploy/deb/build.ts';
+import { VERSION } from '../../agent/build.ts';
+import { MachineRoom, type Machine } from './machine-room.ts';
+import { buildProbe, confined, unconfined } from './confined.ts';
+import { FORBIDDEN, ON_COLLECTORS, ON_NODES } from './confinement-rows.ts';
+import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
+
+const NEXT = `${VERSION}+next`;
+const HOME = '/var/lib/hushwatch-collector';
+const room = new MachineRoom();
+let node: Machine;
+let collector: Machine;
+
+/** What the guide tells the operator of a collector to do. */
+const COLLECTOR = `set -e
+apt=/shared/hushwatch-collector_${VERSION}_amd64.deb
+dpkg -i $apt >/dev/null
+runuser -u hushwatch-collector -- hushwatch collector init --home ${HOME} --origin logs.example.org/hushwatch
+mkdir /root/reviewer; cd /root/reviewer
+hushwatch rules key reviewer-one --out one.key >one.pub
+{ echo quorum 1; cat one.pub; } >${HOME}/reviewers
+rules=/usr/lib/hushwatch-collector
+hushwatch rules approve $rules/rulesets/generic-linux.yaml --key one.key --name reviewer-one --out ruleset.approval
+hushwatch rules approve --pack $rules/rules --version 1 --key one.key --name reviewer-one --out pack.approval
+systemctl enable --now hushwatch-collector.service
+hushwatch rules publish ruleset.approval --collector ${HOME} --ruleset $rules/rulesets/generic-linux.yaml
+hushwatch rules publish pack.approval --collector ${HOME}
+hushwatch collector invite --node node-1 --url wss://10.77.0.2/v1/ship >/shared/node-1.invitation
+`;
+
+beforeAll(async () => {
+  if (!isRoot) return;
+  await buildPackages({ out: room.shared, fast: true });
+  buildProbe(room.shared);
+  await buildPackages({ out: room.shared, fast: true, version: NEXT, only: 'hushwatch-agent' });
+  const [first, second] = await room.boot('node', 'collector');
+  if (first === undefined || second === undefined) throw new Error('two machines were asked for');
+  [node, collector] = [first, second];
+  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
+}, 300_000);
+afterAll(() => room[Symbol.asyncDispose](), 60_000);
+
+const install = (version: string): string => node.run(`dpkg -i /shared/hushwatch-agent_${version}_amd64.deb 2>&1`);
+
+/** The program runs on the node, again and again since the sensor may still be loading, until the collector knows. */
+async function isSeen(program: string): Promise<void> {
+  const query = `event = 'process.exec' AND process.executable.path = '${program}'`;
+  const ask = `runuser -u hushwatch-collector -- hushwatch events --since 1h --where "${query}" --json | grep -q node-1`;
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
+    node.run(`${program} --version >/dev/null`);
+    if (collector.try(`sleep 1; ${ask}`).status === 0) return;
+  }
+  throw new Error(`${program} ran on the node, and the collector does not know`);
+}
+
+function verified(): string {
+  return collector.run(`hushwatch verify ${HOME}`);
+}
+
+test.skipIf(!isRoot)(`the same checkout gives the same bytes${WHY_SKIPPED}`, async () => {
+  const again = await buildPackages({ out: join(room.shared, 'again'), fast: true, only: 'hushwatch-agent' });
+  const first = spawnSync('sha256sum', [join(room.shared, `hushwatch-agent_${VERSION}_amd64.deb`)], {
+    encoding: 'utf8',
+  });
+  expect(again.map(({ sha256 }) => sha256)).toEqual([first.stdout.split(' ')[0]]);
+});
+
+test.skipIf(!isRoot)(
+  `installed, enrolled, started: what happens on the node is proven at the collector${WHY_SKIPPED}`,
+  async () => {
+    collector.run(COLLECTOR);
+    install(VERSION);
+    node.run('hushwatch enroll /shared/node-1.invitation >/shared/node-1.entry');
+    expect(collector.run('hushwatch collector admit /shared/node-1.entry')).toContain('node-1 may send now');
+    node.run('systemctl enable --now hushwatch.target');
+    await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+    await isSeen('/usr/bin/shred');
+    expect(verified()).toMatch(/\nverified\n$/);
+    expect(
+      node.try('hushwatch doctor --config /etc/hushwatch/agent.yaml --shipper /etc/hushwatch/shipper.yaml').stdout,
+    ).toMatch(/, 0 problems/);
+  },
+);
+
+describe.skipIf(!isRoot)(`what confinement holds back${WHY_SKIPPED}`, () => {
+  const everything = ON_NODES.flatMap(({ unreadable }) => unreadable);
+
+  test('without it, each attempt succeeds: the probe is no dud', () => {
+    const attempts = unconfined(
+      node,
+      everything.filter((file) => !file.endsWith('.sock')),
+    );
+    expect([...attempts].filter(([, result]) => result !== 'yes')).toEqual([]);
+    expect(attempts.size).toBeGreaterThan(35);
+  });
+
+  test.for([...ON_NODES, ...ON_COLLECTORS])('$unit', ({ unit, sibling, may, unreadable }) => {
+    const machine = unit === 'hushwatch-collector' ? collector : node;
+    const attempts = confined(machine, unit, sibling, unreadable);
+    const succeeded = [...attempts].filter(([, result]) => result === 'yes').map(([name]) => name);
+    expect(succeeded.toSorted()).toEqual(Object.keys(may).toSorted());
+    expect(attempts.size).toBe(FORBIDDEN.length + unreadable.length);
+  });
+
+  test('the sensor that runs has given up what it loaded its programs with', async () => {
+    const ask = 'cat /proc/$(systemctl show -p MainPID --value hushwatch-sensor)/status';
+    await node.until(`${ask} | grep -q "^CapPrm:.0*$"`, 'the sensor to have loaded its programs');
+    const status = node.run(ask);
+    for (const set of ['CapPrm', 'CapEff', 'CapAmb']) expect(status).toMatch(new RegExp(`^${set}:\\t0{16}$`, 'm'));
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(status).toMatch(/^Seccomp:\t2$/m);
+  });
+
+  test.each(['agent 0.5', 'shipper 1.3', 'sensor 0.9', 'collector 1.5'])('exposure of %s at most', (row) => {
+    const [name = '', most = ''] = row.split(' ');
+    const file = join(CHECKOUT, `deploy/systemd/hushwatch-${name}.service`);
+    const { stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', file], { encoding: 'utf8' });
+    expect(Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1])).toBeLessThanOrEqual(Number(most));
+  });
+});
+
+test.skipIf(!isRoot)(`an upgrade under load, and back, lose nothing${WHY_SKIPPED}`, async () => {
+  node.run('(while :; do /usr/bin/factor 42 >/dev/null; sleep 0.02; done) >/dev/null 2>&1 & echo $! >/run/load');
+  const before = node.run(
+    'stat -c %i /var/lib/hushwatch/identity.key; sha256sum /var/lib/hushwatch/pseudonym.key /etc/hushwatch/agent.yaml',
+  );
+  expect(install(NEXT)).toContain(`Setting up hushwatch-agent (${NEXT})`);
+  node.run('/usr/bin/shuf --version >/dev/null');
+  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  expect(install(VERSION)).toContain('Setting up');
+  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  node.run('kill $(cat /run/load)');
+  await isSeen('/usr/bin/tac');
+  expect(
+    node.run(
+      'stat -c %i /var/lib/hushwatch/identity.key; sha256sum /var/lib/hushwatch/pseudonym.key /etc/hushwatch/agent.yaml',
+    ),
+  ).toBe(before);
+  expect(verified()).toMatch(/node node-1: .* 0 lost\nverified\n$/);
+});
+
+test.skipIf(!isRoot)(`the power is cut; the chain goes on${WHY_SKIPPED}`, async () => {
+  await node.cutPower();
+  await node.start();
+  await collector.until('! ip link show collector0', 'the old cable to go');
+  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
+  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  await isSeen('/usr/bin/nl');
+  expect(verified()).toMatch(/\nverified\n$/);
+});
+
+test.skipIf(!isRoot)(`removed, nothing is left${WHY_SKIPPED}`, () => {
+  node.run('dpkg --purge hushwatch-agent');
+  collector.run('dpkg --purge hushwatch-collector');
+  for (const machine of [node, collector]) {
+    const left = machine.run(
+      "find / -xdev -name '*hushwatch*' -not -path '/var/lib/dpkg/*' -not -path '/var/log/*' -not -path '/proc/*' -not -path '/tmp/*'; getent passwd | grep hushwatch || true; systemctl list-units --all --no-legend 'hushwatch*'",
+    );
+    expect(left).toBe('');
+  }
+});
