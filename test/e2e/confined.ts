@@ -16,7 +16,15 @@ const PROBE = '/usr/lib/hushwatch-probe';
 export type Attempts = ReadonlyMap<string, string>;
 
 const parse = (text: string): Attempts =>
-  new Map(text.split('\n').flatMap((line) => (line === '' ? [] : [line.split(' ') as [string, string]])));
+  new Map(
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [name = '', result = ''] = line.split(' ');
+        return [name, result] as const;
+      }),
+  );
 
 /** As root, with every right: what the probe can do at all. */
 export function unconfined(machine: Machine, files: readonly string[]): Attempts {
