@@ -40,7 +40,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [--config
        hushwatch collector admit ENTRY
        hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
-       hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 1000] [--json]
+       hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 50] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
 The directory of the data is that of FILE; without --config it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
@@ -211,7 +211,7 @@ export async function stories(args: string[]): Promise<number> {
       since: { type: 'string' },
       node: { type: 'string' },
       severity: { type: 'string', default: 'informational' },
-      limit: { type: 'string', default: '1000' },
+      limit: { type: 'string', default: '50' },
       all: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     });
@@ -230,14 +230,18 @@ export async function stories(args: string[]): Promise<number> {
   });
 }
 
+const MAX_SAID = 6;
+
 function storyText({ last, severity, node, title, reason, score, alerts, findings, loss, attack }: StoryRow): string {
   const lost = loss === 0 ? '' : `, ${loss} events lost around it`;
-  const what = findings.map(({ detector, rule, count }) => `${rule ?? detector}${count > 1 ? ` ×${count}` : ''}`);
+  const heaviest = findings.toSorted((a, b) => b.points - a.points);
+  const what = heaviest.slice(0, MAX_SAID).map((each) => `${each.title}${each.count > 1 ? ` ×${each.count}` : ''}`);
+  const more = findings.length > MAX_SAID ? `; and ${findings.length - MAX_SAID} more` : '';
   return [
     `${new Date(last / 1000).toISOString()} ${severity} ${node} ${title}`,
     `  ${reason}`,
-    `  score ${score}, ${alerts} ${alerts === 1 ? 'alert' : 'alerts'}${lost}; ${attack.join(' ') || 'no technique named'}`,
-    `  ${findings.length === 1 ? 'finding' : 'findings'}: ${what.join(', ')}`,
+    `  score ${score}, ${alerts} ${alerts === 1 ? 'alert' : 'alerts'}${lost}; ${attack.slice(0, 8).join(' ') || 'no technique named'}`,
+    ...(findings.length > 1 ? [`  findings: ${what.join('; ')}${more}`] : []),
   ].join('\n');
 }
 

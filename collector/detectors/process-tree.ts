@@ -4,7 +4,8 @@
  *
  * A tree begins below whoever starts things for others: init, the SSH daemon, cron, a container's shim. Its root is
  * then a service, a log-in shell, a job. When a pseudonym's epoch turns, entities get other names and trees begin
- * anew. Bounded: the processes of a node that were not met for longest are forgotten first.
+ * anew. Bounded: processes that ended are forgotten, roots excepted; beyond that, those of a node that were not met for
+ * longest go first.
  */
 import type { ReleasedRecord } from './detector.ts';
 import { mapOf, putLast, rowsOf, textOf } from './saved.ts';
@@ -21,7 +22,7 @@ interface Known extends Standing {
   readonly runs: string | undefined;
 }
 
-const CAPACITY = 4_096;
+const CAPACITY = 1_024;
 const STARTERS =
   /\/(?:systemd|systemd-executor|init|sshd|sshd-session|sshd-auth|cron|crond|anacron|atd|login|containerd-shim[^/]*|conmon|dockerd|containerd|xinetd|inetd)$/;
 
@@ -35,6 +36,7 @@ export class ProcessTrees {
   observe(node: string, record: ReleasedRecord): void {
     const entity = textOf(record['process.entity.id']);
     if (entity === undefined || record['error.type'] !== undefined) return;
+    if (record.event === 'process.exit') this.#end(node, entity);
     if (record.event !== 'process.exec' && record.event !== 'process.fork') return;
     const processes = this.#processesOf(node);
     const runs = textOf(record['process.executable.path']);
@@ -49,6 +51,12 @@ export class ProcessTrees {
       runs: runs ?? before?.runs,
     };
     putLast(processes, entity, now, CAPACITY);
+  }
+
+  /** What it started knows its root already; a root is remembered, for what its tree still does. */
+  #end(node: string, entity: string): void {
+    const processes = this.#nodes.get(node);
+    if (processes?.get(entity)?.root !== entity) processes?.delete(entity);
   }
 
   /** A process that was never met is a tree of its own. */

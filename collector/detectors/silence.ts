@@ -32,7 +32,7 @@ export function makeSilenceDetector(knobs: SilenceKnobs = {}, saved?: unknown): 
       for (const [node, last] of heard) {
         if (nowUs - last <= silenceUs || alerted.has(node)) continue;
         alerted.set(node, last);
-        yield silenceAlert(node, last, nowUs, silenceUs, stopped.has(node));
+        yield silenceAlert(node, last, silenceUs, stopped.has(node));
       }
     },
     save: () => ({
@@ -43,17 +43,18 @@ export function makeSilenceDetector(knobs: SilenceKnobs = {}, saved?: unknown): 
   };
 }
 
-function silenceAlert(node: string, last: number, now: number, limit: number, said: boolean): Alert {
+/** Speaks of the limit, not of when somebody looked: the same silence gives the same bytes. */
+function silenceAlert(node: string, last: number, limit: number, said: boolean): Alert {
   const how = said ? ' after saying that it stops' : ' without a word';
   return {
     id: alertId('silence', undefined, node, String(last)),
-    time: now,
+    time: last + limit,
     node,
     detector: 'silence',
     rule: undefined,
     title: 'A node is silent',
     severity: said ? 'medium' : 'high',
-    reason: `Nothing came from ${node} for ${spoken(now - last)}${how}; at most ${spoken(limit)} is normal.`,
+    reason: `Nothing came from ${node} for more than ${spoken(limit)}${how}; at most that is normal.`,
     silencedBy: `a batch from the node within ${spoken(limit)}`,
     attack: ['T1562.001', 'defense-evasion'],
     events: [],
