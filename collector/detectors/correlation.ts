@@ -16,6 +16,8 @@ export interface Match {
   readonly node: string;
   readonly time: number;
   readonly at: EventReference;
+  /** Identical operations that its event stands for. */
+  readonly times: number;
   readonly fieldOf: (field: string) => string | undefined;
 }
 
@@ -83,7 +85,7 @@ export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?
     });
   /** What builds on a correlation that was told. */
   const above = ({ id, name }: SigmaCorrelation, match: Match, depth: number): readonly Story[] =>
-    depth >= MAX_CHAIN ? [] : observe({ ...match, ids: name === undefined ? [id] : [id, name] }, depth + 1);
+    depth >= MAX_CHAIN ? [] : observe({ ...match, times: 1, ids: name === undefined ? [id] : [id, name] }, depth + 1);
   return {
     observe: (match) => observe(match, 0),
     advance: (node, time) =>
@@ -109,7 +111,7 @@ function extend(memory: Memory, rule: number, match: Match): Story | undefined {
   if (key.length < correlation.groupBy.length || counted.length < correlation.fields.length) return undefined;
   const value = counted.length > 1 ? JSON.stringify(counted) : (counted[0] ?? '');
   const group = groupFor(memory, key);
-  insert(memory, group, [match.time, rule, match.at.logIndex, match.at.line, value]);
+  insert(memory, group, [match.time, rule, match.at.logIndex, match.at.line, value, match.times]);
   if (!memory.waits) return tell(memory, group, match);
   group.open = opened(memory, group, match);
   return undefined;
@@ -199,6 +201,7 @@ const matchOf = ({ correlation, node, group, last, events }: Story): Match => ({
   node,
   time: last,
   at: events.at(-1) ?? { logIndex: 0, line: 0 },
+  times: 1,
   fieldOf: (field) => group[correlation.groupBy.indexOf(field)],
 });
 
@@ -233,12 +236,13 @@ function openOf(saved: unknown): readonly Open[] {
 }
 
 function entryOf(saved: unknown): readonly Entry[] {
-  const [time, rule, logIndex, line, value] = itemsOf(saved);
+  const [time, rule, logIndex, line, value, times = 1] = itemsOf(saved);
   const whole =
     typeof time === 'number' &&
     typeof rule === 'number' &&
     typeof logIndex === 'number' &&
     typeof line === 'number' &&
-    typeof value === 'string';
-  return whole ? [[time, rule, logIndex, line, value]] : [];
+    typeof value === 'string' &&
+    typeof times === 'number';
+  return whole ? [[time, rule, logIndex, line, value, times]] : [];
 }

@@ -3,8 +3,8 @@ import type { Expression } from './sigma/expression.ts';
 import type { SigmaCorrelation, Threshold } from './sigma/rule.ts';
 import { hasNot, holds } from './sigma/words.ts';
 
-/** [time, index of the rule, log index, line, value] */
-export type Entry = readonly [number, number, number, number, string];
+/** [time, index of the rule, log index, line, value, times: identical operations that were merged into one event] */
+export type Entry = readonly [number, number, number, number, string, number];
 
 /** The measure when the window meets the condition. `window` is in order of time, and not empty. */
 export function measureIfMet(correlation: SigmaCorrelation, window: readonly Entry[]): number | undefined {
@@ -20,23 +20,24 @@ export function measureIfMet(correlation: SigmaCorrelation, window: readonly Ent
 function measureOf({ type, rules, percentile }: SigmaCorrelation, window: readonly Entry[]): number | undefined {
   switch (type) {
     case 'event_count':
-      return window.length;
+      return window.reduce((sum, [, , , , , times]) => sum + times, 0);
     case 'value_count':
       return new Set(window.map(([, , , , value]) => value)).size;
     case 'value_sum':
-      return numbersIn(window).reduce((sum, value) => sum + value, 0);
+      return sumOf(numbersIn(window));
     case 'value_avg': {
       const numbers = numbersIn(window);
-      return numbers.length === 0 ? undefined : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+      return numbers.length === 0 ? undefined : sumOf(numbers) / timesOf(numbers);
     }
     case 'value_median': {
-      const numbers = numbersIn(window).toSorted((a, b) => a - b);
-      const [low, high] = [numbers[Math.ceil(numbers.length / 2) - 1], numbers[Math.floor(numbers.length / 2)]];
+      const numbers = numbersIn(window).toSorted(byValue);
+      const half = timesOf(numbers) / 2;
+      const [low, high] = [numberAt(numbers, Math.ceil(half)), numberAt(numbers, Math.floor(half) + 1)];
       return low === undefined || high === undefined ? undefined : (low + high) / 2;
     }
     case 'value_percentile': {
-      const numbers = numbersIn(window).toSorted((a, b) => a - b);
-      return numbers[Math.ceil((numbers.length * percentile) / 100) - 1];
+      const numbers = numbersIn(window).toSorted(byValue);
+      return numberAt(numbers, Math.ceil((timesOf(numbers) * percentile) / 100));
     }
     case 'temporal':
       return rulesIn(window).size;
@@ -49,8 +50,23 @@ function measureOf({ type, rules, percentile }: SigmaCorrelation, window: readon
   }
 }
 
-const numbersIn = (window: readonly Entry[]): readonly number[] =>
-  window.flatMap(([, , , , value]) => (value === '' || !Number.isFinite(Number(value)) ? [] : [Number(value)]));
+/** [number, times] */
+type Numbers = readonly (readonly [number, number])[];
+
+const numbersIn = (window: readonly Entry[]): Numbers =>
+  window.flatMap(([, , , , value, times]) =>
+    value === '' || !Number.isFinite(Number(value)) ? [] : [[Number(value), times] as const],
+  );
+
+const byValue = ([a]: readonly [number, number], [b]: readonly [number, number]): number => a - b;
+const sumOf = (numbers: Numbers): number => numbers.reduce((sum, [value, times]) => sum + value * times, 0);
+const timesOf = (numbers: Numbers): number => numbers.reduce((sum, [, times]) => sum + times, 0);
+
+/** The number in this place, counted from one, of numbers in order. */
+function numberAt(numbers: Numbers, place: number): number | undefined {
+  let before = 0;
+  return numbers.find(([, times]) => (before += times) >= place)?.[0];
+}
 
 const rulesIn = (window: readonly Entry[]): ReadonlySet<number> => new Set(window.map(([, rule]) => rule));
 

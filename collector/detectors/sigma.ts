@@ -115,11 +115,13 @@ function matchesOf(record: ReleasedRecord, matcher: Matcher): ReadonlySet<string
 }
 
 function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rule: SigmaRule, mapping: Mapping): Match {
+  const { 'event.repeats': repeats } = record;
   return {
     ids: rule.name === undefined ? [rule.id] : [rule.id, rule.name],
     node: batch.node,
     time: record.time,
     at: { logIndex: batch.logIndex, line },
+    times: 1 + (typeof repeats === 'number' && repeats > 0 ? repeats : 0),
     fieldOf: (field): string | undefined => {
       if (field === 'Computer' || field === 'host.name') return batch.node;
       const source = locateField(rule, record.event, field, mapping);

@@ -200,8 +200,12 @@ function attributeName(node: Node, file: string): AttributeName {
 
 /** Finds the events a rule is about and puts attributes in place of its field names. */
 export function bindRule(rule: SigmaRule, mapping: Mapping): Binding {
-  const route = routeOf(rule.logsource, mapping);
   const nothing = { rule, bound: [], missing: [] };
+  if (rule.taxonomy !== 'sigma')
+    return { ...nothing, blind: `written with the names of ${rule.taxonomy}; only those of sigma are mapped` };
+  if (rule.status === 'unsupported')
+    return { ...nothing, blind: 'its author says that it cannot be used: unsupported' };
+  const route = routeOf(rule.logsource, mapping);
   if (route === undefined)
     return { ...nothing, blind: `no events here come from ${describeLogSource(rule.logsource, mapping)}` };
   if (route.blind !== undefined) return { ...nothing, blind: route.blind };

@@ -29,6 +29,8 @@ export interface Described {
   readonly title: string;
   readonly level: Level;
   readonly status: string;
+  /** Whose names for fields and log sources it uses. */
+  readonly taxonomy: string;
   readonly description: string;
   readonly tags: readonly string[];
   readonly falsepositives: readonly string[];
@@ -114,6 +116,7 @@ export function describe(map: MapNode, file: string, salt: string): Described {
     title,
     level,
     status,
+    taxonomy: textOf(map, 'taxonomy', file) ?? 'sigma',
     description: map.entries.has('description') ? (textOf(map, 'description', file) ?? '') : '',
     tags: textsOf(map, 'tags', file),
     falsepositives: textsOf(map, 'falsepositives', file),

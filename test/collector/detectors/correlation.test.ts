@@ -20,6 +20,7 @@ const match = (rule: string, seconds: number, fields: Readonly<Record<string, st
   node: 'n',
   time: START + seconds * SECOND,
   at: { logIndex: 0, line: line++ },
+  times: 1,
   fieldOf: (field) => fields[field],
 });
 
@@ -240,6 +241,25 @@ test('whatever the order of arrival, the story is told, and once', () => {
       if (form.includes('not') || form.includes('lt:')) expect(stories[0]?.first).toBe(START);
     }),
   );
+});
+
+describe('an event that stands for many identical ones counts as many', () => {
+  const times = (n: number, one: Match): Match => ({ ...one, times: n });
+  test.each([
+    ['event_count', 'gte: 100', [times(99, match('a', 0)), match('a', 1)], [times(98, match('a', 0)), match('a', 1)]],
+    ['value_sum', 'field: v, gte: 100', [times(9, value(10, 0)), value(10, 1)], [times(8, value(10, 0)), value(10, 1)]],
+    ['value_avg', 'field: v, gte: 9', [times(9, value(10, 0)), value(0, 1)], [value(8, 0), times(9, value(0, 1))]],
+    ['value_median', 'field: v, gte: 9', [times(9, value(10, 0)), value(0, 1)], [value(8, 0), times(9, value(0, 1))]],
+    [
+      'value_percentile',
+      'field: v, percentile: 80, gte: 9',
+      [value(0, 0), times(3, value(9, 1))],
+      [times(8, value(0, 0)), value(8, 1)],
+    ],
+  ])('%s', (type, condition, yes, no) => {
+    const correlation = correlationOf(`type: ${type}\n${common}condition: { ${condition} }`);
+    expect([count(correlation, yes), count(correlation, no)]).toEqual([1, 0]);
+  });
 });
 
 test('a match that is lost makes no story of what is left, and none of what must not come', () => {

@@ -5,9 +5,12 @@ import { describe, expect, test } from 'vitest';
 import type { Value } from '#protocol/vocabulary.ts';
 import { compileBound, compileRules } from '../../../../collector/detectors/sigma/compile.ts';
 import { SigmaError } from '../../../../collector/detectors/sigma/error.ts';
-import { bindRule, GENERIC, type Mapping } from '../../../../collector/detectors/sigma/mapping.ts';
+import { bindRule, GENERIC, parseMapping, type Mapping } from '../../../../collector/detectors/sigma/mapping.ts';
 import { applyFilters } from '../../../../collector/detectors/sigma/filter.ts';
 import { parseSigmaFile, parseSigmaRule } from '../../../../collector/detectors/sigma/parse.ts';
+import { loadMapping } from '../../../../collector/detectors/pack.ts';
+import { planRules } from '../../../../collector/detectors/sigma/plan.ts';
+import { planCorrelations } from '../../../../collector/detectors/sigma/plan-correlation.ts';
 import { compileRegex, problemOf } from '../../../../collector/detectors/sigma/regex.ts';
 
 type Attributes = { readonly [name: string]: Value | null };
@@ -604,6 +607,16 @@ describe('documents that share keys, as before version 2', () => {
   });
 });
 
+test.each([
+  ['taxonomy: ecs', 'written with the names of ecs; only those of sigma are mapped'],
+  ['taxonomy: sigma', undefined],
+  ['status: unsupported', 'its author says that it cannot be used: unsupported'],
+  ['status: deprecated', undefined],
+])('a rule with %s', (line, blind) => {
+  const rule = parseSigmaRule(`${HEAD}${line}\ndetection: { s: { a: x }, condition: s }`, 'f.yml');
+  expect(bindRule(rule, GENERIC).blind).toBe(blind);
+});
+
 describe('errors say where and what', () => {
   const detection = (text: string): string => `${HEAD}detection:\n${text}\n`;
   const rows: readonly (readonly [string, string, RegExp])[] = [
@@ -677,6 +690,7 @@ describe('errors say where and what', () => {
 });
 
 describe('hostile input', () => {
+  const linux = loadMapping();
   const a = 'a'.repeat(30_000);
   // What a pattern must contain stands at the wrong end, or a search for it would end the matter at once.
   const mixed = `!cyzxA${Array.from({ length: 15_000 }, (_, i) => (((i * 7919) % 97) % 2 === 0 ? 'a' : 'b')).join('')}`;
@@ -799,6 +813,103 @@ describe('hostile input', () => {
         }
       }),
       { numRuns: 500 },
+    );
+  });
+
+  test('whatever stands where, it is parsed, bound, planned and compiled, or refused with a line', () => {
+    const key = fc.constantFrom(
+      ...['title', 'id', 'name', 'level', 'status', 'logsource', 'detection', 'correlation', 'filter', 'action'],
+      ...['product', 'category', 'condition', 'selection', 'rules', 'type', 'timespan', 'group-by', 'aliases', 'field'],
+      ...[
+        'Image|re',
+        'Image|contains|all',
+        'a|expand',
+        'a|cidr',
+        'a|base64offset',
+        'a|gte',
+        'a|hour|lt',
+        '|all',
+        'gte',
+      ],
+    );
+    const word = fc.constantFrom(
+      'selection',
+      'not selection',
+      '1 of them',
+      'linux',
+      'process_creation',
+      'global',
+      'repeat',
+    );
+    const more = fc.constantFrom('temporal', 'event_count', '5m', 'any', '%x%', '(a', '10.0.0.0/8', '*', 'high', '-1');
+    const scalar = fc.oneof(word, more, fc.integer(), fc.constant(null), fc.boolean(), fc.string({ maxLength: 6 }));
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof({ maxDepth: 4 }, scalar, tie('map'), fc.array(tie('tree'), { maxLength: 3 })),
+      map: fc.dictionary(key, tie('tree'), { maxKeys: 5 }),
+    }));
+    const sound = { title: 'T', logsource: { product: 'linux', category: 'process_creation' } };
+    const detection = fc.dictionary(fc.constantFrom('selection', 'other'), tree, { minKeys: 1 });
+    const document = fc.oneof(
+      fc.dictionary(key, tree, { maxKeys: 6 }),
+      fc
+        .record({ detection, condition: word })
+        .map((one) => ({ ...sound, detection: { condition: one.condition, ...one.detection } })),
+      fc.record({ correlation: fc.dictionary(key, tree) }).map((one) => ({ ...sound, ...one })),
+      fc.record({ filter: fc.dictionary(key, tree) }).map((one) => ({ ...sound, ...one })),
+    );
+    fc.assert(
+      fc.property(fc.array(document, { minLength: 1, maxLength: 3 }), (documents) => {
+        try {
+          const parsed = parseSigmaFile(documents.map((one) => JSON.stringify(one)).join('\n---\n'), 'f.yml');
+          const rules = parsed.flatMap((one) => (one.kind === 'rule' ? one : []));
+          const correlations = parsed.flatMap((one) => (one.kind === 'correlation' ? one : []));
+          const filters = parsed.flatMap((one) => (one.kind === 'filter' ? one : []));
+          const plan = planRules(applyFilters(rules, filters), linux, new Set());
+          planCorrelations(correlations, plan, linux, new Set());
+          compileBound(plan.flatMap(({ bound }) => bound)).match({
+            name: 'process.exec',
+            attributes: { 'process.pid': 1 },
+          });
+        } catch (error) {
+          expect(error).toBeInstanceOf(SigmaError);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test('any mapping is read or refused with a line', () => {
+    const key = fc.constantFrom(
+      'fields',
+      'routes',
+      'resolved',
+      'placeholders',
+      'logsource',
+      'events',
+      'event',
+      'where',
+      'constant',
+      'joined',
+      'a',
+    );
+    const scalar = fc.constantFrom('process.exec', 'process.pid', 'linux', null, 7, '', '/bin/', 'x|re');
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 5 },
+        scalar,
+        fc.dictionary(key, tie('tree'), { maxKeys: 3 }),
+        fc.array(tie('tree'), { maxLength: 2 }),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.dictionary(key, tree), (map) => {
+        try {
+          parseMapping(JSON.stringify(map), 'm.yaml');
+        } catch (error) {
+          expect(error).toBeInstanceOf(SigmaError);
+        }
+      }),
+      { numRuns: 1000 },
     );
   });
 
