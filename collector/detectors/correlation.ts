@@ -39,6 +39,8 @@ type Open = readonly [number, string];
 interface Group {
   readonly key: readonly string[];
   readonly entries: Entry[];
+  /** Operations that its entries stand for beside themselves. */
+  merged: number;
   open: readonly Open[];
   /** Time of the last match that was told; the same story is told once a span. */
   told: number;
@@ -51,6 +53,8 @@ interface Memory {
   readonly waits: boolean;
   /** Matches of one group, at most. */
   readonly most: number;
+  /** Fewer in a window need not be looked at. */
+  readonly least: number;
   readonly groups: Map<string, Group>;
   entries: number;
 }
@@ -120,7 +124,7 @@ function extend(memory: Memory, rule: number, match: Match): Story | undefined {
 function groupFor(memory: Memory, key: readonly string[]): Group {
   const { groups } = memory;
   const name = JSON.stringify(key);
-  const group = groups.get(name) ?? { key, entries: [], open: [], told: 0 };
+  const group = groups.get(name) ?? { key, entries: [], merged: 0, open: [], told: 0 };
   groups.delete(name);
   groups.set(name, group);
   for (const [oldest, { entries }] of groups) {
@@ -132,25 +136,37 @@ function groupFor(memory: Memory, key: readonly string[]): Group {
 }
 
 /** By time; those of the same time in order of arrival. Two spans are kept, so that a late match finds its neighbours. */
-function insert(memory: Memory, { entries }: Group, entry: Entry): void {
+function insert(memory: Memory, group: Group, entry: Entry): void {
   const { span, most } = memory;
-  entries.splice(entries.findLastIndex(([time]) => time <= entry[0]) + 1, 0, entry);
+  const { entries } = group;
+  entries.splice(firstFrom(entries, entry[0] + 1), 0, entry);
   const newest = entries.at(-1)?.[0] ?? 0;
-  const keep = entries.findIndex(([time]) => time >= newest - 2 * span);
-  const gone = entries.splice(0, Math.max(keep, entries.length - most, 0)).length;
-  memory.entries += 1 - gone;
+  const gone = entries.splice(0, Math.max(firstFrom(entries, newest - 2 * span), entries.length - most, 0));
+  memory.entries += 1 - gone.length;
+  group.merged += gone.reduce((sum, [, , , , , times]) => sum - times + 1, entry[5] - 1);
+}
+
+/** Place of the first entry of this time or later. */
+function firstFrom(entries: readonly Entry[], time: number): number {
+  let [low, high] = [0, entries.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((entries[middle]?.[0] ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Looks at every window that ends with a kept match and holds the new one. */
 function tell(memory: Memory, group: Group, { node, time }: Match): Story | undefined {
-  const { span } = memory;
-  const { entries } = group;
+  const { span, least } = memory;
+  const { entries, merged } = group;
   if (isTold(memory, group, time)) return undefined;
-  let from = 0;
-  for (let to = entries.findIndex(([end]) => end >= time); to >= 0 && to < entries.length; to++) {
+  for (let to = firstFrom(entries, time); to < entries.length; to++) {
     const end = entries[to]?.[0] ?? 0;
     if (end > time + span) break;
-    while ((entries[from]?.[0] ?? end) <= end - span) from++;
+    const from = firstFrom(entries, end - span + 1);
+    if (to + 1 - from + merged < least) continue;
     const story = storyOf(memory, group, node, entries.slice(from, to + 1));
     if (story === undefined) continue;
     group.told = time;
@@ -217,7 +233,8 @@ function restore(correlation: SigmaCorrelation, saved: unknown): Memory {
     const key = itemsOf(fields).map(String);
     const entries = itemsOf(kept).flatMap(entryOf);
     count += entries.length;
-    groups.set(JSON.stringify(key), { key, told, entries, open: itemsOf(open).flatMap(openOf) });
+    const merged = entries.reduce((sum, [, , , , , times]) => sum + times - 1, 0);
+    groups.set(JSON.stringify(key), { key, told, entries, merged, open: itemsOf(open).flatMap(openOf) });
   }
   const counts = correlation.type.endsWith('_count') ? correlation.condition : [];
   return {
@@ -225,6 +242,7 @@ function restore(correlation: SigmaCorrelation, saved: unknown): Memory {
     span: correlation.timespan * 1_000_000,
     waits: isRevocable(correlation),
     most: Math.max(MAX_ENTRIES, ...counts.map(({ number }) => 2 * Math.ceil(number))),
+    least: Math.max(0, ...counts.map(({ how, number }) => (how === 'gt' || how === 'gte' ? number : 0))),
     groups,
     entries: count,
   };

@@ -305,11 +305,11 @@ test('a story that waited is a step of what builds on it', () => {
 });
 
 test('a count beyond the usual memory is reached', () => {
-  const correlation = correlationOf(`type: event_count\n${common}condition: { gte: 5000 }`);
+  const correlation = correlationOf(`type: event_count\n${common}condition: { gte: 50000 }`);
   expect(
     count(
       correlation,
-      Array.from({ length: 5000 }, (_, i) => match('a', i / 1000)),
+      Array.from({ length: 50_000 }, (_, i) => match('a', i / 1000)),
     ),
   ).toBe(1);
 });

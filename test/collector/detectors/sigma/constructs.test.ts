@@ -693,13 +693,18 @@ describe('hostile input', () => {
   const linux = loadMapping();
   const a = 'a'.repeat(30_000);
   // What a pattern must contain stands at the wrong end, or a search for it would end the matter at once.
-  const mixed = `!cyzxA${Array.from({ length: 15_000 }, (_, i) => (((i * 7919) % 97) % 2 === 0 ? 'a' : 'b')).join('')}`;
+  let state = 1;
+  const letter = (): string => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state > 1_073_741_824 ? 'a' : 'b';
+  };
+  const mixed = `!cyzxA${Array.from({ length: 15_000 }, letter).join('')}`;
   const evil: readonly (readonly [string, string])[] = [
     ['(a+)+$', `${a}!`],
     ['(a|aa)+$', `${a}!`],
-    ['(a*)*b', `b${a}`.slice(1)],
+    ['(a*)*b$', `b${a}`],
     ['^(([a-z])+.)+[A-Z]([a-z])+$', `A${a}`],
-    ['(.*a){20}b', `b${a.slice(0, 5000)}`.slice(1)],
+    ['(.*a){20}b$', `b${a}`],
     ['(?i)(x+x+)+y$', `y${'x'.repeat(30_000)}`],
     ['(a|b)*a(a|b){20}c', mixed],
     ['(a|b)*a(a|b){400}c', mixed],
@@ -874,7 +879,7 @@ describe('hostile input', () => {
           expect(error).toBeInstanceOf(SigmaError);
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 500 },
     );
   });
 
@@ -1018,7 +1023,7 @@ describe('the pre-filter', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 });
