@@ -307,7 +307,7 @@ static void thirty_two(void)
 
 /* ---- What a second thread changes ---- */
 
-static struct sockaddr_in shared;
+static struct sockaddr_in shared, own;
 static volatile bool over;
 
 #define LOW 7101
@@ -315,8 +315,11 @@ static volatile bool over;
 
 static void *change(void *nothing)
 {
-	for (uint16_t turn = 0; !over; turn ^= 1)
+	for (uint16_t turn = 0; !over; turn ^= 1) {
 		((volatile struct sockaddr_in *)&shared)->sin_port = turn ? htons(HIGH) : htons(LOW);
+		((volatile struct sockaddr_in *)&own)->sin_port = turn ? htons(HIGH) : htons(LOW);
+		((volatile struct sockaddr_in *)&own)->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + turn);
+	}
 	return nothing;
 }
 
@@ -358,6 +361,7 @@ static void race(int count)
 
 	MUST(sniffer = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_IP)));
 	shared = at4("127.0.0.1", LOW);
+	own = at4("127.0.0.2", LOW);
 	pthread_create(&thread, NULL, change, NULL);
 	for (int i = 0; i < count; i++) {
 		socklen_t length = sizeof(a);
@@ -377,6 +381,12 @@ static void race(int count)
 		if (!connect(fd, (address *)&shared, sizeof(shared)) || errno != ECONNREFUSED)
 			exit(1);
 		printf("refused-%d %d\n", port_of(fd), sniffed(sniffer, port_of(fd)));
+		close(fd);
+
+		MUST(fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+		MUST(bind(fd, (address *)&own, sizeof(own)));
+		MUST(getsockname(fd, (address *)&a, &length));
+		printf("bind-%d %d\n", i, (ntohl(a.sin_addr.s_addr) & 255) << 16 | ntohs(a.sin_port));
 		close(fd);
 	}
 	over = true;

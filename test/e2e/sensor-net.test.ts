@@ -205,6 +205,17 @@ for (const reads of [[], ['--old-kernel']]) {
       });
     }
 
+    test('addresses that change under the call: bind', () => {
+      const happened = [...raced.said].filter(([what]) => what.startsWith('bind-')).map(([, where]) => where);
+      const told = seen
+        .of('bind', raced.pid)
+        .flatMap(socketOf)
+        .filter((socket) => /^127\.0\.0\.[23]$/.test(socket.localAddress));
+      expect(told.map((s) => Number(s.localAddress.slice(-1)) * 65_536 + s.localPort)).toEqual(happened);
+      expect(new Set(happened).size).toBeGreaterThan(1);
+      expect(new Set(told.map(({ origin }) => origin))).toEqual(new Set(['kernel']));
+    });
+
     test('who sent what waited for its neighbour', () => {
       expect(sockets('send', waited.pid)).toMatchObject([
         { peerAddress: '192.0.2.2', peerPort: 7200, localAddress: '192.0.2.1', origin: 'kernel' },
