@@ -24,34 +24,41 @@ struct mount_change {
 	__u64 propagation;
 };
 
+/* Further to the right in a tree; at its end it stands still. */
+static long right_step(__u32 step, struct walker *walker)
+{
+	struct rb_node *right = GET(walker->walk->tree, rb_right);
+
+	if (!right)
+		return 1;
+	walker->walk->tree = right;
+	return 0;
+}
+
 /* The mount that was made last in a namespace: its mounts are kept in that order. */
-static __always_inline struct mount *newest_mount(struct mnt_namespace *namespace)
+static __always_inline struct mount *newest_mount(struct mnt_namespace *namespace, struct walk *w)
 {
 	struct mnt_namespace___before *before = (void *)namespace;
 	struct mount___before *mount = 0;
+	struct walker walker = { .walk = w };
 	struct list_head *last;
-	struct rb_node *node, *right;
 
 	if (!bpf_core_field_exists(namespace->mounts)) {
 		last = BPF_CORE_READ(before, list.prev);
 		return (void *)last - bpf_core_field_offset(mount->mnt_list);
 	}
-	node = GET(namespace, mounts.rb_node);
-#pragma unroll
-	for (int depth = 0; depth < 40; depth++) {
-		right = node ? GET(node, rb_right) : 0;
-		if (!right)
-			break;
-		node = right;
-	}
-	return node ? (void *)node - bpf_core_field_offset(struct mount, mnt_node) : 0;
+	w->tree = GET(namespace, mounts.rb_node);
+	if (!w->tree)
+		return 0;
+	bpf_loop(40, right_step, &walker, 0);
+	return (void *)w->tree - bpf_core_field_offset(struct mount, mnt_node);
 }
 
 /* The caller's text ends in the name of that directory. What was mounted meanwhile by another is mounted elsewhere. */
 static __always_inline bool ends_in(struct processor *p, __u32 length, struct dentry *dentry)
 {
 	__u32 name = GET(dentry, d_name.len) & 0xff;
-	__u64 *got = (void *)p->key, *wanted = (void *)p->text + TEXT_BYTES - sizeof(p->key);
+	__u64 *got = (void *)p->key, *wanted = (void *)p->text + TEXT_BYTES - sizeof(p->key), different = 0;
 
 	if (!name || length < name || length >= TEXT_BYTES - sizeof(p->key))
 		return false;
@@ -59,10 +66,10 @@ static __always_inline bool ends_in(struct processor *p, __u32 length, struct de
 	bpf_probe_read_kernel(p->key, name, p->text + ((length - name) & (TEXT_BYTES - 1)));
 	__builtin_memset(wanted, 0, sizeof(p->key));
 	bpf_probe_read_kernel(wanted, name, GET(dentry, d_name.name));
+	/* One answer at the end: each place to leave would have the verifier look at all that follows once more. */
 	for (int i = 0; i < sizeof(p->key) / 8; i++)
-		if (got[i] != wanted[i])
-			return false;
-	return true;
+		different |= got[i] ^ wanted[i];
+	return !different;
 }
 
 /* What the call attached, where the kernel still shows it; else the paths are the caller's. */
@@ -81,7 +88,7 @@ static __always_inline struct mount *attached(struct made_call *c, __u32 options
 	}
 	if (c->what.meaning == HOW || options & (MS_REMOUNT | MS_MOVE | MS_PROPAGATION))
 		return 0;
-	mount = newest_mount(c->event.task->nsproxy->mnt_ns);
+	mount = newest_mount(c->event.task->nsproxy->mnt_ns, &p->walk);
 	length = said(c, 1, 1);
 	return mount && length && ends_in(p, length, GET(mount, mnt_mountpoint)) ? mount : 0;
 }
@@ -169,8 +176,8 @@ static __always_inline void mount_told(struct pt_regs *regs, long result, struct
 		return;
 	}
 	c.kept = kept;
-	options = options_of(&c);
-	mount = attached(&c, options);
+	options = any_number(c.event.processor, options_of(&c));
+	mount = (void *)as_number(c.event.processor, attached(&c, options));
 	if (mount) {
 		c.origin = 0;
 		push_attached(&c, &r, mount);

@@ -81,6 +81,7 @@ struct walk {
 	struct dentry *root_dentry;
 	struct vfsmount *root_mnt;
 	struct kernfs_node *node;
+	struct rb_node *tree;
 };
 
 /* Of one processor: what it counted, and room to work in. */
@@ -94,6 +95,16 @@ struct processor {
 	char text[TEXT_BYTES];
 	char key[256];
 };
+
+/*
+ * A number of which the verifier knows nothing any more, as it came out of a map. What it knew of two ways to one place would
+ * have it look at all that follows twice.
+ */
+static __always_inline __u64 any_number(struct processor *p, __u64 number)
+{
+	*(volatile __u64 *)&p->number = number;
+	return *(volatile __u64 *)&p->number;
+}
 
 /*
  * barrier_var: the compiler often knows a bound from afar and would drop the mask; the verifier of Linux 6.1 forgets the
@@ -113,7 +124,7 @@ static __always_inline bool record_begin(struct record *r, struct processor *p)
 	if (p->busy)
 		return false;
 	r->bytes = bpf_map_lookup_elem(&scratches, &room);
-	r->at = FRAME_MAX;
+	r->at = any_number(p, FRAME_MAX);
 	if (!r->bytes)
 		return false;
 	p->busy = 1;

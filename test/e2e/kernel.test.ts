@@ -43,7 +43,7 @@ describe.each([
     return told.scene;
   });
 
-  test('a module, loaded and refused', () => {
+  test('a module: loaded, refused, unloaded', () => {
     const { pid, status } = story().step('load');
     expect(status).toBe(0);
     expect(framesOf(frames(), 'module-load', pid)).toMatchObject([{ name: 'dummy', errno: 0, uid: 0 }]);
@@ -51,7 +51,9 @@ describe.each([
     expect(framesOf(frames(), 'module-load', story().step('load-refused').pid)).toMatchObject([
       { errno: 1, uid: 65_534 },
     ]);
-    expect(story().step('unload').status).toBe(0);
+    const unload = story().step('unload');
+    expect(unload.status).toBe(0);
+    expect(framesOf(frames(), 'module-unload', unload.pid)).toMatchObject([{ name: 'dummy', errno: 0, uid: 0 }]);
   });
 
   test('nothing is unaccounted for', () => {
