@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { sourceDigest } from '../../agent/build.ts';
 import { bundle, type Bundle, type BundleOptions } from './bundle.ts';
 import { billOfMaterials, componentsOf, copyright } from './inventory.ts';
+import { completion, manualPages } from './manual.ts';
 
 export interface PackageFile {
   readonly path: string;
@@ -94,6 +95,9 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
   });
 }
 
+const ON_NODES = ['agent', 'doctor', 'enroll', 'shipper'];
+const ON_COLLECTORS = ['rules', 'keys', 'collector', 'detect'];
+
 const bundlerOf =
   (checkout: string) =>
   (options: Omit<BundleOptions, 'checkout' | 'build'>): Promise<Bundle> =>
@@ -115,6 +119,12 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
   const library = `usr/lib/${name}`;
   const deploy = (path: string): Uint8Array => readFileSync(join(checkout, 'deploy', path));
   const plain = (path: string, content: string | Uint8Array): PackageFile => ({ path, mode: 0o644, content });
+  const commands = name === 'hushwatch-agent' ? ON_NODES : [...ON_NODES, ...ON_COLLECTORS];
+  const pages = [...manualPages(checkout, commands)];
+  // Both packages may be on one machine: a page belongs to one of them, the first of all to whose command is in force.
+  const own = pages.filter(([file]) =>
+    (name === 'hushwatch-agent' ? ON_NODES : ON_COLLECTORS).some((each) => file === `hushwatch-${each}.1.gz`),
+  );
   const packed = Object.values(bundles).flatMap(({ libraries }) => libraries);
   const components = componentsOf(checkout, [
     ...packed,
@@ -139,6 +149,9 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
       mode: 0o755 as const,
       content: `#!/bin/sh\nHUSHWATCH_COLLECTOR="\${HUSHWATCH_COLLECTOR:-/var/lib/hushwatch-collector}" exec /${library}/node /${library}/hushwatch.js "$@"\n`,
     },
+    ...own.map(([file, page]) => plain(`usr/share/man/man1/${file}`, page)),
+    plain(`usr/share/${name}/completion`, completion(checkout, commands)),
+    plain(`usr/share/${name}/hushwatch.1.gz`, pages.find(([file]) => file === 'hushwatch.1.gz')?.[1] ?? ''),
     ...units.map((unit) => plain(`lib/systemd/system/${unit}`, deploy(`systemd/${unit}`))),
     plain(`usr/lib/sysusers.d/${name}.conf`, deploy(`systemd/${name}.sysusers`)),
     plain(`usr/share/doc/${name}/copyright`, copyright(components)),
@@ -171,7 +184,9 @@ Description: ${description}
 `;
   const postinst = `systemd-sysusers ${name}.conf
 systemd-tmpfiles --create ${name}.conf
-update-alternatives --install /usr/bin/hushwatch hushwatch /usr/lib/${name}/hushwatch ${priority} >/dev/null
+update-alternatives --install /usr/bin/hushwatch hushwatch /usr/lib/${name}/hushwatch ${priority} \\
+  --slave /usr/share/man/man1/hushwatch.1.gz hushwatch.1.gz /usr/share/${name}/hushwatch.1.gz \\
+  --slave /usr/share/bash-completion/completions/hushwatch hushwatch-completion /usr/share/${name}/completion >/dev/null
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   # After an upgrade: what ran goes on with the new program. Nothing is enabled or started that was not.

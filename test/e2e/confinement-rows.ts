@@ -69,7 +69,7 @@ export const ON_NODES: readonly ConfinedProcess[] = [
   {
     unit: 'hushwatch-shipper',
     sibling: 'hushwatch-agent',
-    may: { 'write-execute': JIT, 'internet-collector': 'it is what it is for' },
+    may: { 'internet-collector': 'it is what it is for' },
     unreadable: [
       '/etc/shadow',
       '/var/lib/hushwatch/identity.key',

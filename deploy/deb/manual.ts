@@ -1,0 +1,80 @@
+/** Manual pages and completion, made from what the commands say of themselves, so that they cannot say anything else. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+
+const BRIEF: Readonly<Record<string, string>> = {
+  '': "watches a machine without looking over its users' shoulders",
+  agent: 'redacts, signs and spools what the sensor sees',
+  shipper: 'carries signed batches to the collector',
+  collector: 'receives, proves and searches what nodes send',
+  doctor: 'what works on this machine, what does not, and what to do',
+  enroll: 'makes this machine a node of a collector',
+  rules: 'what leaves a node, why, and who said yes',
+  keys: 'roots of pseudonyms that nodes share',
+  detect: 'tries detection rules',
+};
+
+/** What the command prints when it is asked how it is used. */
+function usageOf(checkout: string, command: string): string {
+  const args = [...(command === '' ? [] : [command]), '--help'];
+  const { stdout, stderr } = spawnSync(process.execPath, [join(checkout, 'hushwatch.ts'), ...args], {
+    encoding: 'utf8',
+  });
+  const usage = `${stdout}${stderr}`;
+  const start = usage.indexOf('usage: ');
+  if (start < 0) throw new Error(`hushwatch ${command} does not say how it is used`);
+  return usage.slice(start);
+}
+
+/** `hushwatch.1.gz`, `hushwatch-agent.1.gz`, … by their names. */
+export function manualPages(checkout: string, commands: readonly string[]): ReadonlyMap<string, Uint8Array> {
+  return new Map(
+    ['', ...commands].map((command) => {
+      const name = ['hushwatch', ...(command === '' ? [] : [command])].join('-');
+      return [`${name}.1.gz`, gzipSync(pageOf(name, BRIEF[command] ?? '', usageOf(checkout, command), commands))];
+    }),
+  );
+}
+
+function pageOf(name: string, brief: string, usage: string, commands: readonly string[]): string {
+  const roff = usage
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replaceAll(/^([.'])/gm, '\\&$1');
+  const others = commands.map((each) => `.BR hushwatch\\-${each} (1)`).join(',\n');
+  return `.TH ${name.toUpperCase()} 1 "" "Hushwatch"
+.SH NAME
+${name.replaceAll('-', '\\-')} \\- ${brief}
+.SH USAGE
+.nf
+${roff}.fi
+.SH SEE ALSO
+.BR hushwatch (1),
+${others}
+`;
+}
+
+/** For bash: commands, then the words that each knows, then files. */
+export function completion(checkout: string, commands: readonly string[]): string {
+  const verbs = (command: string): string => {
+    const words = usageOf(checkout, command).matchAll(
+      new RegExp(`hushwatch ${command} ([a-z]+(?: \\| [a-z]+)*)\\b(?![-.])`, 'g'),
+    );
+    return [...new Set([...words].flatMap(([, list = '']) => list.split(' | ')))].join(' ');
+  };
+  const cases = commands.map((command) => `    ${command}) words='${verbs(command)}' ;;`).join('\n');
+  return `# bash completion for hushwatch
+_hushwatch() {
+  local words=''
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    words='${commands.join(' ')}'
+  else case "\${COMP_WORDS[1]}" in
+${cases}
+  esac; fi
+  [ "$COMP_CWORD" -gt 2 ] && words=''
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}")
+}
+complete -o default -F _hushwatch hushwatch
+`;
+}
