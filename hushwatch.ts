@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   enroll: async () => (await import('./deploy/enroll.ts')).main,
   agent: async () => (await import('./agent/main.ts')).main,
   doctor: async () => (await import('./agent/doctor.ts')).main,
+  status: async () => (await import('./agent/status.ts')).main,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
   rules: async () => (await import('./redaction-rules/main.ts')).main,
   'rules preview': async () => (await import('./agent/preview-rules.ts')).main,
@@ -28,6 +29,7 @@ on a node
   enroll INVITATION             keys, configuration and rules of this node, by what the collector made for it
   agent run | check | preview   turn frames into redacted, signed batches
   doctor                        what works on this machine, what does not, and what to do
+  status                        how this node fares, for people and for monitoring
   shipper run                   carry batches to the collector
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it

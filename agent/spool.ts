@@ -200,7 +200,8 @@ export class FileSpool {
   }
 }
 
-function parseHead(bytes: Buffer): Head {
+/** What the file `head` says. Throws what decoding a statement does. */
+export function parseHead(bytes: Buffer): Head {
   const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
   const { statement } = decodeStatementNote(bytes.subarray(0, end));
   const last: { sensor?: SensorAccount; journal?: unknown; exporter?: unknown } | SensorAccount | null = JSON.parse(

@@ -180,7 +180,7 @@ function problemsOf(error: unknown): string[] {
   throw error;
 }
 
-function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentConfig): SpoolFacts {
+export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentConfig): SpoolFacts {
   const now = Date.now();
   const ageS = (path: string): number | undefined => {
     const stat = statSync(path, { throwIfNoEntry: false });

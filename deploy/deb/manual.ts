@@ -9,6 +9,7 @@ const BRIEF: Readonly<Record<string, string>> = {
   shipper: 'carries signed batches to the collector',
   collector: 'receives, proves and searches what nodes send',
   doctor: 'what works on this machine, what does not, and what to do',
+  status: 'how this node fares, for people and for monitoring',
   enroll: 'makes this machine a node of a collector',
   rules: 'what leaves a node, why, and who said yes',
   keys: 'roots of pseudonyms that nodes share',

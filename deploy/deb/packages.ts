@@ -95,7 +95,7 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
   });
 }
 
-const ON_NODES = ['agent', 'doctor', 'enroll', 'shipper'];
+const ON_NODES = ['agent', 'doctor', 'enroll', 'shipper', 'status'];
 const ON_COLLECTORS = ['rules', 'keys', 'collector', 'detect'];
 
 const bundlerOf =

@@ -83,6 +83,7 @@ test.skipIf(!isRoot)(
     await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
     await isSeen('/usr/bin/shred');
     expect(verified()).toMatch(/\nverified\n$/);
+    expect(node.try('hushwatch status')).toMatchObject({ status: 0 });
     expect(
       node.try('hushwatch doctor --config /etc/hushwatch/agent.yaml --shipper /etc/hushwatch/shipper.yaml').stdout,
     ).toMatch(/, 0 problems/);

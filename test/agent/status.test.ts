@@ -1,0 +1,86 @@
+/** What `hushwatch status` makes of a node, state by state, and what monitoring is told. */
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { NO_RULES } from '#protocol/statement.ts';
+import { judge, main, tell, type NodeStatus } from '../../agent/status.ts';
+
+const WELL: NodeStatus = {
+  node: 'node-1',
+  role: 'generic',
+  started: true,
+  statement: {
+    sequence: 7,
+    ruleset: 'a'.repeat(64),
+    seen: { process: 1200, file: 34 },
+    released: { process: 1200 },
+    sampled: {},
+    withheld: {},
+  },
+  signedS: 3,
+  lateAfterS: 30,
+  lost: 0,
+  spool: {
+    path: '/var/lib/hushwatch/spool',
+    writable: true,
+    freeBytes: 2 ** 33,
+    limitBytes: 2 ** 28,
+    waiting: 0,
+    oldestWaitingS: undefined,
+    lastReceiptS: 3,
+  },
+};
+
+test.each<readonly [string, Partial<NodeStatus>, string, RegExp]>([
+  ['all is well', {}, 'well', /events are seen/],
+  ['stopped', { started: false }, 'act', /not running/],
+  ['hanging', { signedS: 31 }, 'act', /nothing was signed for 31 s/],
+  ['just late enough', { signedS: 30 }, 'well', /events are seen/],
+  ['at the very beginning', { statement: undefined, signedS: undefined }, 'look', /nothing was signed yet/],
+  ['without rules', { statement: { ...WELL.statement!, ruleset: NO_RULES } }, 'act', /everything is withheld/],
+  [
+    'the collector away for minutes',
+    { spool: { ...WELL.spool, waiting: 9, oldestWaitingS: 130 } },
+    'look',
+    /9 batches wait/,
+  ],
+  [
+    'the collector away for hours',
+    { spool: { ...WELL.spool, waiting: 9, oldestWaitingS: 3601 } },
+    'act',
+    /oldest for 3601 s/,
+  ],
+  ['a disk that fills up', { spool: { ...WELL.spool, freeBytes: 2 ** 20 } }, 'look', /less room/],
+])('%s', (_, difference, state, because) => {
+  const status = { ...WELL, ...difference };
+  const [worst] = judge(status);
+  expect(worst?.state).toBe(state);
+  expect(worst?.because).toMatch(because);
+  expect(tell(status, judge(status))).toContain(worst?.because);
+});
+
+test('the worst comes first', () => {
+  const states = judge({ ...WELL, started: false, spool: { ...WELL.spool, freeBytes: 0 } }).map(({ state }) => state);
+  expect(states).toEqual(['act', 'look']);
+});
+
+const home = mkdtempSync(join(tmpdir(), 'hushwatch-status-'));
+afterAll(() => rmSync(home, { recursive: true }));
+
+test('a node that never began is told from one that cannot be told', async () => {
+  expect(await main(['--config', join(home, 'none.yaml')])).toBe(3);
+  expect(await main(['more'])).toBe(3);
+  mkdirSync(join(home, 'spool'));
+  const key = 'log.example.org+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+  writeFileSync(
+    join(home, 'agent.yaml'),
+    `node: node-1\nlog_key: ${key}\nruleset: r.yaml\nrule_pack: rules\nspool: spool\nreceipts: receipts\n`,
+  );
+  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(2);
+  writeFileSync(join(home, 'spool/running'), '');
+  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(1);
+  writeFileSync(join(home, 'spool/0000000000000001.batch'), '');
+  utimesSync(join(home, 'spool/0000000000000001.batch'), 1, 1);
+  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(2);
+});
