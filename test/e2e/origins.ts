@@ -28,6 +28,7 @@ export class Origins {
   readonly #marks = new Map<number, Mark[]>();
   /** Released names of groups, and whose they are. */
   readonly #names = new Map<string, Mark>();
+  readonly #latest = new Map<Mark, number>();
   readonly #known = new Map<string, Known>();
 
   constructor(marks: readonly Mark[]) {
@@ -51,8 +52,9 @@ export class Origins {
   #meet(pid: number, time: number, group: string): void {
     // Clocks of process and kernel differ a little.
     const mark = this.#marks.get(pid)?.find(({ at }) => time >= at * 1000 - 1_000_000 && time < at * 1000 + MARK_US);
-    if (mark === undefined || this.#names.has(group)) return;
-    // The program ran elsewhere first, and moved.
+    // The program may have run elsewhere first, and moved: its last word counts, in whatever order they come.
+    if (mark === undefined || (this.#latest.get(mark) ?? 0) > time) return;
+    this.#latest.set(mark, time);
     for (const [other, owner] of this.#names) if (owner === mark) this.#names.delete(other);
     this.#names.set(group, mark);
   }

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Container } from '../container.ts';
-import { Group } from '../origins.ts';
+import { Group, type Mark } from '../origins.ts';
 import { CHECKOUT } from '../stack.ts';
 
 interface Deed {
@@ -47,8 +47,8 @@ const DEED_MS = 300_000;
 export interface Told {
   readonly startedAt: number;
   readonly endedAt: number;
-  /** A process of ours that ran `true`: its control group, as it was released, is the activity's. */
-  readonly marker: number;
+  /** Processes of ours that ran `true`, one after each boot: their control group, as it was released then, is the activity's. */
+  readonly marks: readonly Mark[];
   readonly done: Readonly<Record<string, { readonly times: number; readonly failed: number }>>;
 }
 
@@ -57,7 +57,7 @@ export class Activity {
   readonly #startedAt = Date.now();
   readonly #done: Record<string, { times: number; failed: number }> = {};
   readonly #due = new Map<string, number>();
-  #marker = 0;
+  readonly #marks: Mark[] = [];
 
   /** `tell` is given what was done after every deed. */
   constructor(tell: (told: Told) => void) {
@@ -67,13 +67,15 @@ export class Activity {
   async run(hours: number, signal: AbortSignal): Promise<void> {
     const end = this.#startedAt + hours * 3_600_000;
     using _group = new Group('hushwatch-ordinary').enter();
-    this.#marker = (await this.#spawn('true', [], tmpdir(), '')).pid;
     while (Date.now() < end && !signal.aborted) {
       await this.#oneBoot(Math.min(end, Date.now() + BOOT_EVERY_SECONDS * 1000), signal);
     }
   }
 
   async #oneBoot(end: number, signal: AbortSignal): Promise<void> {
+    // A group's pseudonym changes with the keys; the activity must be known after that too.
+    const at = Date.now();
+    this.#marks.push({ name: 'ordinary', pid: (await this.#spawn('true', [], tmpdir(), '')).pid, at });
     const journal = mkdtempSync(join(tmpdir(), 'hushwatch-ordinary-'));
     try {
       await using container = await Container.start(journal, 'ordinary/root.sh');
@@ -111,7 +113,7 @@ export class Activity {
       count.failed++;
       process.stderr.write(`${name}: status ${String(status)}: ${stderr.trim().split('\n').slice(-2).join(' / ')}\n`);
     }
-    this.#tell({ startedAt: this.#startedAt, endedAt: Date.now(), marker: this.#marker, done: this.#done });
+    this.#tell({ startedAt: this.#startedAt, endedAt: Date.now(), marks: this.#marks, done: this.#done });
   }
 
   async #spawn(

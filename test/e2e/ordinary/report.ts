@@ -47,8 +47,8 @@ class Tally {
   readonly #until: number;
 
   /** Milliseconds since 1970. */
-  constructor({ marker, startedAt }: Told, from: number, until: number) {
-    this.#origins = new Origins([{ name: 'ordinary', pid: marker, at: startedAt }]);
+  constructor({ marks }: Told, from: number, until: number) {
+    this.#origins = new Origins(marks);
     [this.#from, this.#until] = [from * 1000, until * 1000];
   }
 
