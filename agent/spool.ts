@@ -172,10 +172,12 @@ export class FileSpool {
   async #write(sequence: number, batch: Uint8Array, head: Uint8Array): Promise<void> {
     const at = (name: string): string => join(this.#directory, name);
     const name = batchName(sequence);
-    await Promise.all([
+    // Both must have ended before anybody may try this number again: a write that goes on would spoil the next one's file.
+    const written = await Promise.allSettled([
       this.#disk.writeDurably(at(`${name}.tmp`), batch),
       this.#disk.writeDurably(at('head.tmp'), head),
     ]);
+    for (const write of written) if (write.status === 'rejected') throw write.reason;
     try {
       await this.#disk.rename(at('head.tmp'), at('head'));
       // Before the shipper can see the batch: after a power cut its number must not be free again.

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { decodeBatch } from '#protocol/batch.ts';
+import { decodeBatch, unpackLines } from '#protocol/batch.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import { CLASSES } from '#protocol/vocabulary.ts';
 import { realDisk, type Disk } from '../../agent/disk.ts';
@@ -108,6 +108,32 @@ test('the head is durable before a batch can be seen under its name', async () =
   steps.length = 0;
   await spool.append(herald, unsigned(1));
   expect(steps).toEqual(['head', 'sync', '0000000000000001.batch']);
+});
+
+test('of two writes one fails while the other goes on: the number is not tried again before both ended', async () => {
+  const running = Promise.withResolvers<void>();
+  let writes = 0;
+  const spool = await open({
+    ...realDisk,
+    async writeDurably(path, bytes) {
+      writes++;
+      if (path.endsWith('head.tmp') && writes <= 2) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      if (writes <= 2) await running.promise;
+      await realDisk.writeDurably(path, bytes);
+    },
+  });
+  let ended = false;
+  const failed = spool.append(herald, unsigned(9)).catch((error: unknown) => {
+    ended = true;
+    return error;
+  });
+  await new Promise((settle) => setTimeout(settle, 50));
+  expect(ended).toBe(false);
+  running.resolve();
+  expect(await failed).toMatchObject({ code: 'ENOSPC' });
+  await spool.append(herald, unsigned(1));
+  const batch = decodeBatch(readFileSync(join(directory, '0000000000000001.batch')));
+  expect(unpackLines(batch.body, batch.statement.body.unpacked, batch.statement.events)).toHaveLength(1);
 });
 
 test('a full disk costs the batch, not the number', async () => {
