@@ -198,8 +198,8 @@ const feedOf =
     chunksOf(pairs.map((pair) => pair[which]));
 
 const withoutMatches = (line: string): string => line.replace(/,"detection\.rules":\[[^\]]*\]/, '');
-/** What is said of a body's bytes, when they may differ by the names of rules. */
-const countsOf = ({ body: _, previous: __, ...statement }: Statement): object => statement;
+/** Without what depends on a body's bytes, which may differ by the names of rules. */
+const countsOf = (statement: Statement): object => ({ ...statement, body: undefined, previous: undefined });
 
 for (const { file, ruleset } of SHIPPED) {
   describe(ruleset.name, () => {
@@ -284,7 +284,7 @@ describe('the test would notice', () => {
   if (shipped === undefined) throw new Error('there are rulesets');
   const { file, ruleset } = shipped;
   const path = (event: RawEvent | { attributes: object }): string =>
-    JSON.stringify(Object.entries(event.attributes).toSorted());
+    JSON.stringify(event.attributes);
   const spoilt: Readonly<Record<string, (line: Line) => Line>> = {
     'an event withheld for what it holds': (line) => {
       const { redactor } = line;
