@@ -33,6 +33,13 @@ export interface Wanted {
 }
 
 export function requireApproval(wanted: Wanted, places: ApprovalPlaces): ApprovedRules {
+  const approval = lookAtApproval(wanted, places);
+  remember(approval, places.versions);
+  return approval;
+}
+
+/** As {@link requireApproval}, but changes nothing: the version that it finds is not in force by that. */
+export function lookAtApproval(wanted: Wanted, places: ApprovalPlaces): ApprovedRules {
   const file = join(places.approvals, `${wanted.digest}.approval`);
   try {
     const approval = openSigned(file, places);
@@ -83,12 +90,15 @@ type Versions = Readonly<Record<string, number>>;
 
 /** The memory against rollback: what was in force once makes everything before it old. */
 function refuseOlder({ kind, name, version }: ApprovedRules, file: string, memory: string): void {
-  const known = versionsIn(memory);
-  const key = `${kind} ${name}`;
-  const latest = known[key] ?? 0;
+  const latest = versionsIn(memory)[`${kind} ${name}`] ?? 0;
   if (version < latest)
     throw new NotApproved(`${file}: version ${version} of ${name}, but version ${latest} was in force here before`);
-  if (version === latest) return;
+}
+
+function remember({ kind, name, version }: ApprovedRules, memory: string): void {
+  const known = versionsIn(memory);
+  const key = `${kind} ${name}`;
+  if (version === known[key]) return;
   writeFileSync(`${memory}.new`, JSON.stringify({ ...known, [key]: version }), { mode: 0o600 });
   renameSync(`${memory}.new`, memory);
 }

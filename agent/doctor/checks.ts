@@ -116,6 +116,36 @@ function configuration({ configuration: files }: Facts): Finding[] {
   );
 }
 
+/** Without approval the agent runs, counts, and releases nothing: easily taken for peace. */
+function approval({ approvals }: Facts): Finding[] {
+  return approvals.map(({ kind, digest, approved, problem: why }) => {
+    if (approved === undefined) {
+      const [says, hint] = splitHint(why ?? '');
+      return problem(
+        'approval',
+        `${WHAT[kind]} ${digest.slice(0, 12)} may not be used here, nothing is released: ${says}`,
+        hint,
+      );
+    }
+    const { name, version, reviewers, quorum } = approved;
+    const by = `${reviewers.join(', ')} (${reviewers.length} of the ${quorum} that are needed)`;
+    return ok(
+      'approval',
+      `${WHAT[kind]} ${digest.slice(0, 12)}, ${name} version ${version}, approved by ${by}, in the log`,
+    );
+  });
+}
+
+const WHAT = { ruleset: 'ruleset', rulepack: 'rule pack' } as const;
+const WHAT_TO_DO =
+  'have the rules that are installed approved and published (hushwatch rules approve, rules publish), and fetch note and proof';
+
+/** A refusal of rules ends with what to do, behind a semicolon. */
+function splitHint(text: string): readonly [string, string] {
+  const at = text.lastIndexOf('; ');
+  return at < 0 ? [text, WHAT_TO_DO] : [text.slice(0, at), `${text.slice(at + 2)}: ${WHAT_TO_DO}`];
+}
+
 function spool({ spool: found }: Facts): Finding[] {
   if (found === undefined) return [];
   const { path, writable, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS } = found;
@@ -161,6 +191,7 @@ const CHECKS: readonly ((facts: Facts) => Finding[])[] = [
   otherSources,
   clock,
   configuration,
+  approval,
   spool,
   collector,
 ];

@@ -15,6 +15,7 @@ import { VERSION } from '../build.ts';
 import { ConfigError, readConfig } from '../config-file.ts';
 import { KEYS as AGENT_KEYS } from '../config.ts';
 import { KEYS as SHIPPER_KEYS } from '../shipper/config.ts';
+import { approvalFacts, type ApprovalFacts } from './approvals.ts';
 
 /** What the sensor says of itself and of this kernel (`hushwatch-sensor --check`). */
 export interface SensorReport {
@@ -50,6 +51,8 @@ export interface Facts {
   readonly journal: boolean;
   readonly clockSynchronized: boolean | undefined;
   readonly configuration: readonly { readonly says: string; readonly problems: readonly string[] }[];
+  /** Of the rules that the agent is to use. */
+  readonly approvals: readonly ApprovalFacts[];
   readonly spool: SpoolFacts | undefined;
   readonly collector: { readonly address: string; readonly error: string | undefined } | undefined;
 }
@@ -83,6 +86,7 @@ export async function gather(asked: Asked): Promise<Facts> {
         ? undefined
         : sensor.clock === 'synchronized',
     configuration: [agent, shipper].flatMap((one) => (one === undefined ? [] : [one])),
+    approvals: agent?.config === undefined ? [] : approvalFacts(agent.config),
     spool: agent?.config === undefined ? undefined : spoolFacts(agent.config),
     collector: shipper?.config === undefined ? undefined : await reach(new URL(shipper.config.collector)),
   };

@@ -32,6 +32,14 @@ const WELL: Facts = {
   journal: true,
   clockSynchronized: true,
   configuration: [{ says: '/etc/agent.yaml: good', problems: [] }],
+  approvals: [
+    {
+      kind: 'ruleset',
+      digest: 'a'.repeat(64),
+      approved: { name: 'lab', version: 5, reviewers: ['ada', 'ben'], quorum: 2 },
+      problem: undefined,
+    },
+  ],
   spool: {
     path: '/var/lib/hushwatch/spool',
     writable: true,
@@ -161,4 +169,29 @@ test('the page of senses names each tracepoint that the sensor attaches to, and 
     ),
   );
   expect(TRACEPOINTS.toSorted()).toEqual([...new Set(attached)].toSorted());
+});
+
+test('who approved the rules, or what to do: rules that nobody approved release nothing', () => {
+  expect(examine(WELL)).toContainEqual({
+    topic: 'approval',
+    state: 'ok',
+    says: 'ruleset aaaaaaaaaaaa, lab version 5, approved by ada, ben (2 of the 2 that are needed), in the log',
+  });
+  const [found, ...more] = complaints({
+    approvals: [
+      {
+        kind: 'rulepack',
+        digest: 'b'.repeat(64),
+        approved: undefined,
+        problem: '/approvals/b.approval: no such file; ask the reviewers for it',
+      },
+    ],
+  });
+  expect(found).toMatchObject({
+    topic: 'approval',
+    state: 'problem',
+    says: 'rule pack bbbbbbbbbbbb may not be used here, nothing is released: /approvals/b.approval: no such file',
+    hint: expect.stringMatching(/^ask the reviewers for it: have .*rules approve.*/),
+  });
+  expect(more).toEqual([]);
 });

@@ -1,11 +1,15 @@
 /** `hushwatch doctor` on this machine, as a person runs it. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Finding } from '../../agent/doctor/checks.ts';
+import { formatVerifierKey } from '#protocol/note.ts';
+import { approvalOfPack, approvalOfRuleset } from '../../redaction-rules/approve.ts';
+import { writeApproved } from '../protocol/approved.ts';
+import { logKey } from '../protocol/sample.ts';
 import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
 import { buildSensor } from './watched.ts';
 
@@ -35,14 +39,18 @@ function file(name: string, lines: readonly string[]): string {
   return join(work, name);
 }
 
+const RULESET = join(CHECKOUT, 'redaction-rules/rulesets/generic-linux.yaml');
+const PACK = join(CHECKOUT, 'collector/detectors/rules');
 const LOG_KEY = 'log_key: example.com/log+00000000+AAAA';
 const agentYaml = (): string[] => [
   'node: node-1',
-  `ruleset: ${join(CHECKOUT, 'redaction-rules/rulesets/generic-linux.yaml')}`,
-  `rule_pack: ${join(CHECKOUT, 'collector/detectors/rules')}`,
+  `ruleset: ${RULESET}`,
+  `rule_pack: ${PACK}`,
   `spool: ${join(work, 'spool')}`,
   `receipts: ${work}`,
-  LOG_KEY,
+  `approvals: ${join(work, 'approvals')}`,
+  `reviewers: ${join(work, 'reviewers')}`,
+  `log_key: ${formatVerifierKey(logKey.verifier)}`,
 ];
 
 describe.skipIf(!isRoot)(`this machine${WHY_SKIPPED}`, () => {
@@ -55,6 +63,24 @@ describe.skipIf(!isRoot)(`this machine${WHY_SKIPPED}`, () => {
       state: 'ok',
       says: expect.stringMatching(/agent\.yaml: good; ruleset generic-linux version \d+, \d+ detection rules$/),
     });
+    // Everything is right but the rules, which nobody approved.
+    expect(findings.filter(({ state }) => state === 'problem').map(({ topic }) => topic)).toEqual([
+      'approval',
+      'approval',
+    ]);
+    expect(status).toBe(1);
+  });
+
+  test('who approved the rules is said, and nothing is changed by looking', async () => {
+    await writeApproved(work, [approvalOfRuleset(RULESET), approvalOfPack(PACK, 'rules', 3)]);
+    const before = readdirSync(work, { recursive: true });
+    const { status, findings } = visit('--config', file('agent.yaml', agentYaml()));
+    const says = findings.filter(({ topic }) => topic === 'approval').map((finding) => finding.says);
+    expect(says).toEqual([
+      expect.stringMatching(/^ruleset [0-9a-f]{12}, generic-linux version \d+, approved by reviewer-1 \(1 of the 1/),
+      expect.stringMatching(/^rule pack [0-9a-f]{12}, rules version 3, approved by reviewer-1 \(1 of the 1/),
+    ]);
+    expect(readdirSync(work, { recursive: true })).toEqual(before);
     expect(status).toBe(0);
   });
 
