@@ -51,7 +51,7 @@ const ENCODED: Readonly<Record<string, (text: string) => string>> = {
   percent: (text) => encodeURIComponent(text),
   'every letter in percent': (text) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16)}`).join(''),
   quoted: (text) => `"${text}"`,
-  escaped: (text) => [...text].map((letter) => `\\${letter}`).join(''),
+  escaped: (text) => text.replaceAll(/[^]/g, (letter) => `\\${letter}`),
   'in JSON': (text) => JSON.stringify({ [text]: [text] }),
   'in XML': (text) => `<a b="${text}">${text}</a>`,
 };
@@ -64,7 +64,10 @@ interface Planted {
 
 const SHORTEST = 8;
 
-function plant(kind: string, make: (chance: Chance) => Canary): Planted {
+/** Of the places in a command line each kind takes every third; all places together have every kind, in the tests of the rules. */
+const EVERY = 3;
+
+function plant(kind: string, nth: number, make: (chance: Chance) => Canary): Planted {
   const chance = new Long(`${kind}, for real`);
   const telling: Record<string, readonly string[]> = {};
   const fresh = (place: string): string => {
@@ -78,10 +81,12 @@ function plant(kind: string, make: (chance: Chance) => Canary): Planted {
     const at = 1 + chance.below(words.length);
     return { do: 'exec', text: '', args: [...words.slice(0, at), ...put, ...words.slice(at)].map(bytesOf) };
   };
-  const places = Object.entries(POSITIONS).map(([place, put]) => spliced(put(fresh(place))));
+  const places = Object.entries(POSITIONS)
+    .filter((_, i) => (i + nth) % EVERY === 0)
+    .map(([place, put]) => spliced(put(fresh(place))));
   const encoded = Object.entries(ENCODED).flatMap(([how, encode]) => {
     const text = encode(fresh(how));
-    return [spliced([text]), { do: 'file', text: nameOf(text) }];
+    return [spliced([text]), ...(how.startsWith('base64') ? [{ do: 'file', text: nameOf(text) }] : [])];
   });
   const broken = bytesOf(fresh('between bytes that are no UTF-8'));
   const long = bytesOf(fresh('at the end of a long argument'));
@@ -167,7 +172,7 @@ async function pagesOf(stack: Stack): Promise<readonly Buffer[]> {
 }
 
 describe.skipIf(!isRoot)(`canaries of every kind${WHY_SKIPPED}`, () => {
-  const planted = Object.entries(KINDS).map(([kind, make]) => ({ kind, ...plant(kind, make) }));
+  const planted = Object.entries(KINDS).map(([kind, make], i) => ({ kind, ...plant(kind, i, make) }));
   const deeds = planted.flatMap((one) => one.deeds);
   const telling = Object.assign({}, ...planted.map((one) => one.telling)) as Planted['telling']; // oxlint-disable-line no-unsafe-type-assertion -- what was put in
   const search = new CanarySearch(telling);
