@@ -283,8 +283,7 @@ describe('the test would notice', () => {
   const [shipped] = SHIPPED;
   if (shipped === undefined) throw new Error('there are rulesets');
   const { file, ruleset } = shipped;
-  const path = (event: RawEvent | { attributes: object }): string =>
-    JSON.stringify(event.attributes);
+  const path = (event: RawEvent | { attributes: object }): string => JSON.stringify(event.attributes);
   const spoilt: Readonly<Record<string, (line: Line) => Line>> = {
     'an event withheld for what it holds': (line) => {
       const { redactor } = line;
