@@ -23,6 +23,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   verify: async () => (await import('./collector/main.ts')).verify,
 };
 
+/** As a shell tells it of every program that a closed pipe ended. */
+const EXIT_OF_SIGPIPE = 141;
+
 const USAGE = `usage: hushwatch COMMAND [ARGUMENTS]
 
 on a node
@@ -62,6 +65,11 @@ const pair = `${command} ${rest[0] ?? ''}`;
 const [load, args] = Object.hasOwn(COMMANDS, pair)
   ? [COMMANDS[pair], rest.slice(1)]
   : [Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined, rest];
+// Whoever reads may stop reading: `| head` is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT_OF_SIGPIPE);
+});
 if (load === undefined) {
   const asked = command === '' || command === '--help' || command === 'help';
   (asked ? process.stdout : process.stderr).write(asked ? USAGE : `hushwatch: no command ${command}\n${USAGE}`);

@@ -15,6 +15,7 @@ import { readReviewers } from './approvals.ts';
 import { describeConfig, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
+import { lineCheckIn } from './held-lines.ts';
 import { initCollector, pinOf } from './keys.ts';
 import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
@@ -245,7 +246,7 @@ function storyText({ last, severity, node, title, reason, score, alerts, finding
   ].join('\n');
 }
 
-/** From public keys alone: `nodes.yaml`, `log.pub`, `log/` and `evidence/` in the directory; nothing else is read. */
+/** From public keys alone: `nodes.yaml`, `log.pub`, `log/`, `evidence/` and, where there are any, `reviewers` and `rulesets/`. */
 export async function verify(args: string[]): Promise<number> {
   return await guarded('verify', async () => {
     const { values, positionals } = parse(
@@ -258,8 +259,10 @@ export async function verify(args: string[]): Promise<number> {
     const nodesFile = join(directory, 'nodes.yaml');
     const nodes = [...parseRegistry(readFileSync(nodesFile, 'utf8'), nodesFile).values()];
     const reviewers = readReviewers(directory);
+    const lineCheck = lineCheckIn(join(directory, 'rulesets'));
     const report = await verifyArchive({
       ...(reviewers === undefined ? {} : { reviewers }),
+      ...(lineCheck === undefined ? {} : { checkLine: lineCheck }),
       reader: { readFile: (path) => Promise.resolve(fileIn(directory, path)) },
       logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
       nodes: nodes.map(({ name, batchKey, role, cohort }) => ({ name, key: batchKey, role, cohort })),
@@ -281,7 +284,8 @@ function receiptsIn(directory: string | undefined): readonly { readonly where: s
   return names.map((name) => ({ where: name, bytes: readFileSync(join(directory, name)) }));
 }
 
-function reportText({ ok, origin, entries, bodies, receipts, nodes, problems }: ArchiveReport): string {
+function reportText(report: ArchiveReport): string {
+  const { ok, origin, entries, bodies, receipts, nodes, problems } = report;
   return [
     `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
     `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
@@ -289,9 +293,24 @@ function reportText({ ok, origin, entries, bodies, receipts, nodes, problems }: 
       ({ name, batches, first, last, events: count, lost, epochs }) =>
         `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
     ),
+    ...rulesText(report),
     ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
     ok ? 'verified' : `NOT verified: ${problems.length} problems`,
   ].join('\n');
+}
+
+/** What was asked about rules, and what nobody could ask. */
+function rulesText({ approved, linesChecked }: ArchiveReport): readonly string[] {
+  const lines =
+    linesChecked === 0 ? 'no rulesets/ to hold lines against' : `${linesChecked} lines held against their ruleset`;
+  if (approved === undefined) return ['approvals: NOT CHECKED, there is no list of reviewers', `released: ${lines}`];
+  return [
+    ...approved.map(
+      ({ kind, name, version, role, digest, where, reviewers }) =>
+        `approved: ${kind} ${name} ${version} for ${role} (${digest.slice(0, 12)}), ${where}, by ${reviewers.join(', ')}`,
+    ),
+    `released: ${lines}`,
+  ];
 }
 
 type Parsed<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<

@@ -37,7 +37,7 @@ export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch)
   }
   const counted = new Map<EventClass, number>();
   for (const [i, line] of unpackBody(batch).entries()) {
-    const name = checkLine(validate, line, i + 1);
+    const name = checkLine(validate, line, `line ${i + 1}`);
     counted.set(name, (counted.get(name) ?? 0) + 1);
   }
   for (const name of CLASSES) {
@@ -50,22 +50,21 @@ export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch)
   return batch as ReleasedBatch;
 }
 
-/** The class of the event in this line. */
-function checkLine(validate: ReleasedValidator, line: string, number: number): EventClass {
+/** The class of the event in this line; throws a Rejection that begins with `where` and quotes no value. */
+export function checkLine(validate: ReleasedValidator, line: string, where: string): EventClass {
   const record = parseLine(line);
   // One spelling: a key that stands twice, or text between the values, would be stored without having been checked.
   if (record === undefined || spell(record) !== line) {
-    throw new Rejection('not-released', `line ${number} is not JSON in its one spelling`);
+    throw new Rejection('not-released', `${where} is not JSON in its one spelling`);
   }
   const wrong = validate(record);
   if (wrong !== undefined) {
     // A name that nobody gave is the sender's data as much as a value is.
     const attribute = isKnownName(wrong.attribute) ? wrong.attribute : 'an attribute outside the vocabulary';
-    throw new Rejection('not-released', `line ${number}, ${attribute}: ${wrong.problem}`);
+    throw new Rejection('not-released', `${where}, ${attribute}: ${wrong.problem}`);
   }
   const name = record['event'];
-  if (typeof name !== 'string' || !isEventName(name))
-    throw new Rejection('not-released', `line ${number}, event: unknown`);
+  if (typeof name !== 'string' || !isEventName(name)) throw new Rejection('not-released', `${where}, event: unknown`);
   return EVENTS[name].class;
 }
 

@@ -6,7 +6,7 @@
  * What it cannot see: entries that were never logged, and a log cut off at its end — unless
  * someone brings a receipt or an older checkpoint. Then it sees those too.
  */
-import { openApproval, type Reviewers } from './approval.ts';
+import { APPROVED_KINDS, openApproval, type Approval, type Reviewers } from './approval.ts';
 import { unpackLines } from './batch.ts';
 import { openCheckpoint, type VerifiedCheckpoint } from './checkpoint.ts';
 import type { CosignerKey } from './cosignature.ts';
@@ -51,6 +51,8 @@ export interface Archive {
   readonly quorum?: number;
   /** Who approves rules. Without them nobody can say whether the rules that batches name were approved, and nobody asks. */
   readonly reviewers?: Reviewers;
+  /** What is wrong with a line that should be what a ruleset, given by its digest, releases. Without it nobody asks. */
+  readonly checkLine?: (ruleset: string, line: string) => string | undefined;
   /** Receipts that nodes or auditors kept: proof against a log rewritten or cut off since. */
   readonly receipts?: readonly { readonly where: string; readonly bytes: Uint8Array }[];
   /** Bodies that end before this time (µs since 1970) may have been removed by retention. */
@@ -95,6 +97,12 @@ export interface NodeReport {
   readonly epochs: Epochs | undefined;
 }
 
+/** An approval and where in the log it stands. */
+export interface ApprovedEntry extends Approval {
+  readonly where: string;
+  readonly reviewers: readonly string[];
+}
+
 export interface ArchiveReport {
   readonly ok: boolean;
   readonly origin: string | undefined;
@@ -102,6 +110,10 @@ export interface ArchiveReport {
   readonly entries: number;
   readonly bodies: { readonly present: number; readonly expired: number; readonly missing: number };
   readonly receipts: number;
+  /** Every approval in the log that enough reviewers signed; undefined where nobody said who they are. */
+  readonly approved: readonly ApprovedEntry[] | undefined;
+  /** Released lines that were held against their ruleset. */
+  readonly linesChecked: number;
   readonly nodes: readonly NodeReport[];
   readonly problems: readonly ArchiveProblem[];
 }
@@ -120,8 +132,9 @@ interface Findings {
   readonly problems: ArchiveProblem[];
   readonly chains: Map<string, Chain>;
   readonly bodies: { present: number; expired: number; missing: number };
-  /** Digests of the rules that were approved so far. */
-  readonly approved: Set<string>;
+  /** Those that stand in the log so far. */
+  readonly approved: ApprovedEntry[];
+  linesChecked: number;
 }
 
 export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
@@ -129,7 +142,8 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     problems: [],
     chains: new Map(),
     bodies: { present: 0, expired: 0, missing: 0 },
-    approved: new Set([NO_RULES]),
+    approved: [],
+    linesChecked: 0,
   };
   const checkpoint = await verifyLogCheckpoint(archive, findings);
   if (checkpoint !== undefined) {
@@ -144,6 +158,8 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     entries: checkpoint?.size ?? 0,
     bodies: findings.bodies,
     receipts: archive.receipts?.length ?? 0,
+    approved: archive.reviewers === undefined ? undefined : findings.approved,
+    linesChecked: findings.linesChecked,
     nodes: [...findings.chains.values()].map(reportOf),
     problems: findings.problems,
   };
@@ -271,9 +287,26 @@ async function verifyEntry(
 ): Promise<void> {
   const decoded = decodeEntry(entry);
   if (decoded.kind === 'batch') return await verifyStatement(archive, nodes, decoded, where, findings);
-  const isGood = archive.reviewers === undefined || openApproval(entry, archive.reviewers) !== undefined;
-  if (isGood) findings.approved.add(decoded.approval.digest);
+  if (archive.reviewers === undefined) return;
+  const approved = openApproval(entry, archive.reviewers);
+  if (approved !== undefined) findings.approved.push({ ...approved, where });
   else findings.problems.push({ code: 'unapproved', where, message: 'too few reviewers signed this approval' });
+}
+
+/** The first of the rules that a statement names which nobody approved for its role and vocabulary before. */
+function unapprovedIn(statement: Statement, approved: readonly ApprovedEntry[]): string | undefined {
+  const { vocabulary, role } = statement;
+  return APPROVED_KINDS.map((kind) => ({ kind, digest: statement[kind] })).find(
+    ({ kind, digest }) =>
+      digest !== NO_RULES &&
+      !approved.some(
+        (one) =>
+          one.kind === kind &&
+          one.digest === digest &&
+          one.vocabulary === vocabulary &&
+          (one.role === role || one.role === 'any'),
+      ),
+  )?.digest;
 }
 
 async function verifyStatement(
@@ -296,7 +329,7 @@ async function verifyStatement(
     problem('wrong-role', 'registered with another role or cohort');
   }
   if (archive.reviewers !== undefined) {
-    const unapproved = [statement.ruleset, statement.rulepack].find((digest) => !findings.approved.has(digest));
+    const unapproved = unapprovedIn(statement, findings.approved);
     if (unapproved !== undefined) problem('unapproved', `rules ${unapproved.slice(0, 12)} were not approved before`);
   }
   const chain = findings.chains.get(statement.node);
@@ -346,9 +379,30 @@ async function verifyBody(archive: Archive, statement: Statement, where: string,
   if (bytes.length !== body.bytes || sha256Hex(bytes) !== body.sha256) {
     throw new ProtocolError('body-mismatch', `${bodyPath(body.sha256)} has another length or hash`);
   }
-  const found = countByClass(unpackLines(bytes, body.unpacked, events), vocabulary === vocabularyDigest());
+  const lines = unpackLines(bytes, body.unpacked, events);
+  if (vocabulary === vocabularyDigest()) checkLines(archive, statement, lines, where, findings);
+  const found = countByClass(lines, vocabulary === vocabularyDigest());
   if (found === undefined || CLASSES.every((name) => (found[name] ?? 0) === (events[name] ?? 0))) return;
   findings.problems.push({ code: 'wrong-events', where, message: 'the body holds other classes than stated' });
+}
+
+/** A sender need not have redacted: what its ruleset releases can be asked of every line again. */
+function checkLines(
+  { checkLine }: Archive,
+  { ruleset }: Statement,
+  lines: readonly string[],
+  where: string,
+  findings: Findings,
+): void {
+  if (checkLine === undefined || ruleset === NO_RULES) return;
+  for (const [at, line] of lines.entries()) {
+    const message = checkLine(ruleset, line);
+    if (message !== undefined) {
+      findings.problems.push({ code: 'not-released', where, message: `line ${at + 1}: ${message}` });
+      return;
+    }
+    findings.linesChecked += 1;
+  }
 }
 
 /** `undefined` when a line speaks a vocabulary that is not ours, so that its classes are not known. */

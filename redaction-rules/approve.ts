@@ -27,6 +27,9 @@ import { parseRuleset, RulesetError } from './ruleset.ts';
 /** The command line was not understood. */
 export class ApproveUsage extends Error {}
 
+/** The collector did not take an approval into its log. */
+export class NotPublished extends Error {}
+
 const PROVE_WITHIN_MS = 15_000;
 
 /** `rules key NAME --out FILE`: a reviewer's key, and the line for the list of reviewers. */
@@ -120,8 +123,8 @@ export async function publish(args: string[]): Promise<void> {
     existsSync(proof) && verifyReceipt({ noteBytes: bytes, receipt: readFileSync(proof), logKey }) !== undefined;
   for (const end = Date.now() + PROVE_WITHIN_MS; !isProven(); await sleep(100)) {
     if (Date.now() > end)
-      throw new ApproveUsage(
-        'the collector has not logged it as it stands; is it running, do enough of its reviewers sign, is it logged with other signatures?',
+      throw new NotPublished(
+        `${file}: the collector has not logged it; is it running, are enough of its reviewers among those who signed, was it logged with other signatures? Its log says why`,
       );
   }
   if (out !== undefined) {

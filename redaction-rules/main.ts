@@ -9,7 +9,7 @@ import { oracleOf, totalsOf } from '../collector/detectors/oracle.ts';
 import { loadPack, STARTER_PACK } from '../collector/detectors/pack.ts';
 import { SigmaError } from '../collector/detectors/sigma/error.ts';
 import { clearOf, planRules, type PlannedRule } from '../collector/detectors/sigma/plan.ts';
-import { approve, ApproveUsage, makeKey, publish } from './approve.ts';
+import { approve, ApproveUsage, makeKey, NotPublished, publish } from './approve.ts';
 import { failingExamples } from './examples.ts';
 import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
 import { explainRows, explainText, shown } from './explain.ts';
@@ -113,7 +113,8 @@ function failed(error: unknown): number {
     return WRONG_CONFIGURATION;
   }
   if (error instanceof ApproveUsage) return usage(error.message);
-  if (error instanceof ProtocolError || error instanceof SigmaError || error instanceof NotEvidence) {
+  const isAnswer = [ProtocolError, SigmaError, NotEvidence, NotPublished].some((kind) => error instanceof kind);
+  if (isAnswer && error instanceof Error) {
     process.stderr.write(`hushwatch rules: ${error.message}\n`);
     return FAILED;
   }

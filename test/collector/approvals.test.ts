@@ -157,6 +157,29 @@ test('a stranger with the list of reviewers finds a batch whose rules nobody app
   expect((await verifyArchive({ ...archive, reviewers })).problems).toMatchObject([{ code: 'unapproved' }]);
 });
 
+test('a stranger sees which rules were approved, by whom; those for another role or vocabulary do not count', async () => {
+  for (const [name, rules] of Object.entries({ lab: { ...RULES, role: 'host' as const }, pack: PACK }))
+    put(`${name}.approval`, approvalNote(rules));
+  await open();
+  await accept(collector, node.next(EVENTS, { vocabulary }));
+  const files = (path: string): Uint8Array | undefined =>
+    existsSync(join(home, path)) ? readFileSync(join(home, path)) : undefined;
+  const archive = {
+    ...{ reader: { readFile: (path: string) => Promise.resolve(files(path)) }, logKey: logKey.verifier },
+    ...{ nodes: [{ name: node.name, key: node.key.verifier }], reviewers: parseReviewers(Buffer.from(REVIEWER_LIST)) },
+  };
+  const report = await verifyArchive(archive);
+  expect(report.problems).toMatchObject([{ code: 'unapproved' }]);
+  expect(report.approved).toMatchObject([{ kind: 'ruleset', reviewers: ['reviewer-1'] }, { kind: 'rulepack' }]);
+
+  const asked: string[] = [];
+  const said = (ruleset: string, text: string): string | undefined =>
+    asked.push(ruleset) && text.includes('file.open') ? 'it says too much' : undefined;
+  const held = await verifyArchive({ ...archive, checkLine: said });
+  expect(held.problems.at(-1)).toMatchObject({ code: 'not-released', message: 'line 1: it says too much' });
+  expect(asked).toEqual([FIRST.ruleset]);
+});
+
 test('without a list of reviewers nothing is approved; a broken list is told with its file', () => {
   expect(readReviewers(home)).toBeUndefined();
   writeFileSync(join(home, 'reviewers'), 'quorum 2\n');
