@@ -8,6 +8,7 @@
 import type { EventReference } from './detector.ts';
 import { isRevocable, measureIfMet, type Entry } from './measure.ts';
 import { itemsOf, memberOf } from './saved.ts';
+import { fieldBehind } from './sigma/correlation-rule.ts';
 import type { SigmaCorrelation } from './sigma/rule.ts';
 
 /** A match of a rule, or of a correlation that another one builds on. */
@@ -81,12 +82,14 @@ export interface Correlator {
 export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?: unknown): Correlator {
   const memories = correlations.map((correlation) => restore(correlation, memberOf(saved, correlation.id)));
   const waiting = memories.filter(({ waits }) => waits);
+  const steps = stepsOf(memories);
   const observe = (match: Match, depth: number): readonly Story[] =>
-    memories.flatMap((memory) => {
-      const rule = memory.correlation.rules.findIndex((wanted) => match.ids.includes(wanted));
-      const story = rule < 0 ? undefined : extend(memory, rule, match);
-      return story === undefined ? [] : [story, ...above(memory.correlation, match, depth)];
-    });
+    match.ids
+      .flatMap((id) => steps.get(id) ?? [])
+      .flatMap(({ memory, rule }) => {
+        const story = extend(memory, rule, match);
+        return story === undefined ? [] : [story, ...above(memory.correlation, match, depth)];
+      });
   /** What builds on a correlation that was told. */
   const above = ({ id, name }: SigmaCorrelation, match: Match, depth: number): readonly Story[] =>
     depth >= MAX_CHAIN ? [] : observe({ ...match, times: 1, ids: name === undefined ? [id] : [id, name] }, depth + 1);
@@ -103,12 +106,23 @@ export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?
   };
 }
 
+/** Which correlations wait for a rule, by the id or name that they know it by. */
+function stepsOf(memories: readonly Memory[]): ReadonlyMap<string, readonly { memory: Memory; rule: number }[]> {
+  const steps = new Map<string, { memory: Memory; rule: number }[]>();
+  for (const memory of memories) {
+    for (const [rule, wanted] of memory.correlation.rules.entries()) {
+      steps.set(wanted, [...(steps.get(wanted) ?? []), { memory, rule }]);
+    }
+  }
+  return steps;
+}
+
 /** Takes a match in; returns the story that it completes. */
 function extend(memory: Memory, rule: number, match: Match): Story | undefined {
   const { correlation } = memory;
-  const named = correlation.rules[rule] ?? '';
+  const named = [correlation.rules[rule] ?? '', ...match.ids];
   const valuesOf = (fields: readonly string[]): readonly string[] =>
-    fields.flatMap((field) => match.fieldOf(correlation.aliases.get(field)?.get(named) ?? field) ?? []);
+    fields.flatMap((field) => match.fieldOf(fieldBehind(correlation, field, named)) ?? []);
   const key = valuesOf(correlation.groupBy);
   const counted = valuesOf(correlation.fields);
   // A match without the fields belongs to no group.

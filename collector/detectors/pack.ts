@@ -149,10 +149,13 @@ function refuseUnknown(
 ): void {
   const known = new Set(documents.flatMap(({ id, name }) => [id, name]));
   const names = [...known].filter((name) => name !== undefined);
-  for (const { rules, file, line } of correlations) {
-    const unknown = rules.find((rule) => !known.has(rule));
-    if (unknown === undefined) continue;
-    const near = didYouMean(unknown, names);
-    throw new SigmaError(file, line, `correlation: rules: no rule here has the id or name ${unknown}${near}`);
+  for (const { rules, aliases, file, line } of correlations) {
+    const refuse = (where: string, unknown: string): never => {
+      const near = didYouMean(unknown, names);
+      throw new SigmaError(file, line, `correlation: ${where}: no rule here has the id or name ${unknown}${near}`);
+    };
+    for (const rule of rules) if (!known.has(rule)) refuse('rules', rule);
+    for (const rule of [...aliases.values()].flatMap((behind) => [...behind.keys()]))
+      if (!known.has(rule)) refuse('aliases', rule);
   }
 }

@@ -48,7 +48,6 @@ export function parseCorrelation(map: MapNode, described: Described): SigmaCorre
   const span = /^([1-9]\d{0,6})([smhdwMy])$/.exec(textOf(body, 'timespan', file) ?? '');
   if (span === null) return fail('timespan', 'expected a number and one of s, m, h, d, w, M, y, like 5m');
   const condition = parseCorrelationCondition(body, type, file, fail);
-  const aliases = parseAliases(body, condition.rules, file);
   return {
     kind: 'correlation',
     ...described,
@@ -56,7 +55,7 @@ export function parseCorrelation(map: MapNode, described: Described): SigmaCorre
     groupBy: textsOf(body, 'group-by', file),
     timespan: Number(span[1]) * (SECONDS[span[2] ?? 's'] ?? 1),
     generate: parseGenerate(body, file, fail),
-    aliases,
+    aliases: parseAliases(body, file),
     ...condition,
   };
 }
@@ -77,6 +76,8 @@ function parseGenerate(body: MapNode, file: string, fail: Fail): boolean {
 /** A map of thresholds; or, for sequences, words: which rules must have matched, and which must not. */
 function parseCorrelationCondition(body: MapNode, type: CorrelationType, file: string, fail: Fail): Condition {
   const rules = textsOf(body, 'rules', file);
+  const twin = rules.find((rule, index) => rules.indexOf(rule) !== index);
+  if (twin !== undefined) fail('rules', `${twin} stands there twice`);
   const entry = body.entries.get('condition');
   const isTemporal = type.startsWith('temporal');
   if (entry?.value.kind === 'scalar') {
@@ -143,14 +144,17 @@ function parseThresholds(
   return { condition, fields, percentile };
 }
 
-function parseAliases(body: MapNode, rules: readonly string[], file: string): SigmaCorrelation['aliases'] {
+function parseAliases(body: MapNode, file: string): SigmaCorrelation['aliases'] {
   const aliases = new Map<string, ReadonlyMap<string, string>>();
   const map = body.entries.has('aliases') ? mapOf(body, 'aliases', file) : undefined;
   for (const [alias, { line, value }] of map?.entries ?? []) {
     if (value.kind !== 'map')
       throw new SigmaError(file, line, `correlation: aliases: ${alias}: expected rule: field lines`);
-    refuseStrangers(value, rules, file, `correlation: aliases: ${alias}`);
     aliases.set(alias, new Map([...value.entries.keys()].map((rule) => [rule, textOf(value, rule, file) ?? ''])));
   }
   return aliases;
 }
+
+/** What an alias stands for in the events of a rule, which is known by its id and perhaps by a name. */
+export const fieldBehind = ({ aliases }: SigmaCorrelation, field: string, named: readonly string[]): string =>
+  named.map((name) => aliases.get(field)?.get(name)).find((behind) => behind !== undefined) ?? field;

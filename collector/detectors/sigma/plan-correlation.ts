@@ -2,6 +2,7 @@
  * Whether a correlation can come about: its rules must be able to match, and what it groups by must be in the events
  * that leave. It is a pseudonym's job to be the same for the same value, so one is as good to group by as the value.
  */
+import { fieldBehind } from './correlation-rule.ts';
 import { locateField, type Mapping } from './mapping.ts';
 import type { PlannedRule } from './plan.ts';
 import type { SigmaCorrelation, SigmaRule } from './rule.ts';
@@ -77,11 +78,11 @@ function fieldsLacking(
   rule: SigmaRule,
   event: string,
   name: string,
-  { groupBy, fields, aliases }: SigmaCorrelation,
+  correlation: SigmaCorrelation,
   { mapping, leaving }: Scene,
 ): readonly string[] {
-  return [...groupBy, ...fields]
-    .map((field) => aliases.get(field)?.get(name) ?? field)
+  return [...correlation.groupBy, ...correlation.fields]
+    .map((field) => fieldBehind(correlation, field, [name, ...namesOf(rule)]))
     .filter((field) => {
       if (field === 'Computer' || field === 'host.name') return false;
       const source = locateField(rule, event, field, mapping);

@@ -243,6 +243,15 @@ test('whatever the order of arrival, the story is told, and once', () => {
   );
 });
 
+test('an alias may say the name of a rule that the list says the id of', () => {
+  const correlation = correlationOf(
+    'type: temporal\nrules: [id-a, id-b]\ntimespan: 60s\ngroup-by: [who]\naliases: { who: { a: x, id-b: y } }',
+  );
+  const a = { ...match('id-a', 0, { x: '1' }), ids: ['id-a', 'a'] };
+  const b = { ...match('id-b', 1, { y: '1' }), ids: ['id-b', 'b'] };
+  expect(count(correlation, [a, b])).toBe(1);
+});
+
 describe('an event that stands for many identical ones counts as many', () => {
   const times = (n: number, one: Match): Match => ({ ...one, times: n });
   test.each([
@@ -334,7 +343,7 @@ describe('errors', () => {
       /^c\.yml:7: correlation: groupby: no such key; did you mean `group-by`\?/,
     ],
     ['a key of the condition', `type: event_count\n${common}condition: { gte: 1, filed: v }`, /did you mean `field`\?/],
-    ['an alias', `type: temporal\n${common}aliases: { u: { d: x } }`, /aliases: u: d: no such key; there are a, b, c/],
+    ['a rule twice', 'type: temporal\nrules: [a, b, a]\ntimespan: 5m', /correlation: rules: a stands there twice/],
     ['generate', `type: temporal\n${common}generate: 1`, /generate: must be true or false/],
     ['words for counts', `type: event_count\n${common}condition: a and b`, /words are for temporal/],
     [

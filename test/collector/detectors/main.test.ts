@@ -91,6 +91,16 @@ describe('test', () => {
   });
 });
 
+test('an alias of a rule that is not there is refused', async () => {
+  const story =
+    'title: C\ncorrelation: { type: temporal, rules: [a_shell], timespan: 5m, group-by: [u], aliases: { u: { a_shlel: User } } }\n';
+  const rule = RULE.replace('title: A shell', 'title: A shell\nname: a_shell');
+  const { err } = await run('test', directory('alias', { 'a.yml': rule, 'c.yml': story }));
+  expect(err).toBe(
+    'hushwatch detect: c.yml:1: correlation: aliases: no rule here has the id or name a_shlel; did you mean `a_shell`?\n',
+  );
+});
+
 describe('plan', () => {
   test('where nothing is released every rule runs on the node; stories are told by the collector', async () => {
     const { status, out } = await run('plan');
