@@ -17,6 +17,7 @@ import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { lineCheckIn } from './held-lines.ts';
 import { initCollector, pinOf } from './keys.ts';
+import { makeOutputs } from './outputs/outputs.ts';
 import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
 import { loadRulepacks } from './rulepacks.ts';
@@ -65,7 +66,7 @@ export async function main(args: string[]): Promise<number> {
     if (verb === 'invite') return inviteNode(rest);
     if (verb === 'admit') return admitNode(rest);
     const { values } = parse(rest, { config: { type: 'string', default: join(HOME, 'collector.yaml') } });
-    if (verb === 'check') return check(values.config);
+    if (verb === 'check') return await check(values.config);
     if (verb === 'run') return await run(values.config);
     if (verb === 'compact') {
       for (const name of await compact(readConfig(values.config).home, nowUs())) say(name);
@@ -87,10 +88,13 @@ function readSettings(file: string): Settings {
   };
 }
 
-function check(file: string): number {
-  const { registry, rulesets, rulepacks } = readSettings(file);
+async function check(file: string): Promise<number> {
+  const { config, registry, rulesets, rulepacks } = readSettings(file);
+  // What outputs need is there, and can be read.
+  const outputs = await makeOutputs(config);
   const { length } = registry.nodes();
-  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules`);
+  const told = outputs.map(({ name }) => `, ${name}`).join('');
+  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules${told}`);
   return EXIT.done;
 }
 

@@ -398,6 +398,24 @@ describe('all of them', () => {
     expect(JSON.stringify(saved)).toBe(JSON.stringify(Object.fromEntries(whole.save())));
   });
 
+  test('a saved state that something else has written makes nothing fail: what is not understood is learned again', () => {
+    const whole = make();
+    all(numbered.slice(0, 90), whole);
+    const saved = JSON.stringify(Object.fromEntries(whole.save()));
+    /** Each number of the state made into something else, some at a time. */
+    const spoiled = (modulus: number, with_: string): unknown => {
+      let i = 0;
+      return JSON.parse(saved.replaceAll(/(?<=[[,:])-?[0-9.]+(?=[\],}])/g, (n) => (i++ % 13 === modulus ? with_ : n)));
+    };
+    for (const with_ of ['null', '"x"', '[]', '{}', '-1', '1e300']) {
+      for (let modulus = 0; modulus < 13; modulus += 4) {
+        const detection = make(spoiled(modulus, with_));
+        const found = numbered.slice(90, 120).flatMap((batch) => detection.observe(batch).alerts);
+        expect(found.filter(({ rule }) => rule === 'broken-detector')).toEqual([]);
+      }
+    }
+  });
+
   test('nodes in another order, late by less than the patience: the same bytes', () => {
     const shuffled = [...numbered].map((batch, i) => ({
       batch,

@@ -1,6 +1,6 @@
 /** Outputs: every story that is shown arrives at a real receiver, in its format, once or more, whatever happens in between. */
 import { spawn } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { makeFile } from '../../../collector/outputs/file.ts';
 import { feedOutput, type Output } from '../../../collector/outputs/output.ts';
 import { makeOtlp } from '../../../collector/outputs/otlp.ts';
+import { makeOutputs } from '../../../collector/outputs/outputs.ts';
 import { makeSyslog, messageOf } from '../../../collector/outputs/syslog.ts';
 import { State } from '../../../collector/state.ts';
 import { httpReceiver, syslogReceiver } from './receivers.ts';
@@ -124,6 +125,28 @@ test('file: appended, readable by its owner and group alone, moved away at any t
   raise(state, 'node-3');
   await until(() => nodesIn(path).length === 1);
   expect([nodesIn(`${path}.1`), nodesIn(path)]).toEqual([['node-1', 'node-2'], ['node-3']]);
+});
+
+test('what is missing or wrong is told when the configuration is checked, by file and line, never by its text', async () => {
+  using home = new Home();
+  const none = { webhooks: [], syslog: [], otlp: [], files: [] };
+  const url = 'https://example.org/';
+  const missing = join(home.path, 'missing');
+  await expect(makeOutputs({ ...none, webhooks: [{ url, secretFile: missing }] })).rejects.toThrow(
+    `${missing}: cannot be read (ENOENT)`,
+  );
+  const headersFile = join(home.path, 'headers');
+  writeFileSync(headersFile, 'authorization: Bearer x\n\nhunter2\n');
+  const wrong = makeOutputs({ ...none, otlp: [{ url, headersFile, caFile: undefined }] });
+  await expect(wrong).rejects.toThrow(/^(?!.*hunter2).*headers:3 is no header/);
+  writeFileSync(headersFile, 'authorization: Bearer x\n');
+  const made = await makeOutputs({
+    ...{ ...none, otlp: [{ url, headersFile, caFile: undefined }], files: ['/x'] },
+    webhooks: [{ url: 'https://user:hunter2@example.org/hook?token=hunter2', secretFile: undefined }],
+  });
+  await expect(makeOutputs({ ...none, files: ['/x', '/x'] })).rejects.toThrow('file /x: named twice');
+  // Names stand in logs and in the state: no secret of an address is part of them.
+  expect(made.map(({ name }) => name)).toEqual(['webhook example.org/hook', 'file /x', 'otlp example.org/']);
 });
 
 test('killed again and again, every story arrives at every output', { timeout: 60_000 }, async () => {
