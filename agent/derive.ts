@@ -38,6 +38,7 @@ export class Deriver {
 
   /** Takes notice of one event. */
   note(event: RawEvent, nowMs: number): void {
+    this.#accounts.heard(event.time);
     if (event.name === 'process.exit') {
       const key = String(event.attributes['process.entity.id']);
       this.#accounts.ended(key, nowMs);

@@ -1,4 +1,4 @@
-/** Names of users, from /etc/passwd, read again when it changes. */
+/** Names of users, from /etc/passwd, read again when it changes. Of two lines with one name or one number the first counts, as for the system. */
 import { readFileSync, statSync } from 'node:fs';
 
 export class UserNames {
@@ -33,6 +33,8 @@ export class UserNames {
             .split('\n')
             .map((line) => line.split(':'));
     const users = fields.filter((f) => f.length >= 7);
+    // A map keeps the last of equal keys.
+    users.reverse();
     this.#names = new Map(users.map(([user = '', , uid]) => [Number(uid), user]));
     this.#ids = new Map(users.map(([user = '', , uid]) => [user, Number(uid)]));
   }

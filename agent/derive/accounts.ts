@@ -18,10 +18,15 @@ export interface Difference {
   /** Undefined where it was not there. */
   readonly before: Entry | undefined;
   readonly after: Entry | undefined;
+  /** When the file became what was read now, and what was read before: µs, by the file system's clock. */
+  readonly changedUs: number;
+  readonly sinceUs: number;
 }
 
 const LIMIT = 4 << 20;
 const MOST_GONE = 256;
+/** Somebody may put another file in place while one is read; then it is read again. */
+const MOST_TRIES = 4;
 const FILES = ['passwd', 'shadow', 'group', 'gshadow'] as const;
 const FIELDS = { passwd: 7, group: 4 } as const;
 
@@ -47,21 +52,35 @@ export class AccountState {
       .join();
   }
 
+  /** What was read is what the file was at one moment: none where it does not hold still. */
   look(): readonly Difference[] {
-    const now = this.#ask();
-    const changed = new Set(FILES.filter((file) => now[file] !== this.#states[file]));
-    this.#states = now;
-    const differences: Difference[] = [];
-    const accounts = changed.has('passwd') ? this.#table('passwd') : undefined;
-    if (accounts !== undefined) {
-      differences.push(...differencesOf('account', this.#accounts, accounts));
-      this.#accounts = accounts;
-      for (const { name, before, after } of differences)
-        if (before !== undefined && after === undefined) this.#forget(name, before);
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const now = this.#ask();
+      const changed = new Set(FILES.filter((file) => now[file] !== this.#states[file]));
+      const accounts = changed.has('passwd') ? this.#table('passwd') : undefined;
+      const groups = changed.has('group') ? this.#table('group') : undefined;
+      const after = this.#ask();
+      if (FILES.every((file) => now[file] === after[file])) return this.#take(now, accounts, groups);
     }
-    const groups = changed.has('group') ? this.#table('group') : undefined;
+    return [];
+  }
+
+  #take(now: Record<AccountFile, string>, accounts: Table | undefined, groups: Table | undefined): Difference[] {
+    const before = this.#states;
+    this.#states = now;
+    const when = (file: AccountFile): Moments => ({
+      sinceUs: changedOf(before[file]),
+      changedUs: changedOf(now[file]),
+    });
+    const differences: Difference[] = [];
+    if (accounts !== undefined) {
+      differences.push(...differencesOf('account', this.#accounts, accounts, when('passwd')));
+      this.#accounts = accounts;
+      for (const { name, before: gone, after } of differences)
+        if (gone !== undefined && after === undefined) this.#forget(name, gone);
+    }
     if (groups !== undefined) {
-      differences.push(...differencesOf('group', this.#groups, groups));
+      differences.push(...differencesOf('group', this.#groups, groups, when('group')));
       this.#groups = groups;
     }
     return differences;
@@ -115,12 +134,21 @@ function parse(text: string, fields: number): Table {
   return table;
 }
 
-function* differencesOf(of: Difference['of'], before: Table, after: Table): Generator<Difference> {
+/** As in the text of a state; never, where there was no file. */
+function changedOf(state: string): number {
+  const at = state.lastIndexOf(' ');
+  return at < 0 ? -Infinity : Number(state.slice(at + 1)) * 1_000;
+}
+
+type Moments = Pick<Difference, 'sinceUs' | 'changedUs'>;
+
+function* differencesOf(of: Difference['of'], before: Table, after: Table, when: Moments): Generator<Difference> {
   for (const [name, entry] of after) {
     const old = before.get(name);
-    if (old === undefined || !isSame(old, entry)) yield { of, name, before: old, after: entry };
+    if (old === undefined || !isSame(old, entry)) yield { of, name, before: old, after: entry, ...when };
   }
-  for (const [name, entry] of before) if (!after.has(name)) yield { of, name, before: entry, after: undefined };
+  for (const [name, entry] of before)
+    if (!after.has(name)) yield { of, name, before: entry, after: undefined, ...when };
 }
 
 const isSame = (a: Entry, b: Entry): boolean => a.length === b.length && a.every((field, i) => field === b[i]);

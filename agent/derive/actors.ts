@@ -2,22 +2,24 @@
  * Changes of accounts and who made them: one process, one story. `useradd` writes four files and makes one account.
  *
  * What differs in the files and who touched them arrive apart, and where tools follow each other within milliseconds the
- * files run ahead of the events. So both are kept for a moment and then brought together: a difference is the doing of
- * one of those who put the file in place between two looks at it, of whose arguments name the account if any do.
- * Whoever put a file in place and is left without a difference (the next one overtook it) still changed something, and
- * that is told. A process whose touch changed nothing on the node (a chroot, a container with files of the same names)
- * tells nothing. Bounded: beyond the limit the oldest tells at once.
+ * files run ahead of the events. So both are kept for a moment and then brought together, by time: the file system says
+ * when a file became what was read (`turns.ts`). A difference is the doing of who put the file in place then; where several
+ * did between two looks, of whose arguments name the account if any do. Whoever put a file in place and is left without a
+ * difference (the next one overtook it) still changed something, and that is told. A process whose touch changed nothing
+ * on the node (a chroot, a container with files of the same names) tells nothing. Bounded: beyond the limit the oldest
+ * tells at once.
  */
 import type { Attributes, RawEvent } from '../event.ts';
 import { changesOf, membersOf, type AccountState, type Difference } from './accounts.ts';
 import type { AccountFile } from './places.ts';
+import { Turns } from './turns.ts';
 
 type Args = readonly string[];
 
 interface Actor {
   readonly attributes: Attributes;
   readonly args: ReadonlySet<string>;
-  /** When it opened a file where it stands, and when it put another in its place: event times, µs. */
+  /** When it opened a file where it stands, and when it last put another in its place: event times, µs. */
   readonly opened: Map<AccountFile, number>;
   readonly placed: Map<AccountFile, number>;
   /** Of what it placed, what is seen to have changed on the node. */
@@ -32,34 +34,39 @@ interface Actor {
 
 interface Seen {
   readonly difference: Difference;
-  /** It came about after the look before and before this one. */
-  readonly fromMs: number;
   readonly atMs: number;
 }
 
-/** Events are this much later than what they tell of, at most. */
+/** Events are this much later than what they tell of; on a busy machine more, until later ones have come. */
 const LATE_MS = 500;
 const QUIET_MS = 1_000;
 const LONGEST_MS = 5_000;
 const WRITING_LONGEST_MS = 60_000;
 /** File systems keep times a little behind the clock. */
 const BEHIND_US = 1_000_000;
-/** Between the clock of events and ours. */
-const SLACK_MS = 20;
+/** The same for times that are compared with that of an opening. */
+const TICK_US = 12_000;
 const MOST_ACTORS = 256;
 
 export class AccountActors {
   readonly #state: AccountState;
   readonly #actors = new Map<string, Actor>();
   readonly #seen: Seen[] = [];
+  readonly #turns = { account: new Turns<Actor>(), group: new Turns<Actor>() };
+  /** Of the latest event of all. */
+  #heardUs = 0;
   readonly #overdue: RawEvent[] = [];
   #isDirty = false;
   #askedMs = 0;
-  #lookedMs = 0;
   #unexplained = '';
 
   constructor(state: AccountState) {
     this.#state = state;
+  }
+
+  /** Events come in the order of their times, so whoever is not heard of by then is not coming. */
+  heard(timeUs: number): void {
+    this.#heardUs = Math.max(this.#heardUs, timeUs);
   }
 
   touch(key: string, event: RawEvent, attributes: Attributes, file: AccountFile, args: Args, nowMs: number): void {
@@ -67,11 +74,17 @@ export class AccountActors {
     if (event.name === 'file.open') actor.opened.set(file, event.time);
     else {
       actor.placed.set(file, event.time);
-      if (this.#state.changedUs(file) >= event.time - BEHIND_US) actor.confirmed.add(file);
+      if (this.#state.changedUs(file) >= event.time - BEHIND_US) this.#confirm(actor, file, event.time);
       this.#isDirty = true;
     }
     actor.time = event.time;
     actor.lastMs = nowMs;
+  }
+
+  #confirm(actor: Actor, file: AccountFile, timeUs: number): void {
+    actor.confirmed.add(file);
+    if (file === 'passwd') this.#turns.account.add({ who: actor, us: timeUs });
+    if (file === 'group') this.#turns.group.add({ who: actor, us: timeUs });
   }
 
   ended(key: string, nowMs: number): void {
@@ -86,10 +99,12 @@ export class AccountActors {
   ready(nowMs: number): RawEvent[] {
     if (this.#isDirty || nowMs - this.#askedMs >= QUIET_MS) this.#ask(nowMs);
     const told = this.#overdue.splice(0);
-    while (this.#seen[0] !== undefined && nowMs - this.#seen[0].atMs >= LATE_MS) {
-      const seen = this.#seen.shift() ?? this.#seen[0];
+    for (let seen = this.#seen[0]; seen !== undefined; seen = this.#seen[0]) {
       const author = this.#authorOf(seen);
-      if (author !== undefined) author.differences.push(seen.difference);
+      if (author === undefined && !this.#isTooLate(seen, nowMs)) break;
+      this.#seen.shift();
+      const teller = author ?? this.#writerOf(seen);
+      if (teller !== undefined) teller.differences.push(seen.difference);
       else told.push({ ...differenceTold(seen.difference, {}), time: Math.round(seen.atMs * 1_000) });
     }
     for (const [key, actor] of this.#actors) {
@@ -132,34 +147,57 @@ export class AccountActors {
     const isHalf = this.#isBeingWritten(nowMs) || (!wasTouched && stale !== this.#unexplained);
     this.#unexplained = stale;
     if (isHalf) return;
-    if (stale === '') {
-      this.#lookedMs = nowMs;
-      return;
-    }
-    for (const difference of this.#state.look()) this.#seen.push({ difference, fromMs: this.#lookedMs, atMs: nowMs });
-    this.#lookedMs = nowMs;
+    if (stale === '') return;
+    for (const difference of this.#state.look()) this.#seen.push({ difference, atMs: nowMs });
   }
 
   #isBeingWritten(nowMs: number): boolean {
-    for (const actor of this.#actors.values()) if (isWriting(actor) && nowMs - actor.lastMs < QUIET_MS) return true;
+    for (const actor of this.#actors.values())
+      if (isWriting(actor) && nowMs - actor.lastMs < QUIET_MS && this.#hasWritten(actor)) return true;
     return false;
   }
 
-  #authorOf({ difference, fromMs, atMs }: Seen): Actor | undefined {
-    const file = difference.of === 'account' ? 'passwd' : 'group';
-    const when = (actor: Actor): number => (actor.placed.get(file) ?? Infinity) / 1_000;
-    const all = [...this.#actors.values()];
-    const placed = all.filter((actor) => actor.confirmed.has(file) && when(actor) <= atMs + SLACK_MS);
-    const between = placed.filter((actor) => when(actor) > fromMs - SLACK_MS);
-    const candidates = [between, placed, all.filter((actor) => actor.opened.has(file))].find(isFilled) ?? [];
+  /** Tools open what they will replace: as long as it has not changed since, it is whole. */
+  #hasWritten({ opened }: Actor): boolean {
+    return [...opened].some(([file, us]) => this.#state.changedUs(file) >= us - TICK_US);
+  }
+
+  /** Nobody who put the file in place is known, and none will be. */
+  #isTooLate({ difference, atMs }: Seen, nowMs: number): boolean {
+    const isHeard = this.#heardUs >= difference.changedUs + LATE_MS * 1_000;
+    return nowMs - atMs >= (isHeard ? LATE_MS : LONGEST_MS);
+  }
+
+  #authorOf({ difference }: Seen): Actor | undefined {
+    const living = new Set(this.#actors.values());
+    const candidates = this.#turns[difference.of]
+      .between(difference.sinceUs, difference.changedUs)
+      .map(({ who }) => who);
     const named = candidates.filter((actor) => actor.args.has(difference.name));
-    const likely = (isFilled(named) ? named : candidates).toSorted((a, b) => when(a) - when(b));
+    const likely = (isFilled(named) ? named : candidates).filter((actor) => living.has(actor));
     // What is gone went last.
     if (difference.after === undefined) return likely.at(-1);
     return likely.find((actor) => !actor.differences.some(({ of }) => of === difference.of)) ?? likely.at(-1);
   }
 
+  /** Who is named by its own arguments, or may have written into the file where it stands. */
+  #writerOf({ difference }: Seen): Actor | undefined {
+    const file = fileOf(difference);
+    const all = [...this.#actors.values()];
+    const writers = all.filter(({ opened, placed }) => opened.has(file) && placed.size === 0);
+    const placers = all.filter(
+      ({ confirmed, placed }) => confirmed.has(file) && (placed.get(file) ?? 0) > difference.sinceUs,
+    );
+    return [...placers, ...writers].find((actor) => actor.args.has(difference.name)) ?? writers[0];
+  }
+
+  /** Something was seen that it may have done, or another of whom we have not heard yet. */
+  #mayBeAuthor({ placed }: Actor): boolean {
+    return this.#seen.some(({ difference }) => (placed.get(fileOf(difference)) ?? -Infinity) > difference.sinceUs);
+  }
+
   #isReady(actor: Actor, nowMs: number): boolean {
+    if (this.#mayBeAuthor(actor)) return false;
     const isQuiet = nowMs - actor.lastMs >= QUIET_MS || nowMs - actor.firstMs >= LONGEST_MS;
     // Opened for writing, and nothing written yet: it may still come.
     if (!isWriting(actor) || actor.differences.length > 0) return isQuiet;
@@ -203,6 +241,7 @@ export class AccountActors {
   }
 }
 
+const fileOf = ({ of }: Difference): AccountFile => (of === 'account' ? 'passwd' : 'group');
 const isFilled = (list: readonly Actor[]): boolean => list.length > 0;
 
 /** It opened a file where it stands, has put none in its place, and lives. */

@@ -34,11 +34,11 @@ class Node {
     return this.#pids;
   }
 
-  event(name: EventName, pid: number, attributes: Attributes = {}): void {
+  event(name: EventName, pid: number, attributes: Attributes = {}, atMs = this.files.nowMs): void {
     this.#deriver.note(
       {
         name,
-        time: this.files.nowMs * 1_000,
+        time: atMs * 1_000,
         fromSensor: true,
         attributes: {
           'process.entity.id': `${pid}-1`,
@@ -443,6 +443,68 @@ test('many useradds, their events cut into chunks anywhere: each account once, e
         expect(node.told).toHaveLength(2 * mine.length);
       },
     ),
+  );
+});
+
+test('a file is read before the event of who wrote it comes: the one before it did not do it', () => {
+  const node = new Node();
+  const useradd = node.useradd('robin', 1_001);
+  const wroteAtMs = (node.files.nowMs += 100);
+  node.files.put('/etc/passwd', node.files.text('/etc/passwd').replace(':/bin/sh', ':/bin/dash'));
+  node.exit(useradd);
+  node.wait(3_000);
+  const usermod = node.process('usermod', '-s', '/bin/dash', 'robin');
+  node.event('file.rename', usermod, { 'file.path': '/etc/passwd+', 'file.target.path': '/etc/passwd' }, wroteAtMs);
+  node.exit(usermod);
+  node.wait(8_000);
+  const said = node.told.map(({ name, attributes }) => `${name} ${attributes['process.pid']}`);
+  // One look found both: who made the account is who made it, and the other changed something.
+  expect(said.toSorted()).toEqual([
+    `user.account.change ${usermod}`,
+    `user.account.create ${useradd}`,
+    `user.group.create ${useradd}`,
+  ]);
+});
+
+test('tools one after the other, events late by any time, looks at any time: each did what it did', () => {
+  const tool = fc.record({
+    gapMs: fc.integer({ min: 8, max: 300 }),
+    lastsMs: fc.integer({ min: 0, max: 5 }),
+    lateMs: fc.integer({ min: 0, max: 1_500 }),
+  });
+  const looks = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(fc.array(tool, { minLength: 1, maxLength: 12 }), looks, (tools, everyMs) => {
+      const node = new Node();
+      const beganMs = node.files.nowMs;
+      let [atMs, heardMs, lookMs, next] = [beganMs, beganMs, beganMs, 0];
+      // Its arguments name nobody, so times alone can tell.
+      const todo = tools.flatMap(({ gapMs, lastsMs, lateMs }, i) => {
+        atMs += gapMs;
+        heardMs = Math.max(heardMs, atMs + lateMs);
+        const [pid, wroteMs] = [node.process('newusers'), atMs];
+        const wrote = (): void =>
+          node.files.put('/etc/passwd', `${node.files.text('/etc/passwd')}u${i}:x:${i}:0::/:/\n`);
+        const renamed = { 'file.path': '/etc/passwd+', 'file.target.path': '/etc/passwd' };
+        const heard = (): void => node.event('file.rename', pid, renamed, wroteMs + lastsMs);
+        return [{ atMs: wroteMs, deed: wrote }, { atMs: heardMs, deed: heard }]; // prettier-ignore
+      });
+      for (const { atMs: dueMs, deed } of todo.toSorted((a, b) => a.atMs - b.atMs)) {
+        for (; lookMs < dueMs; lookMs += everyMs[next++ % everyMs.length] ?? 1) {
+          node.files.nowMs = lookMs;
+          node.chunk();
+        }
+        node.files.nowMs = dueMs;
+        deed();
+      }
+      node.wait(10_000);
+      const made = node.told.filter(({ name }) => name === 'user.account.create');
+      expect(
+        made.map(({ attributes }) => `${attributes['user.name']} ${attributes['process.pid']}`).toSorted(),
+      ).toEqual(tools.map((_, i) => `u${i} ${101 + i}`).toSorted());
+      expect(node.told).toHaveLength(tools.length);
+    }),
+    { numRuns: 200 },
   );
 });
 
