@@ -1,7 +1,7 @@
 /**
  * One DNS message (RFC 1035): its question, and of an answer the code and the addresses.
  *
- * The bytes are whatever somebody sent to port 53, and may end early because the sensor keeps only their beginning. Strict about
+ * The bytes are whatever somebody sent to where names are asked for, and may end early because the sensor keeps only their beginning. Strict about
  * the question, of which all must be there; of the answers it gives those that are whole. Bounded: a name is at most 255
  * bytes, records are counted, no pointer is followed. Pure, and never throws.
  */
@@ -65,10 +65,12 @@ const CODES = [
   'NOTZONE',
 ];
 
-/** Undefined: no DNS message with exactly one whole question. */
-export function parseDns(bytes: Uint8Array): DnsMessage | undefined {
+/** Undefined: no DNS message with exactly one whole question. What is asked of many may hold `several`: the first counts. */
+export function parseDns(bytes: Uint8Array, several = false): DnsMessage | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < HEADER || view.getUint16(4) !== 1) return undefined;
+  if (bytes.length < HEADER) return undefined;
+  const questions = view.getUint16(4);
+  if (several ? questions === 0 : questions !== 1) return undefined;
   const question = readName(bytes, HEADER);
   if (question === undefined || question.end + 4 > bytes.length) return undefined;
   const isAnswer = (bytes[2] ?? 0) >> 7 === 1;
@@ -79,7 +81,7 @@ export function parseDns(bytes: Uint8Array): DnsMessage | undefined {
     code: CODES[code] ?? `RCODE${code}`,
     name: question.name,
     type: TYPES.get(type) ?? `TYPE${type}`,
-    addresses: isAnswer ? addressesOf(bytes, view, question.end + 4) : [],
+    addresses: isAnswer && questions === 1 ? addressesOf(bytes, view, question.end + 4) : [],
   };
 }
 

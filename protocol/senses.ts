@@ -320,10 +320,10 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
   'dns.query': {
     source: 'sensor',
-    hook: 'tp_btf/net_dev_queue, UDP to port 53',
+    hook: 'tp_btf/net_dev_queue, UDP to ports 53, 5353 (multicast DNS) and 5355 (LLMNR)',
     kernel: '5.15',
     cost: `${PACKET}; 2 µs for each question`,
-    blind: `${DATAGRAM} Names asked for by TCP, TLS (DoT), HTTPS (DoH), QUIC, or at another port; multicast DNS. Messages beyond 512 bytes are cut.`,
+    blind: `${DATAGRAM} Names asked for by TCP, TLS (DoT), HTTPS (DoH), QUIC, or at another port: the connection is told (network.connect, network.flow.end), what is asked over it lies where a packet hook cannot read it. Of a question to many (multicast DNS) with several names the first. Messages beyond 1,472 bytes are cut.`,
   },
   'dns.answer': {
     source: 'sensor',
@@ -331,7 +331,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: '5.15',
     cost: PACKET,
     blind:
-      'As dns.query. An answer is told once, the first that matches in server, port and id. What a network driver leaves in pages of its own (long answers on virtio and others) is not read: the addresses that stand there are missing.',
+      'As dns.query. Answers to what was asked of many are not told. An answer is told once, the first that matches in server, port and id. What a network driver leaves in pages of its own (long answers on virtio and others) is not read: the addresses that stand there are missing.',
   },
 
   // Kernel.

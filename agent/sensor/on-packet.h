@@ -18,8 +18,11 @@
 #define ETHERTYPE_IPV4 __builtin_bswap16(0x0800)
 #define ETHERTYPE_IPV6 __builtin_bswap16(0x86dd)
 #define PORT_DNS __builtin_bswap16(53)
+#define PORT_MDNS __builtin_bswap16(5353)
+#define PORT_LLMNR __builtin_bswap16(5355)
 #define DNS_HEADER 12
-#define DNS_BYTES 512
+#define DNS_RESPONSE 0x80	/* in its third byte */
+#define DNS_BYTES 1472		/* what Ethernet carries */
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
@@ -110,7 +113,7 @@ static __always_inline void tell_datagram(struct event *e, struct datagram *d, _
 	}
 	end = r.at;
 	if (with_payload)
-		push_bytes(&r, d->udp + 8, d->payload & 1023);
+		push_bytes(&r, d->udp + 8, d->payload & 2047);
 	string_end(&r, end);
 	f = PUSH_FIXED(&r, struct frame_socket);
 	__builtin_memset(f, 0, sizeof(*f));
@@ -220,6 +223,28 @@ static __always_inline __u64 peer_identity(struct datagram *d, struct sock *sock
 	return mix(mix(identity, *(__u64 *)d->peer), *(__u64 *)(d->peer + 8));
 }
 
+/* Where names are asked for: of a server, or of everybody near. */
+static __always_inline bool is_name_port(__u16 port)
+{
+	return port == PORT_DNS || port == PORT_MDNS || port == PORT_LLMNR;
+}
+
+/*
+ * False: told already, seen again further down in a tunnel or on the way through a bridge; or no question. Of what is asked
+ * of everybody answers come from anybody, and under numbers that say nothing, so nobody waits for them.
+ */
+static __always_inline bool is_question(struct datagram *d, struct sk_buff *skb)
+{
+	struct question question = {};
+
+	if (d->payload < DNS_HEADER)
+		return true;	/* Neither is it DNS, and that is told. */
+	if (d->peer_port != PORT_DNS)
+		return !(load64(d->udp + 8) >> 16 & DNS_RESPONSE);
+	fill_question(&question, d, skb);
+	return !bpf_map_update_elem(&questions, &question, &d->actor, BPF_NOEXIST);
+}
+
 SEC("tp_btf/net_dev_queue") int BPF_PROG(on_datagram, struct sk_buff *skb)
 {
 	struct sock *sock = skb->sk;
@@ -247,7 +272,7 @@ SEC("tp_btf/net_dev_queue") int BPF_PROG(on_datagram, struct sk_buff *skb)
 	read_addresses(ip, d.family, d.local, d.peer);
 	peer = peer_identity(&d, sock);
 	is_new = !bpf_map_lookup_elem(&spoken_to, &peer);
-	if ((!is_new && d.peer_port != PORT_DNS) || !find_sender(&d, sock, ctx))
+	if ((!is_new && !is_name_port(d.peer_port)) || !find_sender(&d, sock, ctx))
 		return 0;
 	if (is_excluded(d.actor.pid))
 		return 0;
@@ -255,18 +280,11 @@ SEC("tp_btf/net_dev_queue") int BPF_PROG(on_datagram, struct sk_buff *skb)
 		bpf_map_update_elem(&spoken_to, &peer, &seen, BPF_ANY);
 		tell_sent_to(&d, peer);
 	}
-	if (d.peer_port != PORT_DNS)
+	if (!is_name_port(d.peer_port))
 		return 0;
 	d.payload = payload_of(skb, d.udp, header);
-	if (d.payload >= DNS_HEADER) {
-		struct question question = {};
-
-		fill_question(&question, &d, skb);
-		/* Seen again further down, in a tunnel or on the way through a bridge: told already. */
-		if (bpf_map_update_elem(&questions, &question, &d.actor, BPF_NOEXIST))
-			return 0;
-	}
-	tell_dns(&d, 0);
+	if (is_question(&d, skb))
+		tell_dns(&d, 0);
 	return 0;
 }
 

@@ -122,3 +122,12 @@ test('any bytes are a message or none; a message is bounded', () => {
     { numRuns: 1000 },
   );
 });
+
+test('asked of many: the first of several names, and no address of an answer', () => {
+  const two = query('printer.local', 12);
+  new DataView(two.buffer, two.byteOffset).setUint16(4, 2);
+  expect(parseDns(two)).toBeUndefined();
+  expect(parseDns(two, true)).toMatchObject({ name: 'printer.local', type: 'PTR', addresses: [] });
+  new DataView(two.buffer, two.byteOffset).setUint16(4, 0);
+  expect(parseDns(two, true)).toBeUndefined();
+});

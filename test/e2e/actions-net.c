@@ -134,18 +134,23 @@ static void unix_datagrams(void)
 	close(client), close(server), close(other);
 }
 
-/* A name server that knows one address, for one question. */
+#define TEXT 1100
+
+/* A name server that knows a long text and one address, for one question. */
 static void *name_server(void *given)
 {
-	static const uint8_t record[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 7 };
+	static const uint8_t record[16 + 12 + TEXT] = {
+		[TEXT + 12] = 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 113, 7,
+		[0] = 0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, TEXT >> 8, TEXT & 255,
+	};
 	struct sockaddr_storage from;
 	socklen_t length = sizeof(from);
 	int fd = *(int *)given;
-	uint8_t message[512];
+	uint8_t message[1472];
 	ssize_t got;
 
 	MUST(got = recvfrom(fd, message, sizeof(message) - sizeof(record), 0, (address *)&from, &length));
-	message[2] |= 0x80, message[7] = 1;
+	message[2] |= 0x80, message[7] = 2;
 	memcpy(message + got, record, sizeof(record));
 	MUST(sendto(fd, message, (size_t)got + sizeof(record), 0, (address *)&from, length));
 	return NULL;
@@ -169,9 +174,31 @@ static size_t question(uint8_t *message, const char *name, uint8_t type)
 	return at + 5;
 }
 
+/* Multicast DNS, with two names in one question and an answer that nobody asked for; and LLMNR. */
+static void ask_everybody(void)
+{
+	struct sockaddr_in mdns = at4("224.0.0.251", 5353), llmnr = at4("224.0.0.252", 5355);
+	struct in_addr here = { htonl(INADDR_LOOPBACK) };
+	uint8_t message[512];
+	size_t length = question(message, "printer.hushwatch.local", 12);
+	int fd;
+
+	MUST(fd = socket(AF_INET, SOCK_DGRAM, 0));
+	MUST(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &here, sizeof(here)));
+	message[0] = message[1] = 0, message[5] = 2;
+	MUST(sendto(fd, message, length, 0, (address *)&mdns, sizeof(mdns)));
+	length = question(message, "scanner.hushwatch.local", 1);
+	message[0] = message[1] = 0;
+	MUST(sendto(fd, message, length, 0, (address *)&mdns, sizeof(mdns)));
+	message[2] |= 0x80;
+	MUST(sendto(fd, message, length, 0, (address *)&mdns, sizeof(mdns)));
+	MUST(sendto(fd, message, question(message, "host", 28), 0, (address *)&llmnr, sizeof(llmnr)));
+	close(fd);
+}
+
 static void ask(int server, const address *where, socklen_t length, int family, const char *name, uint8_t type)
 {
-	uint8_t message[512];
+	uint8_t message[1472];
 	pthread_t thread;
 	int client;
 
@@ -196,6 +223,7 @@ static void names(void)
 	MUST(client = socket(AF_INET, SOCK_DGRAM, 0));
 	MUST(connect(client, (address *)&four, sizeof(four)));
 	MUST(send(client, "this is no question", 19, 0));
+	ask_everybody();
 	close(client), close(server), close(server6);
 }
 

@@ -115,6 +115,9 @@ for (const reads of [[], ['--old-kernel']]) {
           socket: { ...server, family: 'ipv6', peerAddress: '::1' },
         },
         { question: undefined },
+        { question: { name: 'printer.hushwatch.local', type: 'PTR' }, socket: { peerPort: 5353 } },
+        { question: { name: 'scanner.hushwatch.local', type: 'A' }, socket: { peerPort: 5353 } },
+        { question: { name: 'host', type: 'AAAA' }, socket: { peerPort: 5355 } },
       ]);
       const answers = seen.of('dns-answer', did.pid);
       expect(answers).toMatchObject([

@@ -154,13 +154,17 @@ function flowFrame(r: Reader): Frame {
   };
 }
 
+/** Ports of multicast DNS and of LLMNR. */
+const ASKED_OF_MANY: ReadonlySet<number> = new Set([5353, 5355]);
+
 /** What was sent to a name server need not be DNS; then that is what there is to say. */
 function dnsFrame(r: Reader): Frame {
   const flags = flagsOf(r, ANSWER);
   r.strings(SOCKET_END);
-  const message = parseDns(r.bytes());
+  const bytes = r.bytes();
   r.done();
   const about: { readonly socket: Socket } & Actor = { socket: socketOf(r, 0, ''), ...actorOf(r) };
+  const message = parseDns(bytes, ASKED_OF_MANY.has(about.socket.peerPort));
   const question = message === undefined ? undefined : { name: message.name, type: message.type };
   if ((flags & ANSWER) === 0) return { kind: 'dns-query', question, ...about };
   const addresses = message?.addresses.map(addressText) ?? [];
