@@ -282,12 +282,18 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   // Network.
   'network.connect': {
     source: 'sensor',
-    hook: 'exit of connect; a peer that did not answer: tp_btf/inet_sock_set_state',
+    hook: 'exit of connect; tp_btf/io_uring_complete; a peer that did not answer: tp_btf/inet_sock_set_state',
     kernel: '5.5',
     cost: CALL,
-    blind: `A call that never returns is seen when it does. Of one that was refused before anything was sent the address is the caller’s, read at the exit; \`network.peer.origin\` says so. ${RING}`,
+    blind: `A call that never returns is seen when it does. Of one that was refused before anything was sent the address is the caller’s, read at the exit; \`network.peer.origin\` says so; through io_uring it is told without an address (kernel.io_uring.operation).`,
   },
-  'network.accept': { source: 'sensor', hook: 'exit of accept, accept4', kernel: '5.5', cost: CALL, blind: RING },
+  'network.accept': {
+    source: 'sensor',
+    hook: 'exit of accept, accept4; tp_btf/io_uring_complete',
+    kernel: '5.5',
+    cost: CALL,
+    blind: 'Through io_uring: one that is kept as a registered file, without a descriptor.',
+  },
   'network.listen': { source: 'sensor', hook: 'exit of listen', kernel: '5.5', cost: CALL, blind: RING },
   'network.bind': {
     source: 'sensor',
@@ -373,11 +379,11 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
   },
   'kernel.io_uring.operation': {
     source: 'sensor',
-    hook: 'tp_btf/io_uring_submit_req, before 6.4 tp_btf/io_uring_submit_sqe',
+    hook: 'tp_btf/io_uring_submit_req, before 6.4 tp_btf/io_uring_submit_sqe; refused: tp_btf/io_uring_complete',
     kernel: '6.0',
-    cost: 'about 50 ns on every operation, 1 µs on those that are told',
+    cost: 'about 50 ns on every operation and as much on its completion, 1 µs on those that are told',
     blind:
-      'Whether it succeeded, which address was connected to, and the second name of a rename or hard link. Reading and writing. Where a name is relative to a registered descriptor it stays relative.',
+      'Failures other than refusals (EPERM, EACCES), which are told apart from the operation and without its names. What was sent to whom, where no datagram shows it. Reading and writing. Where a name is relative to a registered descriptor it stays relative.',
   },
   'kernel.perf_event.open': {
     source: 'sensor',

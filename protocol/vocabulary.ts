@@ -902,10 +902,11 @@ export const EVENTS = events({
   'kernel.io_uring.create': e('kernel', 'A ring was made.', ...ACTOR, 'kernel.io_uring.flags'),
   'kernel.io_uring.operation': e(
     'kernel',
-    'An operation on names or sockets was submitted through a ring; whether it succeeds is not told.',
+    'An operation on names or sockets was submitted through a ring, or was refused (error.type; what it named was told before).',
     ...ACTOR,
     'kernel.io_uring.operation',
     'file.path',
+    'file.target.path',
     'file.path.origin',
   ),
   'kernel.perf_event.open': e(

@@ -81,6 +81,7 @@ export function kernelEvent(frame: KernelFrame, known: Known): RawEvent {
             ...actor,
             'kernel.io_uring.operation': nameOfRingOperation(frame.operation),
             ...argumentOf(frame.path),
+            'file.target.path': frame.target === '' ? undefined : frame.target,
           });
     case 'perf':
       return eventOf(known, 'kernel.perf_event.open', frame, {

@@ -308,7 +308,8 @@ enum namespace_change { NAMESPACE_JOINED, NAMESPACE_UNSHARED, NAMESPACE_BORN };
 enum key_call { KEY_ADD = 1000, KEY_REQUEST };
 
 /* module-load, module-unload, bpf-load, key: string name. bpf-object: `type` the command; strings name, path (as of a file).
- * io-uring: `type` 0 made, else opcode + 1; `value` flags of a ring that was made; strings path. */
+ * io-uring: `type` 0 made, else opcode + 1; `value` flags of a ring that was made; strings path, of a rename or link a second
+ * path. With an error: it was refused, whatever it named. */
 struct frame_named {
 	struct frame_head head;
 	struct frame_actor actor;

@@ -228,6 +228,7 @@ static void kernel(void)
 	file(FRAME_KEXEC, FRAME_OBJECT), TEXT("/boot/vmlinuz"), TEXT(""), TEXT(""), TEXT(""), end();
 	named(FRAME_IO_URING, 0, 2), TEXT(""), TEXT(""), end();
 	named(FRAME_IO_URING, 19, 0), TEXT("/srv"), TEXT("../etc/x"), end();
+	named(FRAME_IO_URING, 36, 0), TEXT("/srv"), TEXT("a"), TEXT(""), TEXT("/b"), end();
 	target(FRAME_PERF, 0, 1, ~0u);
 }
 

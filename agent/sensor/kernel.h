@@ -361,7 +361,12 @@ struct io_ring_ctx {
 
 /* A request of io_uring begins with what is particular to its operation. */
 struct io_kiocb {
+	struct file *file;
 	__u8 opcode;
+};
+
+struct io_uring_cqe {
+	__s32 res;
 };
 
 struct io_open {
@@ -381,7 +386,9 @@ struct io_mkdir {
 
 struct io_rename {
 	int old_dfd;
+	int new_dfd;
 	struct filename *oldpath;
+	struct filename *newpath;
 };
 
 struct io_link {

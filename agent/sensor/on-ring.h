@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
  * io_uring: rings made, and what is done through them. Operations are told when they are submitted, after the kernel has
- * copied what they name and before it does them; whether they succeed is not known then. Reading and writing are not told.
+ * copied what they name and before it does them; again when they are refused; and what connected or was accepted is told as
+ * that, when it is. Reading and writing are not told.
  */
 #ifndef HUSHWATCH_ON_RING_H
 #define HUSHWATCH_ON_RING_H
 
-#include "call.h"
+#include "on-socket.h"
 
 /* Numbers of enum io_uring_op, which only grows. */
 enum ring_operation {
@@ -77,6 +78,15 @@ struct ring_path {
 	} \
 } while (0)
 
+/* Of those that have two, the second. */
+static __always_inline void second_ring_path(struct ring_path *path, void *request, __u32 operation)
+{
+	if (operation == RING_RENAMEAT)
+		RING_PATH(request, io_rename, new_dfd, newpath);
+	else if (operation == RING_LINKAT)
+		RING_PATH(request, io_link, new_dfd, newpath);
+}
+
 static __always_inline void ring_path(struct ring_path *path, void *request, __u32 operation)
 {
 	switch (operation) {
@@ -135,7 +145,7 @@ static __always_inline void push_ring_path(struct record *r, struct event *e, st
 static __always_inline int operation_told(struct io_kiocb *request)
 {
 	__u32 operation = request->opcode;
-	struct ring_path path = {};
+	struct ring_path path = {}, second = {};
 	struct record r;
 	struct event e;
 
@@ -150,6 +160,9 @@ static __always_inline int operation_told(struct io_kiocb *request)
 		give_up(&e);
 		return 0;
 	}
+	second_ring_path(&second, request, operation);
+	if (second.name)
+		push_ring_path(&r, &e, &second);
 	push_ring_path(&r, &e, &path);
 	return ring_told(&e, &r, 0, operation + 1, 0);
 }
@@ -165,6 +178,101 @@ SEC("tp_btf/io_uring_submit_sqe")
 int BPF_PROG(on_ring_request_before, struct io_kiocb *request)
 {
 	return operation_told(request);
+}
+
+/* Of a connection that failed: whom it was for is known only where the kernel gave up (on-packet.h). */
+static __always_inline bool knows_peer(struct socket_call *s, struct sock *sock)
+{
+	__u64 key = as_number(s->c.event.processor, sock);
+	struct flow *flow = s->c.error ? bpf_map_lookup_elem(&flows, &key) : 0;
+
+	return !s->c.error || (is_unreachable(s->c.result) && flow && flow->refused);
+}
+
+/* Connected, or accepted: as if a system call had done it. False: nothing that could be told. */
+static __always_inline bool connection_told(struct file *file, __u32 kind, int result)
+{
+	struct socket_call s = {};
+	struct unix_sock *unix = 0;
+	struct socket *socket;
+	struct sock *sock;
+	struct record r;
+	__u32 family;
+
+	if (!class_watched(CLASS_NETWORK) || !file || (GET(GET(file, f_inode), i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	if (!event_begin(&s.c.event, CLASS_NETWORK))
+		return false;
+	s.c.what.kind = kind;
+	s.c.result = result;
+	s.c.error = result < 0 ? -result : 0;
+	socket = GET(file, private_data);
+	sock = socket ? GET(socket, sk) : 0;
+	if (!sock || !knows_peer(&s, sock))
+		return false;
+	family = GET(sock, __sk_common.skc_family);
+	if (is_tcp(sock, family) && !s.c.error)
+		remember_flow(&s.c, sock);
+	if (family == AF_UNIX && bpf_core_type_exists(struct unix_sock))
+		unix = named_unix_sock(sock, kind);
+	if (!admit(&s.c.event, socket_identity(&s.c, sock, unix, family), true))
+		return true;
+	if (!record_begin(&r, s.c.event.processor)) {
+		give_up(&s.c.event);
+		return true;
+	}
+	push_socket_path(&s, &r, unix, family);
+	fill_socket(&s, PUSH_FIXED(&r, struct frame_socket), sock, family);
+	emit(&s.c.event, &r, kind);
+	return true;
+}
+
+static __always_inline int refusal_told(__u32 operation, __u32 error)
+{
+	struct record r;
+	struct event e;
+
+	if (!class_watched(CLASS_KERNEL) || !event_begin(&e, CLASS_KERNEL))
+		return 0;
+	if (!admit(&e, mix(process_identity(e.task, FRAME_IO_URING, error), operation) | 1, true))
+		return 0;
+	if (!record_begin(&r, e.processor)) {
+		give_up(&e);
+		return 0;
+	}
+	push_no_path(&r);
+	return ring_told(&e, &r, error, operation + 1, 0);
+}
+
+/* Whoever completes an operation, a thread of the kernel too, is of the process that asked for it. */
+static __always_inline int operation_ended(struct io_kiocb *request, int result)
+{
+	__u32 operation = request ? GET(request, opcode) : 64;
+
+	if (operation > 63 || !(RING_TOLD & 1ull << operation) || is_excluded(bpf_get_current_task_btf()->tgid))
+		return 0;
+	if (operation == RING_CONNECT && (!result || is_unreachable(result))) {
+		connection_told(GET(request, file), FRAME_CONNECT, result);
+		return 0;
+	}
+	if (operation == RING_ACCEPT && result > 0) {
+		connection_told(file_of(bpf_get_current_task_btf(), result), FRAME_ACCEPT, 0);
+		return 0;
+	}
+	return result == -EPERM || result == -EACCES ? refusal_told(operation, -result) : 0;
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_ring_result, struct io_ring_ctx *ring, void *request, struct io_uring_cqe *completion)
+{
+	return operation_ended(request, GET(completion, res));
+}
+
+/* Before Linux 6.11. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_ring_result_before, void *ring, void *request, __u64 data, int result)
+{
+	return operation_ended(request, result);
 }
 
 #endif

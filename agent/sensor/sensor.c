@@ -167,6 +167,13 @@ static void stop_looking_in_modules(struct hushwatch *sensor)
 	bpf_program__set_attach_target(sensor->progs.on_sys_exit, 0, "nothing_of_this_name");
 }
 
+/* What a completion is told with; `arguments` counts one that is not ours. */
+static void fit_ring_results(struct hushwatch *sensor, int arguments)
+{
+	bpf_program__set_autoload(sensor->progs.on_ring_result, arguments == 4);
+	bpf_program__set_autoload(sensor->progs.on_ring_result_before, arguments > 4);
+}
+
 /* What differs between kernels, found out before anything is loaded. */
 static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 {
@@ -182,6 +189,7 @@ static void fit_kernel(struct hushwatch *sensor, const struct options *o)
 	leave_out_unknown(sensor, btf);
 	bpf_program__set_autoload(sensor->progs.living, btf__find_by_name_kind(btf, "bpf_iter_task", BTF_KIND_FUNC) > 0);
 	has_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	fit_ring_results(sensor, call_arguments(btf, "btf_trace_io_uring_complete"));
 	sensor->rodata->can_cast = has_cast && !o->old_kernel;
 	if (!has_cast)
 		stop_looking_in_modules(sensor);

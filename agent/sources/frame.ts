@@ -271,6 +271,8 @@ export type KernelFrame =
       readonly operation: number | undefined;
       readonly flags: number;
       readonly path: string;
+      /** Of a rename or link the new name, else empty. */
+      readonly target: string;
     } & Actor)
   /** `targetPid` 0: nobody in particular; `cpu` undefined: all of them. */
   | ({ readonly kind: 'perf'; readonly eventType: number; readonly cpu: number | undefined } & Target & Actor);

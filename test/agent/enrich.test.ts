@@ -629,17 +629,18 @@ const rows: readonly Row[] = [
   },
   {
     name: 'ring',
-    frame: { kind: 'io-uring', operation: undefined, flags: 2, path: '', ...actor() },
+    frame: { kind: 'io-uring', operation: undefined, flags: 2, path: '', target: '', ...actor() },
     event: 'kernel.io_uring.create',
     attributes: { 'kernel.io_uring.flags': 2 },
   },
   {
     name: 'operation of a ring',
-    frame: { kind: 'io-uring', operation: 18, flags: 0, path: '/etc/x', ...actor() },
+    frame: { kind: 'io-uring', operation: 35, flags: 0, path: '/etc/x', target: '/etc/y', ...actor() },
     event: 'kernel.io_uring.operation',
     attributes: {
-      'kernel.io_uring.operation': 'openat',
+      'kernel.io_uring.operation': 'renameat',
       'file.path': '/etc/x',
+      'file.target.path': '/etc/y',
       'file.path.origin': 'argument',
     },
   },

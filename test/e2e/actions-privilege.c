@@ -5,6 +5,7 @@
  *	actions-privilege DEED DIRECTORY	prints names and numbers (pids) of what it did
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -13,6 +14,7 @@
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -468,6 +470,28 @@ static struct io_uring_sqe named(int operation, int base, const char *path)
 	return (struct io_uring_sqe){ .opcode = (uint8_t)operation, .fd = base, .addr = (unsigned long)path };
 }
 
+/* To who listens, and to who does not; and the first of them is accepted. */
+static void ring_connects(struct ring *r)
+{
+	struct sockaddr_in open = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } }, closed = open;
+	socklen_t length = sizeof(open);
+	int server = (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), shut = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+	struct io_uring_sqe entry;
+
+	MUST(bind(server, (struct sockaddr *)&open, length));
+	MUST(listen(server, 1));
+	MUST(getsockname(server, (struct sockaddr *)&open, &length));
+	MUST(bind(shut, (struct sockaddr *)&closed, length));
+	MUST(getsockname(shut, (struct sockaddr *)&closed, &length));
+	printf("open %d\nclosed %d\n", ntohs(open.sin_port), ntohs(closed.sin_port));
+	entry = named(IORING_OP_CONNECT, (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), (char *)&open), entry.addr2 = length;
+	submit(r, entry);
+	entry = named(IORING_OP_ACCEPT, server, NULL);
+	submit(r, entry);
+	entry = named(IORING_OP_CONNECT, (int)MUST(socket(AF_INET, SOCK_STREAM, 0)), (char *)&closed), entry.addr2 = length;
+	submit(r, entry);
+}
+
 static void rings(void)
 {
 	struct ring r = ring_of(0), polled = ring_of(IORING_SETUP_SQPOLL);
@@ -494,6 +518,10 @@ static void rings(void)
 	submit(&r, entry);
 	entry = named(IORING_OP_OPENAT, AT_FDCWD, "/etc/hostname"), entry.open_flags = O_RDONLY;
 	submit(&polled, entry);
+	entry = named(IORING_OP_LINKAT, AT_FDCWD, "below");	/* of a directory: forbidden */
+	entry.len = (unsigned)directory, entry.addr2 = (unsigned long)"hard";
+	submit(&r, entry);
+	ring_connects(&r);
 }
 
 /* ---- Programs ---- */

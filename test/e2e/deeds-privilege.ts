@@ -209,7 +209,7 @@ export function privilegeIsSaid(scene: () => PrivilegeScene): void {
   });
 
   test('rings are no way around', () => {
-    const { at } = did('rings');
+    const { at, said } = did('rings');
     const rings = told('io-uring', 'rings');
     expect(rings.slice(0, 2).map((frame) => [frame['operation'], frame['flags']])).toEqual([
       [undefined, 0],
@@ -224,7 +224,21 @@ export function privilegeIsSaid(scene: () => PrivilegeScene): void {
       [18, join(at, 'below/inner')],
       [16, ''],
       [18, '/etc/hostname'],
+      [39, join(at, 'below')],
+      [39, ''],
+      [16, ''],
+      [13, ''],
+      [16, ''],
     ]);
+    expect(rings.map((frame) => frame['target']).filter(Boolean)).toEqual([join(at, 'moved'), join(at, 'below/hard')]);
+    // A hard link to a directory: nobody may.
+    expect(rings.map((frame) => frame['errno']).filter(Boolean)).toEqual([1]);
+    const here = { family: 'ipv4', transport: 'tcp', peerAddress: '127.0.0.1', origin: 'kernel' };
+    expect(told('connect', 'rings')).toMatchObject([
+      { errno: 0, socket: { ...here, peerPort: said['open'] } },
+      { errno: 111, socket: { ...here, peerPort: said['closed'] } },
+    ]);
+    expect(told('accept', 'rings')).toMatchObject([{ errno: 0, socket: { ...here, localPort: said['open'] } }]);
   });
 
   test('a script is named beside its interpreter', () => {

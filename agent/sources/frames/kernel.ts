@@ -43,9 +43,13 @@ function kexecFrame(r: Reader): Frame {
 
 function ringFrame(r: Reader): Frame {
   r.strings(64);
-  const path = pathAtEnd(r);
+  const directory = r.string();
+  const path = absolute(directory, r.string());
+  const target = r.left === 0 ? '' : absolute(r.string(), r.string());
+  r.done();
   const type = r.u32(56);
-  return { kind: 'io-uring', operation: type === 0 ? undefined : type - 1, flags: r.u32(60), path, ...actorOf(r) };
+  const operation = type === 0 ? undefined : type - 1;
+  return { kind: 'io-uring', operation, flags: r.u32(60), path, target, ...actorOf(r) };
 }
 
 function perfFrame(r: Reader): Frame {

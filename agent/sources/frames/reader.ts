@@ -97,6 +97,11 @@ export class Reader {
     return end;
   }
 
+  /** Bytes that follow. */
+  get left(): number {
+    return this.#end - this.#next;
+  }
+
   /** Nothing may follow. */
   done(): void {
     if (this.#next !== this.#end) throw new FrameError('bad-size', 'a frame is longer than what it holds');

@@ -322,9 +322,10 @@ const EXPECTED_KERNEL: readonly object[] = [
     ...actor(40_040),
   },
   { kind: 'kexec', fromFile: false, path: '/boot/vmlinuz', file: object(40_070), ...actor(40_060) },
-  { kind: 'io-uring', operation: undefined, flags: 2, path: '', ...actor(40_090) },
-  { kind: 'io-uring', operation: 18, flags: 0, path: '/etc/x', ...actor(40_110) },
-  { kind: 'perf', ...target, targetUid: 0, eventType: 1, cpu: undefined, ...actor(40_130) },
+  { kind: 'io-uring', operation: undefined, flags: 2, path: '', target: '', ...actor(40_090) },
+  { kind: 'io-uring', operation: 18, flags: 0, path: '/etc/x', target: '', ...actor(40_110) },
+  { kind: 'io-uring', operation: 35, flags: 0, path: '/srv/a', target: '/b', ...actor(40_130) },
+  { kind: 'perf', ...target, targetUid: 0, eventType: 1, cpu: undefined, ...actor(40_150) },
 ];
 
 /** Descriptions of processes: what is no event. */
