@@ -71,7 +71,7 @@ const THINGS_TOLD: readonly (readonly [event: string, changes: string])[] = [
   ['service.delete', 'definition'],
   ['task.schedule.create', 'systemd definition'],
   ['user.credential.change', ''],
-  ['task.schedule.create', 'at definition'],
+  ['task.schedule.create', 'at definition,permissions'],
   ['task.schedule.delete', 'at definition'],
 ];
 
@@ -97,6 +97,14 @@ function copyOfNode(): string {
   writeFileSync(join(jobs, '.SEQ'), '0\n');
   execFileSync('chown', ['-R', 'daemon:daemon', jobs]);
   return root;
+}
+
+/** A command that waits until everything before it was understood; it asks by a file, which {@link Understood} takes away. */
+const askFile = (root: string): string => join(root, 'understood?');
+function untilUnderstood(root: string): string {
+  const path = join(root, 'wait');
+  writeFileSync(path, `: > '${askFile(root)}'; while [ -e '${askFile(root)}' ]; do sleep 0.02; done`);
+  return `sh ${path}`;
 }
 
 /** In a mount namespace in which the copy stands where the node's files stand: the machine's own are never touched. */
@@ -127,10 +135,12 @@ class Understood implements AsyncDisposable {
   readonly #deriver: Deriver;
   readonly #inspector = new Inspector(new Digester(false), () => this.lost++);
   readonly #over = new AbortController();
+  readonly #asked: string;
   #done: Promise<unknown> = Promise.resolve();
   lost = 0;
 
   constructor(root: string) {
+    this.#asked = askFile(root);
     this.#processes.scan();
     this.#deriver = new Deriver(nodeFiles(root), (pid) => this.#processes.peek(pid)?.args);
   }
@@ -143,6 +153,7 @@ class Understood implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     for (let at = 0; !this.#over.signal.aborted; await sleep(20)) {
+      let isAsked = false;
       for (; at < this.#watched.frames.length; at++) {
         const frame = this.#watched.frames[at];
         if (frame === undefined || frame.kind === 'hello' || frame.kind === 'counters' || frame.kind === 'process')
@@ -150,8 +161,10 @@ class Understood implements AsyncDisposable {
         const event = this.#enricher.enrich(frame);
         this.#inspector.note(event);
         this.#deriver.note(event, Date.now());
+        isAsked ||= event.attributes['file.path'] === this.#asked;
       }
       this.told.push(...this.#deriver.ready(Date.now()));
+      if (isAsked) rmSync(this.#asked, { force: true });
     }
   }
 
@@ -202,7 +215,7 @@ describe.skipIf(!isRoot)(`what the agent finds out by itself${WHY_SKIPPED}`, () 
   test(`${ROUNDS} accounts, as the tools of the distribution make, change and remove them`, async () => {
     const names = distinct();
     const from = understood.told.length;
-    await inside(root, ACCOUNTS, names, 'sleep 0.1');
+    await inside(root, ACCOUNTS, names, untilUnderstood(root));
     const told = await understood.about(...names);
     const lines = told.map((event) =>
       [
