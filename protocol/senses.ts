@@ -57,7 +57,7 @@ const accounts = (how: string, more = ''): Sense => ({
   hook: `${how}, when a file event names an account file and once a second`,
   kernel: '5.5',
   cost: 'four stat calls a second; 0.1 ms when something changed',
-  blind: `Accounts of containers and chroots. Accounts that are kept elsewhere (LDAP). What happens while the agent is not running, and what is undone within the milliseconds before it looks. Where tools follow each other faster than it can look, it says of each that it changed something, and what only of the last. Without a file event (io_uring, a descriptor that was passed on) the change is told and who did it is not.${more}`,
+  blind: `Accounts of containers and chroots. Accounts that are kept elsewhere (LDAP). What happens while the agent is not running, and what is undone within the milliseconds before it looks. Where tools follow each other faster than it can look, it says of each that it changed something, and what only of one of them. Without a file event (io_uring, a descriptor that was passed on) the change is told and who did it is not.${more}`,
 });
 const things = (places: string, more: string): Sense => ({
   source: 'agent',
