@@ -457,7 +457,7 @@ test('a file is read before the event of who wrote it comes: the one before it d
   node.event('file.rename', usermod, { 'file.path': '/etc/passwd+', 'file.target.path': '/etc/passwd' }, wroteAtMs);
   node.exit(usermod);
   node.wait(8_000);
-  const said = node.told.map(({ name, attributes }) => `${name} ${attributes['process.pid']}`);
+  const said = node.told.map(({ name, attributes }) => `${name} ${String(attributes['process.pid'])}`);
   // One look found both: who made the account is who made it, and the other changed something.
   expect(said.toSorted()).toEqual([
     `user.account.change ${usermod}`,
@@ -500,7 +500,9 @@ test('tools one after the other, events late by any time, looks at any time: eac
       node.wait(10_000);
       const made = node.told.filter(({ name }) => name === 'user.account.create');
       expect(
-        made.map(({ attributes }) => `${attributes['user.name']} ${attributes['process.pid']}`).toSorted(),
+        made
+          .map(({ attributes }) => `${String(attributes['user.name'])} ${String(attributes['process.pid'])}`)
+          .toSorted(),
       ).toEqual(tools.map((_, i) => `u${i} ${101 + i}`).toSorted());
       expect(node.told).toHaveLength(tools.length);
     }),
