@@ -72,7 +72,7 @@ describe.each([
     for (const domain of ['free', 'stopped', 'watched'])
       expect(story.step(domain).said).toContain(`context ${DOMAIN}:${domain}_t\n`);
     const [free, stopped, watched, again] = ['free', 'stopped', 'watched', 'again'].map(domainOf);
-    expect(free).toBe(1);
+    expect(free).toBeGreaterThan(0);
     expect(again).toBe(stopped);
     expect(new Set([0, free, stopped, watched]).size).toBe(4);
     // Before it entered the domain, it ran in another.
