@@ -189,8 +189,8 @@ static __always_inline bool knows_peer(struct socket_call *s, struct sock *sock)
 	return !s->c.error || (is_unreachable(s->c.result) && flow && flow->refused);
 }
 
-/* Connected, or accepted: as if a system call had done it. False: nothing that could be told. */
-static __always_inline bool connection_told(struct file *file, __u32 kind, int result)
+/* Connected, or accepted: as if a system call had done it. */
+static __always_inline int connection_told(struct file *file, __u32 kind, int result)
 {
 	struct socket_call s = {};
 	struct unix_sock *unix = 0;
@@ -199,32 +199,32 @@ static __always_inline bool connection_told(struct file *file, __u32 kind, int r
 	struct record r;
 	__u32 family;
 
-	if (!class_watched(CLASS_NETWORK) || !file || (GET(GET(file, f_inode), i_mode) & S_IFMT) != S_IFSOCK)
-		return false;
+	if (!class_watched(CLASS_NETWORK) || (GET(GET(file, f_inode), i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
 	if (!event_begin(&s.c.event, CLASS_NETWORK))
-		return false;
+		return 0;
 	s.c.what.kind = kind;
 	s.c.result = result;
 	s.c.error = result < 0 ? -result : 0;
 	socket = GET(file, private_data);
 	sock = socket ? GET(socket, sk) : 0;
 	if (!sock || !knows_peer(&s, sock))
-		return false;
+		return 0;
 	family = GET(sock, __sk_common.skc_family);
 	if (is_tcp(sock, family) && !s.c.error)
 		remember_flow(&s.c, sock);
 	if (family == AF_UNIX && bpf_core_type_exists(struct unix_sock))
 		unix = named_unix_sock(sock, kind);
 	if (!admit(&s.c.event, socket_identity(&s.c, sock, unix, family), true))
-		return true;
+		return 0;
 	if (!record_begin(&r, s.c.event.processor)) {
 		give_up(&s.c.event);
-		return true;
+		return 0;
 	}
 	push_socket_path(&s, &r, unix, family);
 	fill_socket(&s, PUSH_FIXED(&r, struct frame_socket), sock, family);
 	emit(&s.c.event, &r, kind);
-	return true;
+	return 0;
 }
 
 static __always_inline int refusal_told(__u32 operation, __u32 error)
@@ -247,19 +247,22 @@ static __always_inline int refusal_told(__u32 operation, __u32 error)
 /* Whoever completes an operation, a thread of the kernel too, is of the process that asked for it. */
 static __always_inline int operation_ended(struct io_kiocb *request, int result)
 {
-	__u32 operation = request ? GET(request, opcode) : 64;
+	__u32 operation = request ? GET(request, opcode) : 64, kind = 0;
+	struct file *file = 0;
 
 	if (operation > 63 || !(RING_TOLD & 1ull << operation) || is_excluded(bpf_get_current_task_btf()->tgid))
 		return 0;
+	if (result == -EPERM || result == -EACCES)
+		return refusal_told(operation, -result);
 	if (operation == RING_CONNECT && (!result || is_unreachable(result))) {
-		connection_told(GET(request, file), FRAME_CONNECT, result);
-		return 0;
+		file = GET(request, file);
+		kind = FRAME_CONNECT;
+	} else if (operation == RING_ACCEPT && result > 0) {
+		file = file_of(bpf_get_current_task_btf(), result);
+		kind = FRAME_ACCEPT;
+		result = 0;
 	}
-	if (operation == RING_ACCEPT && result > 0) {
-		connection_told(file_of(bpf_get_current_task_btf(), result), FRAME_ACCEPT, 0);
-		return 0;
-	}
-	return result == -EPERM || result == -EACCES ? refusal_told(operation, -result) : 0;
+	return file ? connection_told(file, kind, result) : 0;
 }
 
 SEC("tp_btf/io_uring_complete")

@@ -60,7 +60,7 @@ export class Watched implements AsyncDisposable {
   async ready(): Promise<this> {
     await until(
       () => this.frames.some((frame) => frame.kind === 'counters') || this.child.exitCode !== null,
-      20_000,
+      90_000,
       'the sensor',
     );
     if (this.child.exitCode !== null) throw new Error(`the sensor ended: ${this.stderr}`);
