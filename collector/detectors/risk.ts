@@ -8,7 +8,7 @@ import { alertId, HOUR, spoken, type Alert, type EventReference, type PlacedAler
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
-import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, numberOf, ofNode, putLast, rowsOf } from './saved.ts';
 
 export type RiskKnobs = Partial<KnobsOf<'risk'>>;
 
@@ -28,7 +28,9 @@ interface Account {
   alertedAt: number;
 }
 
-const CAPACITY = 20_000;
+/** Accounts of each node; they are forgotten when hardly anything of them is left. */
+const CAPACITY = 1_000;
+const HALF_LIVES = 8;
 const MAX_GIVERS = 24;
 const MAX_EVENTS = 20;
 /** One finding alone is not "together". */
@@ -43,14 +45,20 @@ export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
   const { half_life_hours, tree_points, session_points, node_points } = knobsOf('risk', { risk: knobs });
   const halfLifeUs = half_life_hours * HOUR;
   const limits: Readonly<Record<Kind, number>> = { tree: tree_points, session: session_points, node: node_points };
-  const accounts = mapOf(memberOf(saved, 'accounts'), accountOf);
+  const nodes = mapOf(memberOf(saved, 'nodes'), ([accounts]) => mapOf(accounts, accountOf));
 
-  const accountFor = (kind: Kind, key: string, time: number): Account => {
+  const accountFor = (kind: Kind, node: string, name: string, time: number): Account => {
+    const accounts = ofNode(nodes, node);
+    const key = `${kind} ${name}`;
     const account = accounts.get(key) ?? {
       ...{ kind, at: time, score: 0, given: new Map<string, number>(), events: [], attack: new Set<string>() },
       ...{ loss: 0, alertedAt: 0 },
     };
     putLast(accounts, key, account, CAPACITY);
+    for (const [other, { at }] of accounts) {
+      if (at >= time - HALF_LIVES * halfLifeUs) break;
+      accounts.delete(other);
+    }
     return account;
   };
 
@@ -67,7 +75,7 @@ export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
       ];
       return places.flatMap(([kind, name]) => {
         if (name === undefined) return [];
-        const account = accountFor(kind, `${kind} ${node} ${name}`, time);
+        const account = accountFor(kind, node, name, time);
         fade(account, time, halfLifeUs);
         give(account, alert);
         if (account.given.size < LEAST_FINDINGS || account.score < Math.max(limits[kind], 2 * account.alertedAt)) {
@@ -77,7 +85,7 @@ export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
         return [riskAlert(alert, account, name, standing, limits[kind], halfLifeUs)];
       });
     },
-    save: () => ({ accounts: rowsOf(accounts, rowOf) }),
+    save: () => ({ nodes: rowsOf(nodes, (accounts) => [rowsOf(accounts, rowOf)]) }),
   };
 }
 

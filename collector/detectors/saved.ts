@@ -46,6 +46,13 @@ export function mapOf<T>(saved: unknown, read: (row: readonly unknown[]) => T | 
   return map;
 }
 
+/** What is kept for each node by itself, so that no node, nor its clock, can make another's be forgotten. */
+export function ofNode<T>(nodes: Map<string, Map<string, T>>, node: string): Map<string, T> {
+  let own = nodes.get(node);
+  if (own === undefined) nodes.set(node, (own = new Map<string, T>()));
+  return own;
+}
+
 /** Puts it last; forgets the first, which were not put for longest, beyond the capacity. */
 export function putLast<T>(map: Map<string, T>, key: string, value: T, capacity: number): void {
   map.delete(key);

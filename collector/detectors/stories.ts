@@ -8,6 +8,7 @@
 import { Budget } from './budget.ts';
 import {
   alertId,
+  DAY,
   HOUR,
   MINUTE,
   type Alert,
@@ -19,7 +20,7 @@ import {
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { Commonness, isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
-import { itemsOf, mapOf, memberOf, putLast, rowsOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, ofNode, putLast, rowsOf } from './saved.ts';
 import { LEVELS } from './sigma/rule.ts';
 
 export type StoryKnobs = Partial<KnobsOf<'stories'>>;
@@ -30,7 +31,8 @@ const RAISED: readonly { readonly severity: Severity; readonly score: number; re
   { severity: 'high', score: 60, findings: 3 },
   { severity: 'medium', score: 16, findings: 4 },
 ];
-const MAX_OPEN = 10_000;
+/** For each node. */
+const MAX_OPEN = 1_000;
 const MAX_FINDINGS = 32;
 const MAX_EVENTS = 50;
 
@@ -40,7 +42,8 @@ export interface Told {
 }
 
 export class Stories {
-  readonly #open: Map<string, Story>;
+  /** Node -> tree or detector -> its last story. */
+  readonly #open: Map<string, Map<string, Story>>;
   readonly #commonness: Commonness;
   readonly #budget: Budget;
   readonly #gapUs: number;
@@ -50,7 +53,7 @@ export class Stories {
     const { gap_minutes, longest_hours, alerts_per_day } = knobsOf('stories', { stories: knobs });
     this.#gapUs = gap_minutes * MINUTE;
     this.#longestUs = longest_hours * HOUR;
-    this.#open = mapOf(memberOf(saved, 'open'), ([story]) => storyOf(story));
+    this.#open = mapOf(memberOf(saved, 'open'), ([stories]) => mapOf(stories, ([story]) => storyOf(story)));
     this.#commonness = new Commonness(memberOf(saved, 'commonness'));
     this.#budget = new Budget(alerts_per_day, memberOf(saved, 'budget'));
   }
@@ -58,15 +61,25 @@ export class Stories {
   /** Finds the place of an alert. `standing`: of the process that it is about, if any. */
   tell(alert: Alert, standing: Standing | undefined): Told {
     const weight = this.#commonness.weigh(alert, standing?.program);
-    const key = `${alert.node} ${standing?.root ?? `about ${alert.detector}`}`;
-    const open = this.#open.get(key);
+    const stories = ofNode(this.#open, alert.node);
+    const key = standing?.root ?? `about ${alert.detector}`;
+    const open = stories.get(key);
     const before = open !== undefined && this.#continues(open, alert.time) ? open : undefined;
     const id = before?.id ?? alertId('story', undefined, alert.node, alert.id);
     const placed = { ...alert, severity: weight.severity, story: id, points: weight.points };
     const told = append(before ?? beginning(placed, standing), placed);
     const story = this.#shown(told);
-    putLast(this.#open, key, story, MAX_OPEN);
+    putLast(stories, key, story, MAX_OPEN);
+    this.#close(stories, alert.time);
     return { alert: placed, story };
+  }
+
+  /** Forgets those that nothing can join any more, disorder of a day included. */
+  #close(stories: Map<string, Story>, time: number): void {
+    for (const [key, { last }] of stories) {
+      if (last >= time - this.#gapUs - DAY) break;
+      stories.delete(key);
+    }
   }
 
   /** Once shown, always shown: what was told is not taken back. */
@@ -81,7 +94,7 @@ export class Stories {
 
   save(): unknown {
     return {
-      open: rowsOf(this.#open, (story) => [story]),
+      open: rowsOf(this.#open, (stories) => [rowsOf(stories, (story) => [story])]),
       commonness: this.#commonness.save(),
       budget: this.#budget.save(),
     };

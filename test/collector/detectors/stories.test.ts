@@ -163,6 +163,25 @@ describe('stories', () => {
     expect(JSON.stringify(saved)).toBe(JSON.stringify(Object.fromEntries(whole.save())));
   });
 
+  test('what is over is forgotten, and the clock of one node ends no story of another', () => {
+    const detection = new Detection({ detectors: [pointingDetector()] });
+    const [a, b] = [new Sender('a'), new Sender('b')];
+    for (let day = 0; day < 60; day++) {
+      const events = Array.from({ length: 20 }, (_, i) =>
+        start(`s${day}-${i}`, `p${day}-${i}`, '/usr/bin/x', ['low 1'], START + day * DAY),
+      );
+      detection.observe(a.send(events));
+    }
+    const saved = detection.save();
+    expect(JSON.stringify(saved.get('stories')).length).toBeLessThan(60_000);
+    expect(JSON.stringify(saved.get('risk')).length).toBeLessThan(60_000);
+    const now = START + 60 * DAY;
+    const [first] = detection.observe(a.send([start('s', 'p', '/usr/bin/x', ['high 1'], now)])).stories;
+    detection.observe(b.send([start('s', 'p', '/usr/bin/x', ['high 1'], now + 20_000 * DAY)]));
+    const [second] = detection.observe(a.send([start('s', 'p', '/usr/bin/x', ['high 2'], now + MINUTE)])).stories;
+    expect(second).toMatchObject({ id: first?.id, alerts: 2 });
+  });
+
   test('a budget shows the best of a day, and every critical story', () => {
     const rules = ['medium 1', 'high 2', 'medium 3', 'medium 4', 'critical 5', 'high 6', 'high 7', 'medium 8'];
     const shownWith = (alertsPerDay: number): number => {
