@@ -7,8 +7,9 @@
  */
 import { ATTRIBUTES, isAttributeName, type Sensitivity } from '#protocol/vocabulary.ts';
 import type { Network } from './sigma/address.ts';
+import type { BoundRule } from './sigma/bind.ts';
 import { testsOf, type Anchoring, type Expression, type Test } from './sigma/expression.ts';
-import type { BoundRule, Source } from './sigma/mapping.ts';
+import type { Source } from './sigma/mapping.ts';
 import { isMany, type Pattern } from './sigma/pattern.ts';
 import { clearOf, type PlannedRule } from './sigma/plan.ts';
 import type { Level } from './sigma/rule.ts';

@@ -19,8 +19,10 @@ import {
 import { LossLedger } from './loss.ts';
 import { memberOf, numbersOf } from './saved.ts';
 import { describeEvent } from './sentence.ts';
-import { readSource, type Matcher } from './sigma/compile.ts';
-import { locateField, type Mapping } from './sigma/mapping.ts';
+import { locateField } from './sigma/bind.ts';
+import type { Matcher } from './sigma/compile.ts';
+import { readSource } from './sigma/fields.ts';
+import type { Mapping } from './sigma/mapping.ts';
 import { compileFor, type Clear } from './sigma/plan.ts';
 import { LEVELS, type SigmaCorrelation, type SigmaRule } from './sigma/rule.ts';
 import { WindowLoss } from './window-loss.ts';

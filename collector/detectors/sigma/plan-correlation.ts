@@ -2,8 +2,9 @@
  * Whether a correlation can come about: its rules must be able to match, and what it groups by must be in the events
  * that leave. It is a pseudonym's job to be the same for the same value, so one is as good to group by as the value.
  */
+import { locateField } from './bind.ts';
 import { fieldBehind } from './correlation-rule.ts';
-import { locateField, type Mapping } from './mapping.ts';
+import type { Mapping } from './mapping.ts';
 import type { PlannedRule } from './plan.ts';
 import type { SigmaCorrelation, SigmaRule } from './rule.ts';
 import { hasNot } from './words.ts';

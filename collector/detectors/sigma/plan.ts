@@ -4,8 +4,9 @@
  *
  * Node and collector compute the same plan from the same pack and the same ruleset, so no rule runs twice or not at all.
  */
+import { bindRule, type Binding, type BoundRule } from './bind.ts';
 import { compileBound, type Matcher } from './compile.ts';
-import { bindRule, type Binding, type BoundRule, type Mapping } from './mapping.ts';
+import type { Mapping } from './mapping.ts';
 import type { SigmaRule } from './rule.ts';
 
 /** What leaves unchanged: `event attribute`, see {@link clearOf}. */
