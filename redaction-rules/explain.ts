@@ -6,7 +6,7 @@ import { ATTRIBUTES, EVENTS, type EventName } from '#protocol/vocabulary.ts';
 import type { PlannedRule } from '../collector/detectors/sigma/plan.ts';
 import { compileRuleset } from './compile.ts';
 import { EXAMPLE_KEYS, releasedOf } from './examples.ts';
-import { exposure, type ExposureRow } from './exposure.ts';
+import { exposure, spanInWords, type ExposureRow } from './exposure.ts';
 import type { Ruleset } from './ruleset.ts';
 
 export interface ExplainedRow extends ExposureRow {
@@ -64,28 +64,48 @@ export function byEvent(rows: readonly ExplainedRow[]): ReadonlyMap<EventName, r
   return events;
 }
 
-export function explainText(ruleset: Ruleset, rows: readonly ExplainedRow[]): string {
+/** A table for each event; below one another where a terminal of so many columns would break the lines. */
+export function explainText(ruleset: Ruleset, rows: readonly ExplainedRow[], columns?: number): string {
   const head = [
     `${ruleset.name} ${ruleset.version}, role ${ruleset.role}`,
     `sha256 ${ruleset.digest}`,
-    `time: to ${ruleset.time.resolution} µs. ${ruleset.time.why}`,
+    `time: rounded down to ${spanInWords(ruleset.time.resolution)}. ${ruleset.time.why}`,
     ...[...ruleset.reasons].map(([name, text]) => `reason ${name}: ${text}`),
   ];
-  const tables = [...byEvent(rows)].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${table(own)}`);
+  const tables = [...byEvent(rows)].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${fitting(own, columns)}`);
   return `${head.join('\n')}\n\n${tables.join('\n')}`;
+}
+
+function fitting(rows: readonly ExplainedRow[], columns = Number.POSITIVE_INFINITY): string {
+  const lines = table(rows);
+  const widest = Math.max(...lines.split('\n').map((line) => line.length));
+  return widest <= columns ? lines : rows.map(paragraph).join('');
+}
+
+function paragraph(row: ExplainedRow): string {
+  const [attribute, sensitivity, summary, example, why, used] = cellsOf(row);
+  const told = [summary, example, why, used === '' ? 'used by nobody' : `used by ${used}`].map(
+    (cell) => `      ${cell}\n`,
+  );
+  return `  ${attribute}  (${sensitivity})\n${told.join('')}`;
+}
+
+function cellsOf(row: ExplainedRow): readonly string[] {
+  const { attribute, sensitivity, summary, leaves, example, why, reason } = row;
+  return [
+    attribute,
+    sensitivity,
+    summary,
+    leaves ? `${shown(example.in)} -> ${shown(example.out)}` : `${shown(example.in)} -> nothing`,
+    reason === undefined ? why : `${why} (${reason})`,
+    users(row),
+  ];
 }
 
 const HEADINGS = ['attribute', 'sensitivity', 'what leaves', 'example', 'why', 'for'];
 
 function table(rows: readonly ExplainedRow[]): string {
-  const cells = rows.map((row) => [
-    row.attribute,
-    row.sensitivity,
-    row.summary,
-    row.leaves ? `${shown(row.example.in)} -> ${shown(row.example.out)}` : `${shown(row.example.in)} -> nothing`,
-    row.reason === undefined ? row.why : `${row.why} (${row.reason})`,
-    users(row),
-  ]);
+  const cells = rows.map(cellsOf);
   const widths = HEADINGS.map((heading, at) => Math.max(heading.length, ...cells.map((row) => row[at]?.length ?? 0)));
   return [HEADINGS, ...cells]
     .map(

@@ -32,7 +32,8 @@ const rangesOf = (values: Values): readonly string[] => [
   ...values.ranges.map(([first, last]) => (first === last ? String(first) : `${first} to ${last}`)),
 ];
 
-function seconds(microseconds: number): string {
+/** A span of time as a person would say it: `1 second`. */
+export function spanInWords(microseconds: number): string {
   const units = [
     ['day', 8.64e10],
     ['hour', 3.6e9],
@@ -48,7 +49,7 @@ function seconds(microseconds: number): string {
 /** What a rule releases, in words. */
 export function summarise(rule: Rule, epoch: Ruleset['epoch']): string {
   const joined = (of: { readonly scope: Scope; readonly forever: boolean }): string => {
-    const lasting = of.forever || epoch === undefined ? 'for ever' : `per epoch of ${seconds(epoch.length)}`;
+    const lasting = of.forever || epoch === undefined ? 'for ever' : `per epoch of ${spanInWords(epoch.length)}`;
     return `${SCOPE_WORDS[of.scope]}, ${lasting}`;
   };
   const except = (kept: readonly string[]): string => (kept.length === 0 ? '' : `; as they are: ${listed(kept)}`);
@@ -72,7 +73,7 @@ export function summarise(rule: Rule, epoch: Ruleset['epoch']): string {
     case 'round':
       return `rounded to ${rule.quantum}`;
     case 'noise':
-      return `rounded to ${rule.quantum}, with noise of scale ${rule.scale} that is the same for ${seconds(rule.window)}`;
+      return `rounded to ${rule.quantum}, with noise of scale ${rule.scale} that is the same for ${spanInWords(rule.window)}`;
     case 'keep':
     case 'count':
     case 'length':

@@ -176,7 +176,10 @@ function explain(args: string[]): number {
   const rows = explainRows(ruleset, plan).filter((row) => values.event === undefined || row.event === values.event);
   if (rows.length === 0) return usage(`no event ${values.event ?? ''}`);
   if (values.json) writeLines(rows);
-  else process.stdout.write(values.html ? explainReport(ruleset, rows) : explainText(ruleset, rows));
+  else
+    process.stdout.write(
+      values.html ? explainReport(ruleset, rows) : explainText(ruleset, rows, process.stdout.columns),
+    );
   return DONE;
 }
 

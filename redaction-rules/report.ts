@@ -6,6 +6,7 @@ import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
 import { html, nothing, type Html } from '../collector/dashboard/html.ts';
 import { CHANGES, WIDENING, type DiffRow } from './diff.ts';
 import { byEvent, users, type ExplainedRow } from './explain.ts';
+import { spanInWords } from './exposure.ts';
 import type { Ruleset } from './ruleset.ts';
 
 export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): string {
@@ -21,7 +22,7 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
       </p>
       <dl>
         <dt>time</dt>
-        <dd>rounded down to ${ruleset.time.resolution} µs. ${ruleset.time.why}</dd>
+        <dd>rounded down to ${spanInWords(ruleset.time.resolution)}. ${ruleset.time.why}</dd>
         ${[...ruleset.reasons].map(
           ([name, text]) =>
             html`<dt>${name}</dt>

@@ -3,6 +3,7 @@ import { NO_RULES } from '#protocol/statement.ts';
 import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
 import { CHANGES, WIDENING, type DiffRow } from '../../redaction-rules/diff.ts';
 import { byEvent, users, type ExplainedRow } from '../../redaction-rules/explain.ts';
+import { spanInWords } from '../../redaction-rules/exposure.ts';
 import type { Ruleset } from '../../redaction-rules/ruleset.ts';
 import type { CanaryStatus } from '../detectors/canary.ts';
 import type { Differences, Explained, PrivacyView } from '../privacy-view.ts';
@@ -212,7 +213,7 @@ export function exposurePage({ ruleset, rows }: Explained, asked: string): Html 
         <summary>The time of events, and the arguments for what stays readable</summary>
         <dl class="rules">
           <dt>time</dt>
-          <dd>rounded down to ${number(time.resolution)} µs. ${time.why}</dd>
+          <dd>rounded down to ${spanInWords(time.resolution)}. ${time.why}</dd>
           ${[...reasons].map(
             ([name, text]) =>
               html`<dt>${name}</dt>

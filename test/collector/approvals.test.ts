@@ -1,7 +1,8 @@
 /** Approvals at the collector: what enough reviewers signed goes into the log once, and only then are its batches taken. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatApproval, parseReviewers, type Approval } from '#protocol/approval.ts';
 import { decodeEntry } from '#protocol/entry.ts';
@@ -11,7 +12,10 @@ import { NO_RULES } from '#protocol/statement.ts';
 import { verifyArchive } from '#protocol/verify.ts';
 import { vocabularyDigest } from '#protocol/vocabulary.ts';
 import { Approvals, readReviewers } from '../../collector/approvals.ts';
+import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { accept, nowUs } from '../../collector/pipeline.ts';
+import { privacyViewOf } from '../../collector/privacy-view.ts';
+import { Rulesets } from '../../collector/rulesets.ts';
 import { approvalNote, REVIEWER_LIST } from '../protocol/approved.ts';
 import { FIRST, fixedKey, logKey } from '../protocol/sample.ts';
 import { line, openCollector, SampleNode, type OpenCollector } from './sample.ts';
@@ -79,6 +83,40 @@ test('the proof beside it is a receipt for exactly this note, and the log says w
   expect(verifyReceipt({ noteBytes: approvalNote(RULES), receipt, logKey: logKey.verifier })?.index).toBe(0);
   for await (const { entry } of collector.log.entries(0)) expect(decodeEntry(entry).kind).toBe('approval');
   expect(collector.state.approvals()).toMatchObject([{ ...RULES, logIndex: 0, signers: ['reviewer-1'] }]);
+});
+
+test('the dashboard gives the note and a proof of it away, and no batch by the same way', async () => {
+  put('lab.approval', approvalNote(RULES));
+  await open();
+  await accept(collector, node.next(EVENTS));
+  mkdirSync(join(home, 'rulesets'));
+  const rulesets = Rulesets.open(join(home, 'rulesets'));
+  const rulepacks = { rules: loadPack(STARTER_PACK) };
+  const view = privacyViewOf({ state: collector.state, log: collector.log, rulesets, rulepacks });
+  const noteBytes = (await view.note(0)) ?? Buffer.alloc(0);
+  expect(Buffer.from(noteBytes)).toEqual(Buffer.from(approvalNote(RULES)));
+  const receipt = Buffer.from((await view.proof(0)) ?? '');
+  expect(verifyReceipt({ noteBytes, receipt, logKey: logKey.verifier })).toMatchObject({
+    index: 0,
+    checkpoint: { size: 2 },
+  });
+  expect([await view.note(1), await view.proof(1), await view.note(2)]).toEqual([undefined, undefined, undefined]);
+});
+
+test('a reviewer sees what a held ruleset lets out, and which rules of the pack read it', () => {
+  const file = fileURLToPath(new URL('../../redaction-rules/rulesets/generic-linux.yaml', import.meta.url));
+  mkdirSync(join(home, 'rulesets'));
+  copyFileSync(file, join(home, 'rulesets/generic-linux.yaml'));
+  const rulesets = Rulesets.open(join(home, 'rulesets'));
+  const rulepacks = { rules: loadPack(STARTER_PACK) };
+  const view = privacyViewOf({ state: collector.state, log: collector.log, rulesets, rulepacks });
+  const digest = rulesets.digests[0] ?? '';
+  const row = view
+    .explained(digest)
+    ?.rows.find(({ event, attribute }) => event === 'process.exec' && attribute === 'process.command_args');
+  expect(row?.readOnNode.length).toBeGreaterThan(5);
+  expect(view.differences(digest, digest)?.rows).toEqual([]);
+  expect(view.explained('0'.repeat(64))).toBeUndefined();
 });
 
 test('opened again it logs nothing twice, and makes a proof that is missing', async () => {

@@ -77,6 +77,14 @@ test('explain: a table for each event, in words', () => {
   expect(stdout).not.toContain('process.exec ');
 });
 
+test('explain on a terminal that is too narrow for a table: one below the other', () => {
+  const words = `stty cols 100; ${process.execPath} hushwatch.ts rules explain ${GENERIC} --event network.connect`;
+  const { stdout } = spawnSync('script', ['-qec', words, '/dev/null'], { cwd: root, encoding: 'utf8' });
+  expect(stdout).toMatch(
+    /^ {2}process\.user\.id {2}\(operator-identity\)\r\n {6}pseudonym.*\r\n {6}1000 -> \d+\r\n {6}.*\r\n {6}used by /m,
+  );
+});
+
 test('explain --json: a line for each attribute of each event', () => {
   const { status, stdout } = rules('explain', GENERIC, '--json');
   expect(status).toBe(0);
