@@ -9,15 +9,28 @@ import { createCipheriv } from 'node:crypto';
 /** Four bytes or sixteen. */
 export type Address = Uint8Array;
 
+const ZERO = 48;
+const DOT = 46;
+
+/** Dotted decimal, without leading zeros. One pass: most of what comes here is no address. */
 function parseIpv4(text: string): Address | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
+  if (text.length < 7 || text.length > 15) return undefined;
   const bytes = new Uint8Array(4);
-  for (const [at, part] of parts.entries()) {
-    if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bytes[at] = Number(part);
+  let part = 0;
+  let digits = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) {
+      if (digits === 0 || ++part > 3) return undefined;
+      digits = 0;
+      continue;
+    }
+    const value = (bytes[part] ?? 0) * 10 + code - ZERO;
+    if (code < ZERO || code > ZERO + 9 || value > 255 || (digits > 0 && bytes[part] === 0)) return undefined;
+    bytes[part] = value;
+    digits++;
   }
-  return bytes;
+  return part === 3 && digits > 0 ? bytes : undefined;
 }
 
 /** The groups of one side of `::` as bytes; the last may be a dotted IPv4 address. */
@@ -38,6 +51,7 @@ function parseGroups(text: string): number[] | undefined {
   return bytes;
 }
 
+const BEGINS_IPV6 = /^(?:[0-9a-f]{1,4}:|::)/i;
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255];
 
 function parseIpv6(text: string): Address | undefined {
@@ -57,6 +71,7 @@ function parseIpv6(text: string): Address | undefined {
 export function parseAddress(text: string): Address | undefined {
   if (text.length > 64) return undefined;
   if (!text.includes(':')) return parseIpv4(text);
+  if (!BEGINS_IPV6.test(text)) return undefined;
   const zone = text.indexOf('%');
   return parseIpv6(zone < 0 ? text : text.slice(0, zone));
 }

@@ -9,9 +9,12 @@
  * Rendering is idempotent under a writer that lets pseudonyms through: that is how the collector checks that
  * a command line was redacted.
  */
+import { AT, BLANK, COLON, DIGIT, DOT, EQUALS, FOREIGN, kindsOf, LETTER, SLASH } from './characters.ts';
 import type { PathWriter } from './path.ts';
 import { GONE, isSecretive, looksRandom } from './shapes.ts';
 import { quoteWord, tokenizeShell } from './shell.ts';
+import { spell, spellList } from './spelling.ts';
+import { oneOf, remembering } from './texts.ts';
 
 export interface ArgvWriter extends PathWriter {
   /** Whether a word is on the ruleset's list. */
@@ -20,12 +23,17 @@ export interface ArgvWriter extends PathWriter {
   readonly option: (text: string) => boolean;
   /** A value of no known kind. */
   readonly value: (text: string) => string;
+  /** In a check, whether a text is what stands for a value, or for the name of a host; when redacting nothing is. */
+  readonly isValue: (text: string) => boolean;
+  readonly isHostName: (text: string) => boolean;
   readonly host: (text: string) => string;
   /** The address rewritten, or undefined if it is none. */
   readonly address: (text: string) => string | undefined;
   readonly path: (text: string) => string;
   /** Numbers of at most so many digits stay readable. */
   readonly digits: number;
+  /** For what stands inside a script: there the shell's own keywords are words too. */
+  readonly script: ArgvWriter;
 }
 
 const MAX_ARGUMENTS = 64;
@@ -33,28 +41,15 @@ const MAX_ARGUMENT = 8192;
 const MAX_TOTAL = 16384;
 const MAX_DEPTH = 3;
 
-const SHELLS = new Set([
-  'sh',
-  'bash',
-  'dash',
-  'ash',
-  'zsh',
-  'ksh',
-  'mksh',
-  'busybox',
-  'su',
-  'runuser',
-  'script',
-  'flock',
-  'watch',
-]);
+const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
+const isNameOfShell = oneOf(words('sh bash dash ash zsh ksh mksh busybox su runuser script flock watch'));
 /** Options of one letter that take a password, a user or a key without a space: `-phunter2`. */
 const ATTACHED = new Set(['p', 'P', 'u', 'U', 'w', 'W', 'k', 'K', 'H']);
 /** Options of one letter whose next argument may be a password, a user, a key, a header, data or a message. */
 const GUARDED = new Set([...ATTACHED, 'a', 's', 't', 'b', 'd', 'm']);
-const SCHEMES = new Set(
-  'http https ftp ftps sftp ssh git ws wss file tcp udp unix ldap ldaps smb nfs rsync redis rediss postgres postgresql mysql mongodb amqp amqps mqtt socks5 tftp gopher telnet vsock'.split(
-    ' ',
+const isScheme = oneOf(
+  words(
+    'http https ftp ftps sftp ssh git ws wss file tcp udp unix ldap ldaps smb nfs rsync redis rediss postgres postgresql mysql mongodb amqp amqps mqtt socks5 tftp gopher telnet vsock',
   ),
 );
 
@@ -71,7 +66,7 @@ export function isRedacted(args: readonly string[], check: ArgvWriter): boolean 
 const MAX_ROUNDS = 4;
 
 /** Redacts so that the result passes `isRedacted`: what does not is taken away altogether. */
-export function redactFinally(args: readonly string[], writer: ArgvWriter, check: ArgvWriter): readonly string[] {
+function redactFinally(args: readonly string[], writer: ArgvWriter, check: ArgvWriter): readonly string[] {
   let out = redactArguments(args, writer);
   for (let round = 0; round < MAX_ROUNDS; round++) {
     if (isRedacted(out, check)) return out;
@@ -81,45 +76,114 @@ export function redactFinally(args: readonly string[], writer: ArgvWriter, check
   return out.map(() => GONE);
 }
 
+/** Arguments that are remembered. */
+const REMEMBERED = 8192;
+
+/**
+ * {@link redactFinally} as JSON, argument by argument, remembering what became of each behind what came before it. The check goes
+ * along: an argument holds if the check leaves it as it is and expects the same of the next. Where one does not, all is done
+ * the long way.
+ */
+export function argvRedactor(writer: ArgvWriter, check: ArgvWriter): (args: readonly string[]) => string {
+  /** undefined: it does not hold. */
+  const work = (arg: string, state: State): SpelledStep | undefined => {
+    const { text, next } = redactArgument(arg, state, writer, 0);
+    const again = redactArgument(text, state, check, 0);
+    return again.text === text && again.next === next ? { spelled: spell(text), size: text.length, next } : undefined;
+  };
+  const stepsOf = remembering(REMEMBERED, (arg) => {
+    const steps: (SpelledStep | undefined)[] = [];
+    return (state: State) => (steps[state.number] ??= work(arg, state));
+  });
+
+  return (args) => {
+    let out = '';
+    let state = START;
+    let size = 0;
+    for (let at = 0; at < args.length && at <= MAX_ARGUMENTS; at++) {
+      const step = at < MAX_ARGUMENTS ? stepsOf(args[at] ?? '')(state) : LAST;
+      if (step === undefined || (size += step.size) > MAX_TOTAL) {
+        return spellList(redactFinally(args, writer, check));
+      }
+      out += at === 0 ? step.spelled : `,${step.spelled}`;
+      state = step.next;
+    }
+    return `[${out}]`;
+  };
+}
+
 /** What the option before demands of the next argument. */
 type Expect = 'anything' | 'secret' | 'guarded' | 'script';
-const anything = (): Expect => 'anything';
+
+/** What the arguments so far say of the next one. */
+interface State {
+  readonly expect: Expect;
+  /** A shell was named: `-c` is followed by a script. */
+  readonly shell: boolean;
+  /** Of its own, so that states can be told apart and counted. */
+  readonly number: number;
+}
+
+const statesOf = (shell: boolean, first: number): Readonly<Record<Expect, State>> => ({
+  anything: { expect: 'anything', shell, number: first },
+  secret: { expect: 'secret', shell, number: first + 1 },
+  guarded: { expect: 'guarded', shell, number: first + 2 },
+  script: { expect: 'script', shell, number: first + 3 },
+});
+const WITHOUT_SHELL = statesOf(false, 0);
+const WITH_SHELL = statesOf(true, 4);
+const stateOf = (expect: Expect, shell: boolean): State => (shell ? WITH_SHELL : WITHOUT_SHELL)[expect];
+const START = WITHOUT_SHELL.anything;
+
+/** What became of an argument. */
+interface Step {
+  readonly text: string;
+  readonly next: State;
+}
+
+interface SpelledStep {
+  /** JSON of its text. */
+  readonly spelled: string;
+  readonly size: number;
+  readonly next: State;
+}
+/** Stands for all that are too many. */
+const LAST: SpelledStep = { spelled: spell(GONE), size: GONE.length, next: START };
 
 function redactCommand(args: readonly string[], writer: ArgvWriter, depth: number): string[] {
   const out: string[] = [];
-  let expect = anything();
-  let shell = false;
+  let state = START;
   for (const arg of args) {
     if (out.length === MAX_ARGUMENTS) {
       out.push(GONE);
       break;
     }
-    if (arg.length > MAX_ARGUMENT) {
-      out.push(GONE);
-      expect = 'anything';
-      continue;
-    }
-    if (expect === 'secret') {
-      out.push(arg === '' ? '' : GONE);
-      expect = 'anything';
-      continue;
-    }
-    const isOption = arg.length > 1 && arg.startsWith('-');
-    if (isOption) {
-      const flag = redactFlag(arg, writer, shell);
-      out.push(flag.text);
-      // `bash -c -e '…'`: the script comes after the last option.
-      expect = flag.expect === 'anything' && expect === 'script' ? 'script' : flag.expect;
-      continue;
-    }
-    shell ||= SHELLS.has(arg.slice(arg.lastIndexOf('/') + 1));
-    if (expect === 'script') out.push(redactScript(arg, writer, depth));
-    else if (expect === 'guarded') out.push(redactGuarded(arg, writer));
-    else out.push(redactValue(arg, writer));
-    expect = 'anything';
+    const { text, next } = redactArgument(arg, state, writer, depth);
+    out.push(text);
+    state = next;
   }
   return out;
 }
+
+function redactArgument(arg: string, { expect, shell }: State, writer: ArgvWriter, depth: number): Step {
+  if (arg.length > MAX_ARGUMENT) return { text: GONE, next: stateOf('anything', shell) };
+  if (expect === 'secret') return { text: arg === '' ? '' : GONE, next: stateOf('anything', shell) };
+  const isOption = arg.length > 1 && arg.startsWith('-');
+  if (isOption) {
+    const flag = redactFlag(arg, writer, shell);
+    // `bash -c -e '…'`: the script comes after the last option.
+    return {
+      text: flag.text,
+      next: stateOf(flag.expect === 'anything' && expect === 'script' ? 'script' : flag.expect, shell),
+    };
+  }
+  const next = stateOf('anything', shell || isShell(arg));
+  if (expect === 'script') return { text: redactScript(arg, writer, depth), next };
+  return { text: expect === 'guarded' ? redactGuarded(arg, writer) : redactValue(arg, writer), next };
+}
+
+/** Named by its path or without. */
+const isShell = (arg: string): boolean => isNameOfShell(arg.slice(arg.lastIndexOf('/') + 1));
 
 /** Cut where it becomes too long to be of use. */
 function bounded(args: readonly string[]): string[] {
@@ -131,14 +195,16 @@ function bounded(args: readonly string[]): string[] {
 /** What follows an option that may take a secret: only a path keeps its form. */
 function redactGuarded(text: string, writer: ArgvWriter): string {
   if (text === '') return '';
-  return /^(?:\/|\.\.?\/|~\/)/.test(text) ? redactValue(text, writer) : GONE;
+  return BEGINS_PATH.test(text) || text.startsWith('~/') ? redactValue(text, writer) : GONE;
 }
 
-function redactFlag(text: string, writer: ArgvWriter, shell: boolean): { text: string; expect: Expect } {
-  const done = (flag: string, expect: Expect = 'anything'): { text: string; expect: Expect } => ({
-    text: flag,
-    expect,
-  });
+interface Flag {
+  readonly text: string;
+  readonly expect: Expect;
+}
+const done = (text: string, expect: Expect = 'anything'): Flag => ({ text, expect });
+
+function redactFlag(text: string, writer: ArgvWriter, shell: boolean): Flag {
   if (text === '--') return done(text);
   const dashes = text.startsWith('--') ? '--' : '-';
   const equals = text.indexOf('=');
@@ -158,21 +224,25 @@ function redactFlag(text: string, writer: ArgvWriter, shell: boolean): { text: s
 }
 
 const MAX_NAME_PARTS = 5;
+const NAME_JOINTS = /[-_.]/;
+const PART_NUMBER = /^[0-9]{1,2}$/;
 
 /** The name of an option or a variable: listed words, joined. */
 function isName(name: string, writer: ArgvWriter): boolean {
-  const parts = name.toLowerCase().split(/[-_.]/);
-  const isPart = (part: string): boolean => writer.option(part) || writer.word(part) || /^[0-9]{1,2}$/.test(part);
+  const parts = name.toLowerCase().split(NAME_JOINTS, MAX_NAME_PARTS + 1);
+  const isPart = (part: string): boolean => writer.option(part) || writer.word(part) || PART_NUMBER.test(part);
   return parts.length <= MAX_NAME_PARTS && parts.every(isPart);
 }
 
-function redactShortFlag(text: string, writer: ArgvWriter, shell: boolean): { text: string; expect: Expect } {
+const LETTERS = /^[A-Za-z]+$/;
+
+function redactShortFlag(text: string, writer: ArgvWriter, shell: boolean): Flag {
   const body = text.slice(1);
   const letter = body.charAt(0);
   if (isShortNumber(body, writer.digits)) return { text, expect: 'anything' };
-  if (!/[A-Za-z]/.test(letter)) return { text: `-${writer.value(body)}`, expect: 'anything' };
+  if (!LETTERS.test(letter)) return { text: `-${writer.value(body)}`, expect: 'anything' };
   const attached = ATTACHED.has(letter);
-  if (/^[A-Za-z]{1,4}$/.test(body) && (body.length === 1 || !attached)) {
+  if (body.length <= 4 && LETTERS.test(body) && (body.length === 1 || !attached)) {
     const last = body.charAt(body.length - 1);
     if (shell && last === 'c') return { text, expect: 'script' };
     return { text, expect: GUARDED.has(last) ? 'guarded' : 'anything' };
@@ -180,8 +250,10 @@ function redactShortFlag(text: string, writer: ArgvWriter, shell: boolean): { te
   return { text: `-${letter}${attached ? GONE : redactValue(body.slice(1), writer)}`, expect: 'anything' };
 }
 
+const SHORT_NUMBER = /^[+-]?([0-9]{1,15})(?:[.,:][0-9]{1,3})?[kKmMgGtTsh%]?$/;
+
 function isShortNumber(text: string, digits: number): boolean {
-  const number = /^[+-]?([0-9]{1,15})(?:[.,:][0-9]{1,3})?[kKmMgGtTsh%]?$/.exec(text);
+  const number = SHORT_NUMBER.exec(text);
   return number !== null && (number[1] ?? '').length <= digits;
 }
 
@@ -192,52 +264,72 @@ const USER_AT_HOST = /^([^@\s/]+)@([^@\s/:]+)(?::(\S*))?$/;
 const HOST_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63})+\.?$/;
 const LONG_NUMBER = '<number>';
 
+const WHOLE_NUMBER = /^[+-]?[0-9]+$/;
+const HAS_BLANK = /\s/;
+const BEGINS_PATH = /^(?:\/|\.\.?\/)/;
+const FILE_NAME = /^(?:\.[^/:=,@]+|[^./:=,@]+\.[A-Za-z0-9]{1,6})$/;
+
+/** The order decides where a text could be more than one thing. What its characters rule out is not tried. */
 function redactValue(text: string, writer: ArgvWriter): string {
   if (text === '' || text === GONE || text === LONG_NUMBER || writer.word(text)) return text;
-  if (isShortNumber(text, writer.digits) || PUNCTUATION.test(text)) return text;
-  if (/^[+-]?[0-9]+$/.test(text)) return LONG_NUMBER;
+  const kinds = kindsOf(text);
+  const has = (kind: number): boolean => (kinds & kind) !== 0;
+  if (has(DIGIT)) {
+    if (isShortNumber(text, writer.digits)) return text;
+    if (WHOLE_NUMBER.test(text)) return LONG_NUMBER;
+  } else if (!has(LETTER) && PUNCTUATION.test(text)) return text;
 
-  const url = URL_FORM.exec(text);
-  if (url !== null) return redactUrl(url[1] ?? '', url[2] ?? '', url[3] ?? '', writer);
-  const endpoint = redactEndpoint(text, writer);
-  if (endpoint !== undefined) return endpoint;
-  const assignment = ASSIGNMENT.exec(text);
-  if (assignment !== null) return redactAssignment(assignment[1] ?? '', assignment[2] ?? '', text, writer);
-  const remote = USER_AT_HOST.exec(text);
-  if (remote !== null) return redactRemote(remote[1] ?? '', remote[2] ?? '', remote[3], writer);
-
-  if (/\s/.test(text)) return writer.value(text);
-  if (text.startsWith('~/')) return `~${redactPath(text.slice(1), writer)}`;
-  if (/^(?:\/|\.\.?\/)/.test(text) || (text.includes('/') && !/[=:,@]/.test(text))) return redactPath(text, writer);
-  if (/^(?:\.[^/:=,@]+|[^./:=,@]+\.[A-Za-z0-9]{1,6})$/.test(text)) {
-    const file = redactPath(text, writer);
-    // A known ending makes it a file; anything else with a dot may be a host.
-    if (text.startsWith('.') || file.includes('.')) return file;
+  if (has(COLON) && has(SLASH)) {
+    const url = URL_FORM.exec(text);
+    if (url !== null) return redactUrl(url[1] ?? '', url[2] ?? '', url[3] ?? '', writer);
   }
-  if (HOST_NAME.test(text)) return writer.host(text);
+  if (has(COLON | DOT)) {
+    const endpoint = redactEndpoint(text, writer);
+    if (endpoint !== undefined) return endpoint;
+  }
+  if (has(EQUALS)) {
+    const assignment = ASSIGNMENT.exec(text);
+    if (assignment !== null) return redactAssignment(assignment[1] ?? '', assignment[2] ?? '', text, writer);
+  }
+  if (has(AT)) {
+    const remote = USER_AT_HOST.exec(text);
+    if (remote !== null) return redactRemote(remote[1] ?? '', remote[2] ?? '', remote[3], writer);
+  }
+
+  if (has(BLANK | FOREIGN) && HAS_BLANK.test(text)) return writer.value(text);
+  if (has(SLASH)) {
+    if (text.startsWith('~/')) return `~${writer.path(text.slice(1))}`;
+    if (BEGINS_PATH.test(text) || (!has(EQUALS | COLON | AT) && !text.includes(','))) return writer.path(text);
+  }
+  if (has(DOT)) {
+    if (FILE_NAME.test(text)) {
+      const file = writer.path(text);
+      // A known ending makes it a file; anything else with a dot may be a host.
+      if (text.startsWith('.') || file.includes('.')) return file;
+    }
+    if (HOST_NAME.test(text)) return writer.host(text);
+  }
   return looksRandom(text) ? secretOf(text, writer) : writer.value(text);
 }
 
 /** Something random is taken away; in a check, what already is a pseudonym stays. */
-function secretOf(text: string, writer: ArgvWriter): string {
-  return writer.value(text) === text ? text : GONE;
-}
-
-const redactPath = (text: string, writer: ArgvWriter): string => writer.path(text);
+const secretOf = (text: string, writer: ArgvWriter): string => (writer.isValue(text) ? text : GONE);
 
 function redactUrl(scheme: string, authority: string, rest: string, writer: ArgvWriter): string {
   const name = scheme.toLowerCase();
-  const head = `${SCHEMES.has(name) ? name : 'other'}://`;
-  if (name === 'file' && authority === '') return head + redactPath(rest, writer);
+  const head = `${isScheme(name) ? name : 'other'}://`;
+  if (name === 'file' && authority === '') return head + writer.path(rest);
   const at = authority.lastIndexOf('@');
   const host = redactHostPort(authority.slice(at + 1), writer);
   return `${head}${at < 0 ? '' : `${GONE}@`}${host}${rest === '' || rest === '/' ? rest : `/${GONE}`}`;
 }
 
+const HOST_PORT = /^(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?$/;
+
 /** `host`, `host:port`, `[v6]:port`. */
 function redactHostPort(text: string, writer: ArgvWriter): string {
   if (text === '') return '';
-  const parts = /^(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?$/.exec(text);
+  const parts = HOST_PORT.exec(text);
   if (parts === null) return GONE;
   const host = parts[1] ?? '';
   const port = parts[2] === undefined ? '' : `:${parts[2]}`;
@@ -246,11 +338,13 @@ function redactHostPort(text: string, writer: ArgvWriter): string {
   return (writer.address(host) ?? writer.host(host)) + port;
 }
 
+const ENDPOINT = /^(\[[^\]]*\]|[^/[\]]+?)([/:][0-9]{1,5})$/;
+
 /** An address, with mask or port. */
 function redactEndpoint(text: string, writer: ArgvWriter): string | undefined {
   const whole = writer.address(text);
   if (whole !== undefined) return whole;
-  const parts = /^(\[[^\]]*\]|[^/[\]]+?)([/:][0-9]{1,5})$/.exec(text);
+  const parts = ENDPOINT.exec(text);
   if (parts === null) return undefined;
   const host = parts[1] ?? '';
   const bracketed = host.startsWith('[');
@@ -263,7 +357,7 @@ function redactEndpoint(text: string, writer: ArgvWriter): string | undefined {
 
 /** The name of a host, or in a check what stands for one. */
 const isHost = (host: string, writer: ArgvWriter): boolean =>
-  HOST_NAME.test(host) || writer.word(host) || writer.host(host) === host;
+  HOST_NAME.test(host) || writer.word(host) || writer.isHostName(host);
 
 function redactAssignment(name: string, value: string, text: string, writer: ArgvWriter): string {
   const known = writer.word(name) || isName(name, writer);
@@ -275,11 +369,11 @@ function redactAssignment(name: string, value: string, text: string, writer: Arg
 function redactRemote(user: string, host: string, path: string | undefined, writer: ArgvWriter): string {
   const who = user === GONE || user.includes(':') ? GONE : writer.word(user) ? user : writer.user(user);
   const where = redactHostPort(host, writer);
-  return `${who}@${where}${path === undefined ? '' : `:${path === '' ? '' : redactPath(path, writer)}`}`;
+  return `${who}@${where}${path === undefined ? '' : `:${path === '' ? '' : writer.path(path)}`}`;
 }
 
-const KEYWORDS = new Set(
-  'if then elif else fi for in do done while until case esac function select time { } ! [ [[ ] ]]'.split(' '),
+const isKeyword = oneOf(
+  words('if then elif else fi for in do done while until case esac function select time { } ! [ [[ ] ]]'),
 );
 const SEPARATORS = /^(?:;;?|&&?|\|\|?|\|&|[()\n])$/;
 
@@ -290,8 +384,8 @@ function redactScript(text: string, writer: ArgvWriter, depth: number): string {
   const out: string[] = [];
   let words: string[] = [];
   const flush = (): void => {
-    const shown = redactCommand(words, scriptWriter(writer), depth + 1);
-    out.push(...shown.map((word) => (KEYWORDS.has(word) ? word : (quoteWord(word) ?? GONE))));
+    const shown = redactCommand(words, writer.script, depth + 1);
+    out.push(...shown.map((word) => (isKeyword(word) ? word : (quoteWord(word) ?? GONE))));
     words = [];
   };
   for (const token of tokens) {
@@ -308,7 +402,14 @@ function redactScript(text: string, writer: ArgvWriter, depth: number): string {
   return script.length > MAX_ARGUMENT ? GONE : script;
 }
 
-/** Inside a script the shell's own keywords are words too. */
-function scriptWriter(writer: ArgvWriter): ArgvWriter {
-  return { ...writer, word: (text) => KEYWORDS.has(text) || writer.word(text) };
+/** The writer for command lines, and the one for what stands inside scripts. */
+export function withScripts(outside: Omit<ArgvWriter, 'script'>): ArgvWriter {
+  const script: ArgvWriter = {
+    ...outside,
+    word: (text) => isKeyword(text) || outside.word(text),
+    get script() {
+      return script;
+    },
+  };
+  return { ...outside, script };
 }

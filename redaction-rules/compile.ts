@@ -6,20 +6,11 @@
  *
  * Speed comes from remembering how a value was rendered (texts repeat), never from skipping a rule.
  */
-import {
-  ATTRIBUTES,
-  EVENTS,
-  isAttributeName,
-  type AttributeName,
-  type EventClass,
-  type EventName,
-  type Value,
-} from '#protocol/vocabulary.ts';
-import { FOREVER, HOUR_US, turnTo, type PseudonymKeys, type Root } from './keys.ts';
+import { EVENTS, isAttributeName, type AttributeName, type EventClass, type EventName } from '#protocol/vocabulary.ts';
+import { FOREVER, HOUR_US, turnTo, type PseudonymKeys, type Root, type When } from './keys.ts';
+import { compileRender, type Render, type Renders } from './render.ts';
 import type { Rule } from './rule.ts';
-import { isOfType, type EventRules, type Ruleset } from './ruleset.ts';
-import { spell } from './spelling.ts';
-import { compileTransform, type Apply, type Keyed } from './transform.ts';
+import type { EventRules, Ruleset } from './ruleset.ts';
 
 export type { PseudonymKeys } from './keys.ts';
 
@@ -53,136 +44,16 @@ export interface Redactor {
   readonly unknownNames: ReadonlyMap<string, number>;
 }
 
-/** Values and how they were rendered. Two generations: what is used stays, the rest is forgotten a generation at a time. */
-class Recent<Key> {
-  readonly #limit: number;
-  #young = new Map<Key, string>();
-  #old = new Map<Key, string>();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  get(key: Key): string | undefined {
-    const found = this.#young.get(key);
-    if (found !== undefined) return found;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
-  }
-
-  set(key: Key, rendered: string): void {
-    if (this.#young.size >= this.#limit) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(key, rendered);
-  }
-}
-
-/** JSON of what is released of a value, `''` if nothing is, undefined if it is of the wrong type. */
-type Render = (value: unknown, time: number) => string | undefined;
-
-const json = (value: Value | undefined): string => (value === undefined ? '' : spell(value));
-
-const MAX_CACHED_TEXT = 1024;
-const MAX_CACHED_LIST = 4096;
-
-function renderText(apply: Apply, cache: Recent<string>): Render {
-  return (value, time) => {
-    if (typeof value !== 'string') return undefined;
-    const known = cache.get(value);
-    if (known !== undefined) return known;
-    const rendered = json(apply(value, time));
-    if (value.length <= MAX_CACHED_TEXT) cache.set(value, rendered);
-    return rendered;
-  };
-}
-
-const NUL = '\0';
-
-function renderList(apply: Apply, cache: Recent<string>): Render {
-  return (value, time) => {
-    if (!Array.isArray(value)) return undefined;
-    const items: readonly unknown[] = value;
-    // Only lists without NUL are remembered, so the number of items makes the joined text unambiguous.
-    let key = String(items.length);
-    for (const item of items) {
-      if (typeof item !== 'string') return undefined;
-      key += NUL + item;
-    }
-    const known = cache.get(key);
-    if (known !== undefined) return known;
-    const rendered = isOfType(items, 'string[]') ? json(apply(items, time)) : '';
-    if (key.length <= MAX_CACHED_LIST && !items.some((item) => String(item).includes(NUL))) cache.set(key, rendered);
-    return rendered;
-  };
-}
-
-function renderNumber(apply: Apply, rule: Rule, isInteger: boolean): Render {
-  const isValid = isInteger ? Number.isSafeInteger : Number.isFinite;
-  if (rule.do === 'keep') return (value) => (isValid(value) ? String(value) : undefined);
-  return (value, time) => (typeof value === 'number' && isValid(value) ? json(apply(value, time)) : undefined);
-}
-
-/** Whole numbers have few values where they are pseudonyms: users, groups. */
-function renderNumberCached(apply: Apply): Render {
-  const cache = new Recent<number>(FEW_ENTRIES);
-  return (value, time) => {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value)) return undefined;
-    const known = cache.get(value);
-    if (known !== undefined) return known;
-    const rendered = json(apply(value, time));
-    cache.set(value, rendered);
-    return rendered;
-  };
-}
-
-const renderBoolean: Render = (value) => (value === true ? 'true' : value === false ? 'false' : undefined);
-
-/** Entries a generation; two generations are kept. Paths are many, most other texts few. */
-const CACHE_ENTRIES: Readonly<Partial<Record<Rule['do'], number>>> = { path: 12_288, argv: 2048, pseudonym: 4096 };
-const FEW_ENTRIES = 1024;
-
-/** The caches of one epoch; rules that render alike share one. */
-type Caches = Map<string, Recent<string>>;
-
-function cacheFor(caches: Caches, rule: Rule, attribute: AttributeName): Recent<string> {
-  const { type } = ATTRIBUTES[attribute];
-  const shared =
-    rule.do === 'path'
-      ? `path ${type} ${rule.templateName} ${rule.scope} ${rule.domain} ${rule.users} ${rule.length} ${rule.forever}`
-      : `${attribute} ${caches.size}`;
-  let cache = caches.get(shared);
-  if (cache === undefined) {
-    cache = new Recent<string>(CACHE_ENTRIES[rule.do] ?? FEW_ENTRIES);
-    caches.set(shared, cache);
-  }
-  return cache;
-}
-
-function compileRender(rule: Rule, attribute: AttributeName, keyed: Keyed, caches: Caches): Render | undefined {
-  const { type } = ATTRIBUTES[attribute];
-  const apply = compileTransform(rule, attribute, type, keyed);
-  if (apply === undefined) return undefined;
-  switch (type) {
-    case 'string':
-      return renderText(apply, cacheFor(caches, rule, attribute));
-    case 'string[]':
-      return renderList(apply, cacheFor(caches, rule, attribute));
-    case 'boolean':
-      return renderBoolean;
-    case 'int':
-    case 'double':
-      return rule.do === 'pseudonym' ? renderNumberCached(apply) : renderNumber(apply, rule, type === 'int');
-  }
-}
-
 interface Slot {
   readonly attribute: AttributeName;
   /** `,"attribute":` */
   readonly lead: string;
   readonly render: Render | undefined;
+  /** What is rendered does not depend on when: the same value again is the same text again. */
+  readonly timeless: boolean;
+  /** The value that came last, and what it became: few change from one event to the next. */
+  last: unknown;
+  piece: string;
 }
 
 interface Plan {
@@ -194,14 +65,14 @@ interface Plan {
 }
 
 /** Every event of the vocabulary under the keys of one epoch. */
-function compilePlans(ruleset: Ruleset, keyed: Keyed): ReadonlyMap<string, Plan> {
-  const caches: Caches = new Map();
+function compilePlans(ruleset: Ruleset, keys: PseudonymKeys, when: When): ReadonlyMap<string, Plan> {
+  const renders: Renders = { keys, when, names: new Map(), texts: new Map() };
   // One rule object serves many events: rendered once, remembered once.
-  const renders = new Map<Rule, Map<AttributeName, Render | undefined>>();
+  const known = new Map<Rule, Map<AttributeName, Render | undefined>>();
   const renderOf = (rule: Rule, attribute: AttributeName): Render | undefined => {
-    let byAttribute = renders.get(rule);
-    if (byAttribute === undefined) renders.set(rule, (byAttribute = new Map()));
-    if (!byAttribute.has(attribute)) byAttribute.set(attribute, compileRender(rule, attribute, keyed, caches));
+    let byAttribute = known.get(rule);
+    if (byAttribute === undefined) known.set(rule, (byAttribute = new Map()));
+    if (!byAttribute.has(attribute)) byAttribute.set(attribute, compileRender(rule, attribute, renders));
     return byAttribute.get(attribute);
   };
   const planOf = (name: EventName, rules: EventRules): Plan => ({
@@ -212,6 +83,9 @@ function compilePlans(ruleset: Ruleset, keyed: Keyed): ReadonlyMap<string, Plan>
       attribute,
       lead: `,${JSON.stringify(attribute)}:`,
       render: renderOf(rule, attribute),
+      timeless: rule.do !== 'noise',
+      last: undefined,
+      piece: '',
     })),
   });
   return new Map([...ruleset.events].map(([name, rules]) => [name, planOf(name, rules)]));
@@ -231,7 +105,7 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
     return {
       number: epoch,
       generation: keys.generation,
-      plans: compilePlans(ruleset, { keys: turnedTo(keys, when.hour), when }),
+      plans: compilePlans(ruleset, turnedTo(keys, when.hour), when),
     };
   };
   let current = compileEpoch(0);
@@ -275,9 +149,9 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
         if (value === undefined) continue;
         present++;
         if (slot.render === undefined) continue;
-        const text = slot.render(value, time);
-        if (text === undefined) countUnknown(slot.attribute);
-        else if (text !== '') line += slot.lead + text;
+        const piece = value === slot.last ? slot.piece : pieceOf(slot, slot.render(value, time), value);
+        if (piece === undefined) countUnknown(slot.attribute);
+        else line += piece;
       }
       if (definedIn(attributes) !== present) countForeign(plan, attributes, countUnknown);
       // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedEvent is made
@@ -288,6 +162,17 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
     },
     unknownNames,
   };
+}
+
+/** A value as it stands in the line. Texts, numbers and yes or no are remembered; undefined is of the wrong type. */
+function pieceOf(slot: Slot, text: string | undefined, value: unknown): string | undefined {
+  if (text === undefined) return undefined;
+  const piece = text === '' ? '' : slot.lead + text;
+  if (slot.timeless && typeof value !== 'object') {
+    slot.last = value;
+    slot.piece = piece;
+  }
+  return piece;
 }
 
 /** The roots as they are at that hour, turned once for all rules. */

@@ -12,6 +12,7 @@
  * A literal segment wins over a placeholder. After `..` nothing is known any more: the rest becomes pseudonyms.
  */
 import { GONE } from './shapes.ts';
+import { oneOf, TextMap } from './texts.ts';
 
 export interface PathTemplate {
   readonly readable: readonly string[];
@@ -30,47 +31,92 @@ export interface PathWriter {
 
 export const PLACEHOLDERS = ['{name}', '{names}', '{number}', '{user}', '{any}', '{rest}'] as const;
 
+/** What may follow here. */
 interface Place {
-  readonly literal: Map<string, Place>;
-  readonly placeholder: Map<string, Place>;
+  readonly literal: TextMap<Place>;
+  name: Place | undefined;
+  names: Place | undefined;
+  number: Place | undefined;
+  user: Place | undefined;
+  any: Place | undefined;
+  /** Nothing of what follows is told. */
+  rest: boolean;
 }
-const emptyPlace = (): Place => ({ literal: new Map(), placeholder: new Map() });
+
+const emptyPlace = (): Place => ({
+  literal: new TextMap(),
+  name: undefined,
+  names: undefined,
+  number: undefined,
+  user: undefined,
+  any: undefined,
+  rest: false,
+});
 
 function placesOf(readable: readonly string[]): Place {
   const root = emptyPlace();
   for (const pattern of readable) {
     let place = root;
-    for (const segment of pattern.split('/').slice(1)) {
-      const into = segment.startsWith('{') ? place.placeholder : place.literal;
-      let next = into.get(segment);
-      if (next === undefined) {
-        next = segment === '{names}' ? { literal: new Map(), placeholder: new Map() } : emptyPlace();
-        if (segment === '{names}') next.placeholder.set('{names}', next);
-        into.set(segment, next);
-      }
-      place = next;
-    }
+    for (const segment of pattern.split('/').slice(1)) place = below(place, segment);
   }
   return root;
 }
 
+/** The place that a segment of a template leads to, made if it is not there. */
+function below(place: Place, segment: string): Place {
+  switch (segment) {
+    case '{name}':
+      return (place.name ??= emptyPlace());
+    case '{names}': {
+      const names = (place.names ??= emptyPlace());
+      return (names.names ??= names);
+    }
+    case '{number}':
+      return (place.number ??= emptyPlace());
+    case '{user}':
+      return (place.user ??= emptyPlace());
+    case '{any}':
+      return (place.any ??= emptyPlace());
+    case '{rest}':
+      place.rest = true;
+      return emptyPlace();
+  }
+  const known = place.literal.get(segment);
+  if (known !== undefined) return known;
+  const fresh = emptyPlace();
+  place.literal.set(segment, fresh);
+  return fresh;
+}
+
 const MAX_SEGMENTS = 24;
 const NUMBER = /^[0-9]{1,10}$/;
+const WILDCARDS = /^[*?]+$/;
 const MEMFD = 'memfd:';
 
+const known = new WeakMap<PathTemplate, Place>();
+
+/** The places of a template, which many rules share. */
+function rootOf(template: PathTemplate): Place {
+  const root = known.get(template) ?? placesOf(template.readable);
+  known.set(template, root);
+  return root;
+}
+
 export function compilePath(template: PathTemplate): (path: string, writer: PathWriter) => string {
-  const root = placesOf(template.readable);
+  const root = rootOf(template);
+  const isName = oneOf(template.names);
+  const isExtension = oneOf(template.extensions);
 
   /** A pseudonym that still shows a leading dot, a known ending, and that a file lives in memory only. */
   const hide = (segment: string, writer: PathWriter): string => {
     if (segment.startsWith(MEMFD))
       return MEMFD + (segment === MEMFD ? '' : writer.pseudonym(segment.slice(MEMFD.length)));
-    if (/^[*?]+$/.test(segment)) return segment;
+    if (WILDCARDS.test(segment)) return segment;
     const dot = segment.startsWith('.') && segment.length > 1 ? '.' : '';
-    const rest = segment.slice(dot.length);
+    const rest = dot === '' ? segment : segment.slice(1);
     const end = rest.lastIndexOf('.');
     const extension = end > 0 ? rest.slice(end + 1) : '';
-    if (extension !== '' && template.extensions.has(extension)) {
+    if (extension !== '' && isExtension(extension)) {
       return `${dot}${hide(rest.slice(0, end), writer)}.${extension}`;
     }
     return dot + writer.pseudonym(rest);
@@ -79,14 +125,14 @@ export function compilePath(template: PathTemplate): (path: string, writer: Path
   return (path, writer) => {
     if (path === '') return '';
     const abstract = path.startsWith('@') ? '@' : '';
-    const body = path.slice(abstract.length);
+    const segments = path.slice(abstract.length).split('/', MAX_SEGMENTS + 2);
     // A path that is not absolute starts nowhere known.
-    let place = body.startsWith('/') ? root : undefined;
-    const segments = body.split('/', MAX_SEGMENTS + 2);
-    let out = '';
-    for (const [at, segment] of segments.entries()) {
+    let place = segments[0] === '' ? root : undefined;
+    let out = abstract;
+    for (let at = 0; at < segments.length; at++) {
+      const segment = segments[at] ?? '';
       if (at > 0) out += '/';
-      if (at > MAX_SEGMENTS) return abstract + out + GONE;
+      if (at > MAX_SEGMENTS) return out + GONE;
       if (segment === '' || segment === '.') {
         out += segment;
         continue;
@@ -96,25 +142,22 @@ export function compilePath(template: PathTemplate): (path: string, writer: Path
         place = undefined;
         continue;
       }
-      if (place?.placeholder.has('{rest}') === true && !place.literal.has(segment)) return abstract + out + GONE;
-      const [text, next] = step(segment, place, writer);
-      out += text ?? (template.names.has(segment) ? segment : hide(segment, writer));
+      if (place?.rest === true && place.literal.get(segment) === undefined) return out + GONE;
+      const next: Place | undefined = place === undefined ? undefined : follow(place, segment, writer);
+      if (next === undefined || next === place?.any) out += isName(segment) ? segment : hide(segment, writer);
+      else out += next === place?.user ? writer.user(segment) : segment;
       place = next;
     }
-    return abstract + out;
+    return out;
   };
 }
 
-/** What one segment becomes where the template knows it, and where the path goes on. */
-function step(segment: string, place: Place | undefined, writer: PathWriter): [string | undefined, Place | undefined] {
-  if (place === undefined) return [undefined, undefined];
+/** Where a path goes on behind a segment, if the template knows it. */
+function follow(place: Place, segment: string, writer: PathWriter): Place | undefined {
   const literal = place.literal.get(segment);
-  if (literal !== undefined) return [segment, literal];
-  const number = place.placeholder.get('{number}');
-  if (number !== undefined && NUMBER.test(segment)) return [segment, number];
-  const name = place.placeholder.get('{name}') ?? place.placeholder.get('{names}');
-  if (name !== undefined && writer.plain(segment)) return [segment, name];
-  const user = place.placeholder.get('{user}');
-  if (user !== undefined) return [writer.user(segment), user];
-  return [undefined, place.placeholder.get('{any}')];
+  if (literal !== undefined) return literal;
+  if (place.number !== undefined && NUMBER.test(segment)) return place.number;
+  const name = place.name ?? place.names;
+  if (name !== undefined && writer.plain(segment)) return name;
+  return place.user ?? place.any;
 }

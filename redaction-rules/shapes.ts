@@ -4,52 +4,59 @@
  * The second net, never the first: lists decide what stays readable, shapes only take more away. Every test here is
  * one pass over bounded text.
  */
+import { CAPITAL, CONSONANT, DIGIT, HEX, kindOf, LETTER } from './characters.ts';
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 /** Textual principals and canister ids of the Internet Computer: groups of five, the last one shorter. */
 const PRINCIPAL = /^(?:[a-z2-7]{5}-){2,11}[a-z2-7]{1,5}$/i;
-const HEX_RUN = /[0-9a-f]{12}/i;
-const DIGIT_RUN = /[0-9]{7}/;
-const CONSONANT_RUN = /[bcdfghjklmnpqrstvwxz]{6}/i;
 const TOKEN =
   /^(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|sk[-_]|pk_|rk_|AKIA|ASIA|AIza|ya29\.|eyJ|npm_|pypi-|hf_|dop_v|SG\.|ssh-(?:rsa|dss|ed25519)|ecdsa-|-----BEGIN|AGE-SECRET-KEY)/;
 
-const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122;
-const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+/** Longer runs of one kind are not chosen by people. A uuid ends in twelve hexadecimal digits. */
+const MANY_HEX = 12;
+const MANY_DIGITS = 7;
+const MANY_CONSONANTS = 6;
+/** Shorter runs of letters and digits are not looked into. */
+const SHORT_RUN = 6;
 
 /** Letters and digits that change places often, or a long mix of cases and digits: chosen by a machine, not by a person. */
-function isScrambled(run: string): boolean {
+function isScrambled(text: string, start: number, end: number): boolean {
   let changes = 0;
   let upper = 0;
   let lower = 0;
   let digits = 0;
-  for (let at = 0; at < run.length; at++) {
-    const code = run.charCodeAt(at);
-    if (isDigit(code)) digits++;
-    else if (code >= 97) lower++;
-    else upper++;
-    if (at > 0 && isDigit(code) !== isDigit(run.charCodeAt(at - 1))) changes++;
+  let before = kindOf(text.charCodeAt(start)) & DIGIT;
+  for (let at = start; at < end; at++) {
+    const kind = kindOf(text.charCodeAt(at));
+    if ((kind & DIGIT) !== 0) digits++;
+    else if ((kind & CAPITAL) !== 0) upper++;
+    else lower++;
+    if ((kind & DIGIT) !== before) changes++;
+    before = kind & DIGIT;
   }
   if (changes >= 4) return true;
-  if (run.length >= 8 && changes >= 3) return true;
-  return run.length >= 12 && ((digits >= 3 && lower > 0 && upper > 0) || (upper >= 3 && lower >= 3));
+  const length = end - start;
+  if (length >= 8 && changes >= 3) return true;
+  return length >= 12 && ((digits >= 3 && lower > 0 && upper > 0) || (upper >= 3 && lower >= 3));
 }
 
 /** Contains what keys, tokens, digests, uuids or canister ids are made of. */
 export function looksRandom(text: string): boolean {
-  if (HEX_RUN.test(text) || DIGIT_RUN.test(text) || CONSONANT_RUN.test(text)) return true;
-  if (UUID.test(text) || PRINCIPAL.test(text) || TOKEN.test(text)) return true;
-  let start = -1;
-  for (let at = 0; at <= text.length; at++) {
-    const code = at < text.length ? text.charCodeAt(at) : 0;
-    if (isLetter(code) || isDigit(code)) {
-      if (start < 0) start = at;
-    } else if (start >= 0) {
-      if (at - start >= 6 && isScrambled(text.slice(start, at))) return true;
-      start = -1;
-    }
+  let hex = 0;
+  let digits = 0;
+  let consonants = 0;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const kind = kindOf(text.charCodeAt(at));
+    hex = (kind & HEX) === 0 ? 0 : hex + 1;
+    digits = (kind & DIGIT) === 0 ? 0 : digits + 1;
+    consonants = (kind & CONSONANT) === 0 ? 0 : consonants + 1;
+    if (hex === MANY_HEX || digits === MANY_DIGITS || consonants === MANY_CONSONANTS) return true;
+    if ((kind & (LETTER | DIGIT)) !== 0) continue;
+    if (at - start >= SHORT_RUN && isScrambled(text, start, at)) return true;
+    start = at + 1;
   }
-  return false;
+  if (text.length - start >= SHORT_RUN && isScrambled(text, start, text.length)) return true;
+  return TOKEN.test(text) || PRINCIPAL.test(text);
 }
 
 const PLAIN = /^[A-Za-z0-9._+-]{1,48}$/;

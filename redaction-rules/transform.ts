@@ -7,7 +7,7 @@
 import { RE2JS } from 're2js';
 import type { AttributeName, Value, ValueType } from '#protocol/vocabulary.ts';
 import { cryptoPan, formatAddress, inRanges, parseAddress, truncateAddress, type RangeName } from './address.ts';
-import { redactFinally, type ArgvWriter } from './argv.ts';
+import { argvRedactor, withScripts, type ArgvWriter } from './argv.ts';
 import {
   deriveKey,
   FOREVER,
@@ -21,6 +21,7 @@ import {
 import { compilePath, type PathWriter } from './path.ts';
 import { holds, type Rule } from './rule.ts';
 import { GONE, isPlainName } from './shapes.ts';
+import { oneOf, remembering } from './texts.ts';
 
 export const MAX_TEXT = 1024;
 export const MAX_ITEMS = 64;
@@ -28,10 +29,16 @@ export const MAX_ITEMS = 64;
 /** What a rule does to values of one type; undefined: nothing is released. */
 export type Apply<In extends Value = Value> = (value: In, time: number) => Value | undefined;
 
+/** The keys of one epoch. */
 export interface Keyed {
   readonly keys: PseudonymKeys;
   readonly when: When;
+  /** Pseudonyms that were made before; rules of one domain share them. */
+  readonly names: Map<string, (text: string) => string>;
 }
+
+/** Names that are remembered of each domain. */
+const NAMES = 4096;
 
 const cut = (text: string): string => (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) + GONE : text).toWellFormed();
 
@@ -45,6 +52,11 @@ function textual(rule: TextRule): Apply {
     const items: readonly string[] = value;
     return items.slice(0, MAX_ITEMS).flatMap((item) => rule(item) ?? []);
   };
+}
+
+function listedOr(texts: ReadonlySet<string>, otherwise: string): TextRule {
+  const isListed = oneOf(texts);
+  return (text) => (isListed(text) ? text : otherwise);
 }
 
 const numeric =
@@ -70,22 +82,40 @@ interface Pseudonymous {
   readonly forever: boolean;
 }
 
+const whenOf = ({ forever }: Pseudonymous, { when }: Keyed): When => (forever ? FOREVER : when);
+
+/** The pseudonyms of a domain. */
+function named(of: Pseudonymous & { readonly length: number }, domain: string, keyed: Keyed): (text: string) => string {
+  const when = whenOf(of, keyed);
+  const alike = JSON.stringify([of.scope, domain, of.length, of.forever]);
+  const known = keyed.names.get(alike);
+  if (known !== undefined) return known;
+  const hide = pseudonymiser(deriveKey(keyed.keys, of.scope, 'pseudonym', domain, when), of.length);
+  const fresh = remembering(NAMES, hide);
+  keyed.names.set(alike, fresh);
+  return fresh;
+}
+
+/** The addresses of a domain. */
+function mapped(
+  of: Pseudonymous & { readonly keep: readonly RangeName[] },
+  domain: string,
+  keyed: Keyed,
+): (text: string) => string | undefined {
+  const when = whenOf(of, keyed);
+  return compilePrefix(
+    deriveKey(keyed.keys, of.scope, 'prefix4', domain, when),
+    deriveKey(keyed.keys, of.scope, 'prefix6', domain, when),
+    of.keep,
+  );
+}
+
 export function compileTransform(
-  rule: Rule,
+  rule: Exclude<Rule, ArgvRule>,
   attribute: AttributeName,
   type: ValueType,
   keyed: Keyed,
 ): Apply | undefined {
-  const whenOf = (of: Pseudonymous): When => (of.forever ? FOREVER : keyed.when);
-  const named = (of: Pseudonymous & { readonly length: number }, domain: string): ((text: string) => string) =>
-    pseudonymiser(deriveKey(keyed.keys, of.scope, 'pseudonym', domain, whenOf(of)), of.length);
-  const mapped = (of: Pseudonymous, domain: string, keep: readonly RangeName[]): TextRule =>
-    compilePrefix(
-      deriveKey(keyed.keys, of.scope, 'prefix4', domain, whenOf(of)),
-      deriveKey(keyed.keys, of.scope, 'prefix6', domain, whenOf(of)),
-      keep,
-    );
-
   switch (rule.do) {
     case 'drop':
       return undefined;
@@ -94,37 +124,29 @@ export function compileTransform(
     case 'allow':
       return type === 'int'
         ? numeric((value) => (holds(rule.values, value) ? value : undefined))
-        : textual((text) => (holds(rule.values, text) ? text : 'other'));
+        : textual(listedOr(rule.values.texts, 'other'));
     case 'mask':
       return textual(compileMask(rule.patterns));
     case 'pseudonym': {
       if (type === 'int') {
-        const hide = numberPseudonymiser(deriveKey(keyed.keys, rule.scope, 'pseudonym', rule.domain, whenOf(rule)));
+        const hide = numberPseudonymiser(
+          deriveKey(keyed.keys, rule.scope, 'pseudonym', rule.domain, whenOf(rule, keyed)),
+        );
         return numeric((value) => (holds(rule.keep, value) ? value : hide(value)));
       }
-      const hide = named(rule, rule.domain);
-      return textual((text) => (text === '' || holds(rule.keep, text) ? text : hide(text)));
+      const hide = named(rule, rule.domain, keyed);
+      const isKept = oneOf(rule.keep.texts);
+      return textual((text) => (text === '' || isKept(text) ? text : hide(text)));
     }
     case 'prefix':
-      return textual(mapped(rule, rule.domain, rule.keep));
+      return textual(mapped(rule, rule.domain, keyed));
     case 'truncate-address':
       return textual(compileTruncate(rule.ipv4, rule.ipv6, rule.keep));
     case 'path': {
       const template = compilePath(rule.template);
-      const user = named(rule, rule.users);
-      const writer: PathWriter = { plain: isPlainName, pseudonym: named(rule, rule.domain), user };
+      const user = named(rule, rule.users, keyed);
+      const writer: PathWriter = { plain: isPlainName, pseudonym: named(rule, rule.domain, keyed), user };
       return textual((text) => template(text, writer));
-    }
-    case 'argv': {
-      const writer = argvWriter(rule, {
-        hide: rule.values === 'drop' ? () => GONE : named(rule, `${rule.domain}/value`),
-        path: named(rule, rule.domain),
-        user: named(rule, rule.users),
-        host: named(rule, rule.hosts),
-        address: mapped(rule, rule.addresses, rule.keep),
-      });
-      const check = argvCheck(rule);
-      return (value) => (Array.isArray(value) ? redactFinally(value, writer, check) : undefined);
     }
     case 'round':
       return numeric((value) => finite(roundTo(value, rule.quantum), rule.quantum, type));
@@ -145,29 +167,51 @@ export function compileTransform(
   }
 }
 
+export type ArgvRule = Extract<Rule, { do: 'argv' }>;
+
+/** What an `argv` rule does to command lines, as JSON. */
+export function compileArguments(rule: ArgvRule, keyed: Keyed): (args: readonly string[]) => string {
+  const writer = argvWriter(rule, {
+    hide: rule.values === 'drop' ? () => GONE : named(rule, `${rule.domain}/value`, keyed),
+    isHidden: nothing,
+    path: named(rule, rule.domain, keyed),
+    user: named(rule, rule.users, keyed),
+    host: named(rule, rule.hosts, keyed),
+    isHost: nothing,
+    address: mapped(rule, rule.addresses, keyed),
+  });
+  return argvRedactor(writer, argvCheck(rule));
+}
+
+const nothing = (): boolean => false;
+
 export interface ArgvNames {
   readonly hide: (text: string) => string;
+  readonly isHidden: (text: string) => boolean;
   readonly path: (text: string) => string;
   readonly user: (text: string) => string;
   readonly host: (text: string) => string;
+  readonly isHost: (text: string) => boolean;
   readonly address: (text: string) => string | undefined;
 }
 
 /** What stays readable in a command line is on the list of words: its paths are what a caller wrote, not what the kernel resolved. */
-export function argvWriter(rule: Extract<Rule, { do: 'argv' }>, names: ArgvNames): ArgvWriter {
+export function argvWriter(rule: ArgvRule, names: ArgvNames): ArgvWriter {
   const template = compilePath(rule.template);
-  const word = (text: string): boolean => rule.words.has(text);
+  const word = oneOf(rule.words);
   const paths: PathWriter = { plain: word, pseudonym: names.path, user: names.user };
-  return {
+  return withScripts({
     ...paths,
     word,
-    option: (text) => rule.options.has(text),
+    option: oneOf(rule.options),
     value: names.hide,
+    isValue: names.isHidden,
     host: names.host,
+    isHostName: names.isHost,
     address: names.address,
     path: (text) => template(text, paths),
     digits: rule.numbers,
-  };
+  });
 }
 
 /** Stands for whatever is not a pseudonym where one is due; no released text contains it. */
@@ -185,15 +229,18 @@ export function pseudonymTest(length: number): (text: string) => boolean {
 }
 
 /** Writes command lines that were redacted as they are, and no others. */
-export function argvCheck(rule: Extract<Rule, { do: 'argv' }>): ArgvWriter {
+export function argvCheck(rule: ArgvRule): ArgvWriter {
   const isPseudonym = pseudonymTest(rule.length);
   const isAddress = addressTest(rule.keep);
+  const isHidden = (text: string): boolean => (rule.values === 'pseudonym' && isPseudonym(text)) || text === GONE;
   const hidden = letThrough(isPseudonym);
   return argvWriter(rule, {
-    hide: letThrough((text) => (rule.values === 'pseudonym' && isPseudonym(text)) || text === GONE),
+    hide: letThrough(isHidden),
+    isHidden,
     path: hidden,
     user: hidden,
     host: hidden,
+    isHost: isPseudonym,
     address: (text) => (isAddress(text) ? text : undefined),
   });
 }

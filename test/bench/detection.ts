@@ -87,7 +87,7 @@ const clear = clearOf(exposure(ruleset));
 
 /** What the agent does with every event, before redaction. */
 function measureNode(work: Work, rules: readonly SigmaRule[]): DetectionRow {
-  const make = work.events === 'exec' ? execOf : eventOf;
+  const make = work.events === 'exec' ? (number: number) => execOf(number, 'new') : eventOf;
   const mapping = loadMapping();
   const before = heap();
   const startedAt = performance.now();

@@ -1,4 +1,13 @@
-/** Executions as a busy server has them, without end: programs and parents repeat, processes, paths and values do not. */
+/**
+ * Executions as a busy server has them, without end. Processes are always new, programs and parents repeat. How often command
+ * lines do is the mix:
+ *
+ *     new     hardly one comes twice, the worst there is
+ *     usual   three of four came before
+ *
+ * Of 21,341 executions that a sensor saw on a Debian machine in twenty minutes of builds, tests, package scripts and shells, 70 % had
+ * a command line that was among the 1,024 before it, 74 % among the 4,096 before it; of all arguments 89 and 93 %. 5,564 were different.
+ */
 import type { MatchableEvent } from '../../collector/detectors/sigma/compile.ts';
 
 /** As the agent has it, before rules and redaction. */
@@ -52,11 +61,23 @@ const ANCESTRIES = [
 
 const UNITS = ['ssh.service', 'cron.service', 'app.service', 'ci-agent.service'] as const;
 
+export const MIXES = ['usual', 'new'] as const;
+export type Mix = (typeof MIXES)[number];
+
+/** Command lines that come again and again. */
+const RECURRING = 512;
+const RECURRING_PERCENT = 74;
+
+/** Which command line it is. */
+function lineOf(number: number, mix: Mix): number {
+  const random = Math.imul(number ^ (number >>> 15), 0x2c1b3c6d) >>> 0;
+  return mix === 'usual' && random % 100 < RECURRING_PERCENT ? (random >>> 8) % RECURRING : number;
+}
+
 /** The event with this number; the same number gives the same event. */
-export function execOf(number: number): ServerEvent {
-  const args = (COMMANDS[number % COMMANDS.length] ?? '')
-    .replaceAll('{}', String((number * 7919) % 1_000_003))
-    .split(' ');
+export function execOf(number: number, mix: Mix): ServerEvent {
+  const line = lineOf(number, mix);
+  const args = (COMMANDS[line % COMMANDS.length] ?? '').replaceAll('{}', String((line * 7919) % 1_000_003)).split(' ');
   const [uid, user] = USERS[(number * 31) % USERS.length] ?? [0, 'root'];
   const at = (number * 17) % ANCESTRIES.length;
   const ancestors = ANCESTRIES[at] ?? [];

@@ -74,8 +74,9 @@ export const classTable = (rows: readonly ClassRow[]): string =>
 
 export const redactionTable = (rows: readonly RedactionRow[]): string =>
   table(
-    ['redactor', 'events a second and core', 'hushwatch, in the same round', 'rounds', 'characters out'],
+    ['command lines', 'redactor', 'events a second and core', 'hushwatch, in the same round', 'rounds', 'bytes out'],
     rows.map((row) => [
+      row.mix,
       row.name,
       String(row.rate),
       `× ${row.ratio.toFixed(2)}`,

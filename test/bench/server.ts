@@ -101,5 +101,5 @@ export function eventOf(number: number): ServerEvent {
       return { name, time: 1_790_000_000_000_000 + number * 811, attributes: { ...actorOf(number), ...say(number) } };
     place -= share;
   }
-  return execOf(number);
+  return execOf(number, 'new');
 }

@@ -1,0 +1,72 @@
+/** Look-ups of our own say what Map and Set say, and remembering changes nothing but the time it takes. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { oneOf, ownCopy, remembering, TextMap } from '../../redaction-rules/texts.ts';
+
+/** Few enough that they come again, some that differ only in the middle, some that are very long. */
+const text = fc.oneof(
+  fc.string({ maxLength: 3, unit: fc.constantFrom('a', 'b', 'é', '\ud800', '\0') }),
+  fc.nat(40).map((n) => `${'/home/somebody/projects/'}${n}${'/target/release/deps/build-script.d'}`),
+  fc.nat(3).map((n) => `${n}`.repeat(600)),
+);
+
+test('a map of texts is a Map', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(text, fc.nat())), fc.array(text), (entries, asked) => {
+      const [ours, theirs] = [new TextMap<number>(), new Map(entries)];
+      for (const [key, meaning] of entries) ours.set(key, meaning);
+      for (const key of [...asked, ...theirs.keys()]) expect(ours.get(key)).toBe(theirs.get(key));
+    }),
+  );
+});
+
+test('one of a list is one of the list', () => {
+  fc.assert(
+    fc.property(fc.array(text), fc.array(text), (list, asked) => {
+      const isListed = oneOf(new Set(list));
+      for (const one of [...list, ...asked]) expect(isListed(one)).toBe(list.includes(one));
+    }),
+  );
+});
+
+describe('remembering', () => {
+  test('gives what the work gives, however few places there are', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(2, 8, 64), fc.array(text, { maxLength: 200 }), (size, asked) => {
+        const remembered = remembering(size, (one) => `<${one}>`);
+        for (const one of asked) expect(remembered(one)).toBe(`<${one}>`);
+      }),
+    );
+  });
+
+  test('works out what comes once, works out the second time for good, and long texts always', () => {
+    let worked = 0;
+    const remembered = remembering(16, (one) => {
+      worked++;
+      return one.length;
+    });
+    for (let i = 0; i < 5; i++) remembered('/usr/bin/env');
+    expect(worked).toBe(2);
+    for (let i = 0; i < 5; i++) remembered('x'.repeat(513));
+    expect(worked).toBe(7);
+  });
+
+  test('forgets what does not fit', () => {
+    let worked = 0;
+    const remembered = remembering(4, (one) => {
+      worked++;
+      return one;
+    });
+    for (let round = 0; round < 3; round++)
+      for (let i = 0; i < 100; i++) for (const _ of [1, 2]) remembered(`text-${i}`);
+    expect(worked).toBeGreaterThan(300);
+  });
+});
+
+test('a copy is the same text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (one) => {
+      expect(ownCopy(one)).toBe(one);
+    }),
+  );
+});
