@@ -262,7 +262,7 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     kernel: '5.5',
     cost: NAMED,
     blind:
-      'Of two mounts made at once in one namespace on directories of one name, each may be told with the other’s path. Of a remount, a move and a refused call the paths are names (`name`, or `argument` as with file.delete); the type and the source of a refused call are the caller’s words (`argument`). Mounts that the kernel makes by itself (automount).',
+      'Of two mounts made at once in one namespace on directories of one name, each may be told with the other’s path. Of a remount, a move and a refused call the paths are names (`name`, or `argument` as with file.delete); the type and the source of a refused call are the caller’s words (`argument`), and so are the options of mount_setattr. Mounts that the kernel makes by itself (automount).',
   },
   'system.filesystem.unmount': {
     source: 'sensor',

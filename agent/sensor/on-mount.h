@@ -130,6 +130,12 @@ static __always_inline bool is_change(__u32 options)
 	return options & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_PROPAGATION);
 }
 
+/* Then what is mounted is a directory, named by its path. */
+static __always_inline bool shows_directory(__u32 options)
+{
+	return options & (MS_BIND | MS_MOVE) && !(options & MS_REMOUNT);
+}
+
 /* A word that the kernel took from the caller's memory and kept no copy of. */
 static __always_inline void push_word(struct made_call *c, struct record *r, __u32 position, bool matters)
 {
@@ -150,7 +156,7 @@ static __always_inline void push_asked_for(struct made_call *c, struct record *r
 /* What is mounted: a directory that is shown a second time, or whatever the file system calls its source. */
 static __always_inline void push_source(struct made_call *c, struct record *r, struct mount *mount, __u32 options)
 {
-	if (c->what.kind != FRAME_MOUNT || options & (MS_BIND | MS_MOVE) || (c->what.meaning == ATTACHED && !mount)) {
+	if (c->what.kind != FRAME_MOUNT || shows_directory(options) || (c->what.meaning == ATTACHED && !mount)) {
 		push_said_path(c, r, 0, c->what.base, c->what.path);
 		return;
 	}
