@@ -34,7 +34,7 @@ export interface Sense {
 }
 
 const CALL = 'one table look-up on every system call, about 1 µs on those that are told';
-const NAMED = `${CALL}; about 20 ns on whatever the kernel frees from one of its caches`;
+const NAMED = `${CALL}; 40 to 60 ns on whatever the kernel frees from one of its caches`;
 const TOLD = 'about 1 µs, on those alone that are told';
 const NAME =
   'The path is the name that the kernel used, links in it not followed (`file.path.origin`: `name`). It is the caller’s string, which another thread can have changed (`argument`), where it is longer than 4,000 bytes, where the kernel’s copy found no room, and where a relative one starts from what a thread or another process shares.';
