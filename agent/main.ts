@@ -12,6 +12,7 @@ import {
 } from './agent.ts';
 import { ConfigError, describeKeys, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
+import { guardLastWords } from './last-words.ts';
 import { preview } from './preview.ts';
 import type { Shown } from './preview-stream.ts';
 import { run } from './run.ts';
@@ -57,7 +58,10 @@ export async function main(args: string[]): Promise<number> {
   try {
     const config = readConfig(file, KEYS);
     const exporter = exporterOf(config);
-    if (verb === 'run') return await run(config, exporter);
+    if (verb === 'run') {
+      guardLastWords();
+      return await run(config, exporter);
+    }
     const rules =
       verb === 'check' ? await openApproved(config, parseVerifierKey(config.log_key)) : await openRules(config);
     if (verb === 'check')

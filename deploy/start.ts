@@ -95,6 +95,8 @@ function confined(part: Part, source: KernelSource, isRoot: boolean, argv: reado
   const isCutOff = part === 'agent' || (part === 'sensor' && source !== 'proc-connector');
   const network = isCutOff ? ['unshare', '--net', '--'] : [];
   return [
+    // What is in an agent's memory is for no disk: no core, not even through a pipe, which only the limit 1 keeps from one.
+    ...['prlimit', '--core=1', '--'],
     ...network,
     'setpriv',
     `--reuid=${user}`,
