@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   rules: async () => (await import('./redaction-rules/main.ts')).main,
   'rules preview': async () => (await import('./agent/preview-rules.ts')).main,
   keys: async () => (await import('./redaction-rules/authority.ts')).main,
-  detect: async () => (await import('./collector/detectors/main.ts')).main,
+  detect: async () => (await import('./collector/tuning/main.ts')).main,
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
   alerts: async () => (await import('./collector/main.ts')).alerts,
@@ -47,6 +47,7 @@ for collector operators
   collector run | check         receive, verify, keep, log, detect
   collector invite | admit      let a node in
   detect test | plan            try detection rules
+  detect backtest | noise | explain | suggest   tune them on the evidence
   events --since 10m --json     released events, from the evidence
   stories                       what is worth reading: alerts told by process tree
   alerts --json                 everything the detectors said

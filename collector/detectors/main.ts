@@ -42,7 +42,9 @@ example: hushwatch detect plan --ruleset redaction-rules/rulesets/generic-linux.
 `;
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const HOME = join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
+const HOME =
+  process.env['HUSHWATCH_COLLECTOR'] ??
+  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 const MAX_STORIES = 100_000;
 
 /** What of the world the command touches. */
@@ -165,7 +167,7 @@ function knownFindings(): readonly KnownFinding[] {
 }
 
 /** Examples of one rule file, or undefined when nobody wrote any. */
-function loadExamples(directory: string, ruleFile: string): Examples | undefined {
+export function loadExamples(directory: string, ruleFile: string): Examples | undefined {
   const file = join('tests', ruleFile.replace(/\.yml$/, '.yaml'));
   const path = join(directory, file);
   return existsSync(path) ? parseExamples(readFileSync(path, 'utf8'), file) : undefined;

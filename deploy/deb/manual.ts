@@ -13,7 +13,7 @@ const BRIEF: Readonly<Record<string, string>> = {
   enroll: 'makes this machine a node of a collector',
   rules: 'what leaves a node, why, and who said yes',
   keys: 'roots of pseudonyms that nodes share',
-  detect: 'tries detection rules',
+  detect: 'tries and tunes detection rules',
 };
 
 /** What the command prints when it is asked how it is used. */

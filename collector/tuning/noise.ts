@@ -1,0 +1,67 @@
+/** What is loud: which detector and rule, about which program or entity, and what share of all that was said. */
+import type { PlacedAlert, Severity } from '../detectors/detector.ts';
+import type { Verdict } from '../state.ts';
+
+export interface Noise {
+  readonly detector: string;
+  readonly rule: string | undefined;
+  readonly title: string;
+  readonly severity: Severity;
+  readonly count: number;
+  /** Of all alerts, 0 to 1. */
+  readonly share: number;
+  readonly perDay: number;
+  /** Nodes it was about, the loudest first, with their share of this row. */
+  readonly nodes: readonly { readonly node: string; readonly share: number }[];
+  /** Of the stories that it is in, what people said. */
+  readonly marked: { readonly true: number; readonly false: number };
+}
+
+export function noiseOf(
+  alerts: readonly PlacedAlert[],
+  verdicts: ReadonlyMap<string, Verdict['verdict']>,
+  days: number,
+): readonly Noise[] {
+  const rows = new Map<string, PlacedAlert[]>();
+  for (const alert of alerts) {
+    const key = JSON.stringify([alert.detector, alert.rule ?? '']);
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, [alert]);
+    else row.push(alert);
+  }
+  return [...rows.values()]
+    .map((row) => noiseRow(row, alerts.length, verdicts, days))
+    .toSorted((a, b) => b.count - a.count);
+}
+
+function noiseRow(
+  row: readonly PlacedAlert[],
+  all: number,
+  verdicts: ReadonlyMap<string, Verdict['verdict']>,
+  days: number,
+): Noise {
+  const [first] = row;
+  if (first === undefined) throw new RangeError('a row has an alert');
+  const { detector, rule, title, severity } = first;
+  const byNode = Map.groupBy(row, ({ node }) => node);
+  const nodes = [...byNode]
+    .map(([node, theirs]) => ({ node, share: theirs.length / row.length }))
+    .toSorted((a, b) => b.share - a.share);
+  const stories = new Set(row.map(({ story }) => story));
+  const said = (verdict: 'true' | 'false'): number => [...stories].filter((id) => verdicts.get(id) === verdict).length;
+  const marked = { true: said('true'), false: said('false') };
+  const count = row.length;
+  return { detector, rule, title, severity, count, share: count / all, perDay: count / days, nodes, marked };
+}
+
+export function describeNoise(rows: readonly Noise[]): string {
+  if (rows.length === 0) return 'nothing was said in this time\n';
+  const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+  const lines = rows.map(({ count, share, perDay, severity, title, nodes, marked, detector, rule }) => {
+    const loudest = nodes[0];
+    const whose = loudest === undefined || nodes.length === 1 ? '' : `; ${percent(loudest.share)} from ${loudest.node}`;
+    const said = marked.true + marked.false === 0 ? '' : `; marked true ${marked.true}, false ${marked.false}`;
+    return `${String(count).padStart(7)} ${percent(share).padStart(6)} ${perDay.toFixed(1).padStart(8)} a day  ${severity.padEnd(13)} ${title} (${detector}${rule === undefined ? '' : ` ${rule}`})${whose}${said}\n`;
+  });
+  return `${'alerts'.padStart(7)} ${'share'.padStart(6)}\n${lines.join('')}`;
+}
