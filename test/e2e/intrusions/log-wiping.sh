@@ -1,8 +1,8 @@
 # Nobody was here: the guard is sent away, logs are emptied and deleted, the shell forgets.
 . "$(dirname "$0")/scene.sh"
-echo before >/var/log/auth.log
-echo before >/var/log/wtmp
-echo before >/root/.bash_history
+echo before >>/var/log/auth.log
+echo before >>/var/log/wtmp
+echo before >>/root/.bash_history
 mkdir -p bin && cp /bin/true bin/systemctl
 deed defence-stopped
 bin/systemctl stop auditd
