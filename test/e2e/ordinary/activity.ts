@@ -4,7 +4,7 @@
  * the developers' (`outside/`).
  *
  * It all happens in one control group, so that whoever reads the evidence can tell it from everything else here, and one
- * deed at a time with rests between, so that it costs about a quarter of a processor.
+ * deed at a time with rests between, so that it costs a tenth of a processor.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
