@@ -104,9 +104,9 @@ describe.skipIf(!isRoot)(`intrusions${WHY_SKIPPED}`, () => {
   let hits: Hits = new Map();
 
   test('a dozen of Atomic Red Team run in a container', async () => {
-    const group = new Group('hushwatch-intrusions').enter();
+    using group = new Group('hushwatch-intrusions').enter();
     await using container = await Container.start(journal);
-    group[Symbol.dispose]();
+    group.leave();
     const attacks = await attack(container, readTests(ATOMIC.map(([name]) => name)));
     await stack.settled();
     const machine = { name: 'machine', pid: container.pid, at: container.startedAt };

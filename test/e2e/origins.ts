@@ -4,7 +4,7 @@
  * A group's name leaves as a pseudonym. So whoever makes a group starts one program in it and notes its pid: the group that
  * this program's execution names is that group.
  */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReleasedRecord } from '../../collector/detectors/detector.ts';
 
@@ -117,12 +117,24 @@ export class Group implements Disposable {
     writeFileSync(join(this.path, 'cgroup.kill'), '1');
   }
 
-  [Symbol.dispose](): void {
+  /** Moves this process back; what it started stays. */
+  leave(): void {
     writeFileSync(join(this.#before, 'cgroup.procs'), String(process.pid));
-    try {
-      rmdirSync(this.path);
-    } catch {
-      // Somebody still ends in it; an empty group is in nobody's way.
-    }
+  }
+
+  [Symbol.dispose](): void {
+    this.leave();
+    removeEmpty(this.path);
+  }
+}
+
+/** With the groups that a container made in it. Where somebody still ends, the empty group stays, in nobody's way. */
+function removeEmpty(group: string): void {
+  try {
+    for (const { name } of readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory()))
+      removeEmpty(join(group, name));
+    rmdirSync(group);
+  } catch {
+    // Not empty, or gone already.
   }
 }

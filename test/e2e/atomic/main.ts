@@ -33,9 +33,9 @@ async function main(): Promise<number> {
 }
 
 async function run(stack: Stack, journal: string): Promise<{ attacks: readonly Attack[]; hits: Hits }> {
-  const group = new Group('hushwatch-atomic-machine').enter();
+  using group = new Group('hushwatch-atomic-machine').enter();
   await using container = await Container.start(journal, 'ordinary/root.sh');
-  group[Symbol.dispose]();
+  group.leave();
   const machine = { name: 'machine', pid: container.pid, at: container.startedAt };
   const attacks = await attack(container, readTests(TESTS));
   await stack.settled();
