@@ -94,7 +94,7 @@ describe.skipIf(!isRoot)(`economy${WHY_SKIPPED}`, () => {
       { created: true, repeats: 0 },
       { created: false, repeats: 0 },
     ]);
-    expect(Number(opens.at(-1)?.['repeats'])).toBeGreaterThan(0);
+    expect(Math.max(...opens.map((frame) => Number(frame['repeats'])))).toBeGreaterThan(0);
     expect(opens.reduce((sum, frame) => sum + 1 + Number(frame['repeats']), 0)).toBe(501);
     expect(counters.classes.file?.merged).toBeGreaterThan(490);
     balanced(counters, seen.frames);
