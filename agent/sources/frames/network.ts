@@ -109,7 +109,9 @@ function transportOf(family: SocketFamily, protocol: number): Socket['transport'
 const protocolOf = (family: SocketFamily, protocol: number): number =>
   family === 'packet' ? ((protocol & 255) << 8) | (protocol >> 8) : protocol;
 
-function flagsOf(r: Reader, allowed: number): number {
+/** Also says where the fixed part ends, before anything of it is read. */
+function flagsOf(r: Reader, fixed: number, allowed: number): number {
+  r.strings(fixed);
   const flags = r.u16(98);
   if ((flags & ~allowed) !== 0) throw new FrameError('bad-field', 'a flag that has no meaning');
   r.zero(100);
@@ -132,16 +134,14 @@ function socketOf(r: Reader, flags: number, unixPath: string): Socket {
 const socketFrame =
   (kind: 'connect' | 'accept' | 'listen' | 'bind' | 'send' | 'socket') =>
   (r: Reader): Frame => {
-    const flags = flagsOf(r, ARGUMENT);
-    r.strings(SOCKET_END);
+    const flags = flagsOf(r, SOCKET_END, ARGUMENT);
     const unixPath = r.string();
     r.done();
     return { kind, socket: socketOf(r, flags, unixPath), ...actorOf(r) };
   };
 
 function flowFrame(r: Reader): Frame {
-  const flags = flagsOf(r, ACCEPTED);
-  r.strings(SOCKET_END + 24);
+  const flags = flagsOf(r, SOCKET_END + 24, ACCEPTED);
   r.done();
   return {
     kind: 'flow',
@@ -159,8 +159,7 @@ const ASKED_OF_MANY: ReadonlySet<number> = new Set([5353, 5355]);
 
 /** What was sent to a name server need not be DNS; then that is what there is to say. */
 function dnsFrame(r: Reader): Frame {
-  const flags = flagsOf(r, ANSWER);
-  r.strings(SOCKET_END);
+  const flags = flagsOf(r, SOCKET_END, ANSWER);
   const bytes = r.bytes();
   r.done();
   const about: { readonly socket: Socket } & Actor = { socket: socketOf(r, 0, ''), ...actorOf(r) };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FRAME_MAX, FrameDecoder } from '../../../agent/sources/frames.ts';
+import { FRAME_MAX, FRAME_VERSION, FrameDecoder } from '../../../agent/sources/frames.ts';
 import { FrameError } from '../../../agent/sources/frames/reader.ts';
 import type { Frame } from '../../../agent/sources/frame.ts';
 
@@ -477,6 +477,22 @@ test('any bytes, cut anywhere, are frames or a FrameError', () => {
       }
     }),
   );
+});
+
+test('every kind of frame, cut short at the end of what came, is a FrameError', () => {
+  for (let kind = 0; kind < 64; kind++) {
+    for (let size = 32; size < 168; size += 2) {
+      const bytes = Buffer.alloc(size);
+      bytes.writeUInt32LE(size, 0);
+      bytes.writeUInt16LE(FRAME_VERSION, 4);
+      bytes.writeUInt16LE(kind, 6);
+      try {
+        new FrameDecoder().push(bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(FrameError);
+      }
+    }
+  }
 });
 
 test('golden frames with any few bytes changed, cut anywhere: never anything but frames or a FrameError', () => {
