@@ -10,8 +10,9 @@
 import { chownSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
+import { ProtocolError } from '#protocol/error.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
-import { parseRuleset } from '../redaction-rules/ruleset.ts';
+import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
 import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
 import { parseRegistry } from './registry.ts';
 import { ConfigError } from './yaml-file.ts';
@@ -154,8 +155,13 @@ export function parseInvitation(text: string, file: string): Invitation {
     pack: textsOf('pack'),
     approvals: textsOf('approvals'),
   };
-  parseReviewers(Buffer.from(invitation.reviewers));
-  parseRuleset(invitation.ruleset, file);
+  try {
+    parseReviewers(Buffer.from(invitation.reviewers));
+    parseRuleset(invitation.ruleset, `${file}: ruleset`);
+  } catch (error) {
+    if (error instanceof ProtocolError || error instanceof RulesetError) wrong(error.message);
+    throw error;
+  }
   return invitation;
 }
 

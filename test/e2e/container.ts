@@ -83,7 +83,7 @@ export function rootDirectory(script: string): string {
 }
 
 /** systemd-nspawn has one child; 0 before it has. */
-function childOf(pid: number): number {
+export function childOf(pid: number): number {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ')[0]);
   } catch {

@@ -1,0 +1,131 @@
+/** Invitations and entries are files that came from elsewhere: what is wrong is told with its place, and writes nothing. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { formatVerifierKey } from '#protocol/note.ts';
+import { loadPack, packFiles, STARTER_PACK } from '../../collector/detectors/pack.ts';
+import { admit, approvedPack, approvedRuleset, invite, parseInvitation } from '../../collector/enrolment.ts';
+import { ConfigError } from '../../collector/yaml-file.ts';
+import { parseRuleset } from '../../redaction-rules/ruleset.ts';
+import { logKey } from '../protocol/sample.ts';
+import { SampleNode } from './sample.ts';
+
+const RULES = readFileSync('redaction-rules/rulesets/generic-linux.yaml', 'utf8');
+const PIN = `sha256/${'A'.repeat(43)}=`;
+
+let home: string;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'hushwatch-enrolment-'));
+  for (const name of ['rulesets', 'packs', 'approvals']) mkdirSync(join(home, name));
+  writeFileSync(join(home, 'log.pub'), `${formatVerifierKey(logKey.verifier)}\n`);
+  writeFileSync(join(home, 'reviewers'), `quorum 1\n${formatVerifierKey(logKey.verifier)}\n`);
+  writeFileSync(join(home, 'nodes.yaml'), 'nodes: []\n', { mode: 0o640 });
+  writeFileSync(join(home, 'rulesets/generic-linux.yaml'), RULES);
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+function approve(digest: string): void {
+  for (const ending of ['approval', 'tlog-proof'])
+    writeFileSync(join(home, 'approvals', `${digest}.${ending}`), ending);
+}
+
+function approveBoth(): void {
+  approve(parseRuleset(RULES, 'r').digest);
+  approve(loadPack(STARTER_PACK).digest);
+}
+
+const made = (): string =>
+  JSON.stringify(
+    invite({
+      ...{
+        home,
+        node: 'node-1',
+        role: 'generic',
+        cohort: 'none',
+        url: 'wss://collector.example.org/v1/ship',
+        pin: PIN,
+      },
+      ...{ ruleset: approvedRuleset(home, 'generic'), pack: approvedPack(home) },
+    }),
+  );
+
+test('what is invited with is what was approved, whole', () => {
+  approveBoth();
+  const invitation = parseInvitation(made(), 'i');
+  expect(invitation).toMatchObject({ node: 'node-1', role: 'generic', collector_pin: PIN, ruleset: RULES });
+  const there = join(home, 'there');
+  for (const [name, text] of Object.entries(invitation.pack)) {
+    mkdirSync(join(there, name, '..'), { recursive: true });
+    writeFileSync(join(there, name), text);
+  }
+  expect(loadPack(there).digest).toBe(loadPack(STARTER_PACK).digest);
+  expect(Object.keys(invitation.approvals)).toHaveLength(4);
+  expect(packFiles(STARTER_PACK).length).toBe(Object.keys(invitation.pack).length);
+});
+
+test('nothing is invited with that nobody approved', () => {
+  expect(made).toThrow(/no ruleset for role generic is approved/);
+  approve(parseRuleset(RULES, 'r').digest);
+  expect(made).toThrow(/no rule pack is approved/);
+});
+
+test('of two that are approved, the operator says which', () => {
+  approveBoth();
+  const other = RULES.replace(/^version: \d+/m, 'version: 77');
+  writeFileSync(join(home, 'rulesets/other.yaml'), other);
+  approve(parseRuleset(other, 'o').digest);
+  expect(made).toThrow(/more than one ruleset for role generic.*--ruleset FILE/);
+});
+
+test.each<readonly [string, (invitation: Record<string, unknown>) => void, RegExp]>([
+  ['another version', (i) => (i['hushwatch'] = 'invitation/9'), /no invitation of this version/],
+  ['a name with a slash', (i) => (i['node'] = '../node'), /node is missing or wrong/],
+  ['no TLS', (i) => (i['collector'] = 'ws://collector.example.org'), /collector is missing or wrong/],
+  ['a role nobody knows', (i) => (i['role'] = 'root'), /role must be one of/],
+  ['a file outside', (i) => (i['pack'] = { '../x.yml': '' }), /pack holds what is no file name/],
+  ['a file that is hidden', (i) => (i['pack'] = { 'a/.x': '' }), /pack holds what is no file name/],
+  ['an absolute file', (i) => (i['approvals'] = { '/etc/passwd': '' }), /approvals holds what is no file name/],
+  ['a file that is no text', (i) => (i['pack'] = { 'x.yml': 1 }), /pack holds what is no file name/],
+  ['no reviewers', (i) => (i['reviewers'] = 'quorum 3\n'), /reviewers/],
+  ['a ruleset that is none', (i) => (i['ruleset'] = 'name: x\n'), /./],
+])('refused: %s', (_, spoil, why) => {
+  approveBoth();
+  const invitation: Record<string, unknown> = JSON.parse(made());
+  spoil(invitation);
+  expect(() => parseInvitation(JSON.stringify(invitation), 'node-1.invitation')).toThrow(why);
+});
+
+test('any text is an invitation or a problem that is told', () => {
+  approveBoth();
+  const good = made();
+  const texts = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.tuple(fc.nat(700), fc.string({ maxLength: 4 })).map(([at, put]) => good.slice(0, at) + put + good.slice(at + 1)),
+  );
+  fc.assert(
+    fc.property(texts, (text) => {
+      try {
+        parseInvitation(text, 'i');
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a node is admitted once; the file keeps its owner and never holds half of it', () => {
+  const { name, registered } = new SampleNode('node-1');
+  const entry = (transport: string): string =>
+    `- name: ${name}\n  role: generic\n  cohort: none\n  batch_key: ${formatVerifierKey(registered.batchKey)}\n  transport_key: ${transport}\n`;
+  expect(admit(home, entry(PIN), 'e')).toBe('node-1');
+  const before = readFileSync(join(home, 'nodes.yaml'), 'utf8');
+  expect(() => admit(home, entry(PIN), 'e')).toThrow(/stands twice/);
+  expect(() => admit(home, entry(PIN) + entry(PIN), 'e')).toThrow(ConfigError);
+  expect(() => admit(home, 'nodes: x\n', 'e')).toThrow(ConfigError);
+  expect(readFileSync(join(home, 'nodes.yaml'), 'utf8')).toBe(before);
+  expect(statSync(join(home, 'nodes.yaml')).uid).toBe(process.getuid?.());
+});
