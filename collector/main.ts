@@ -24,6 +24,7 @@ import { loadRulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { runCollector, type Settings } from './run.ts';
 import { SEVERITIES, State, type AlertRow, type StoryRow } from './state.ts';
+import { SuppressionFile } from './suppressions.ts';
 import { compact, queryEvents, QueryError } from './tables.ts';
 import { ConfigError } from './yaml-file.ts';
 
@@ -41,7 +42,8 @@ export const USAGE = `usage: hushwatch collector run | check | compact [--config
                                   [--ruleset FILE] [--pack DIRECTORY] > INVITATION
        hushwatch collector admit ENTRY
        hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
-       hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--json]
+       hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow]
+                        [--suppressed] [--json]
        hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 50] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
@@ -92,9 +94,10 @@ async function check(file: string): Promise<number> {
   const { config, registry, rulesets, rulepacks } = readSettings(file);
   // What outputs need is there, and can be read.
   const outputs = await makeOutputs(config);
+  const suppressions = new SuppressionFile(config.home, nowUs()).inForce.length;
   const { length } = registry.nodes();
   const told = outputs.map(({ name }) => `, ${name}`).join('');
-  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules${told}`);
+  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules, ${suppressions} suppressions${told}`);
   return EXIT.done;
 }
 
@@ -180,6 +183,7 @@ export async function alerts(args: string[]): Promise<number> {
       severity: { type: 'string', default: 'informational' },
       limit: { type: 'string', default: '1000' },
       follow: { type: 'boolean', default: false },
+      suppressed: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     });
     const minSeverity = SEVERITIES.find((each) => each === values.severity);
@@ -188,7 +192,8 @@ export async function alerts(args: string[]): Promise<number> {
     if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
     using state = State.openReadOnly(file);
     const sinceUs = values.since === undefined ? 0 : timeAgo('since', values.since);
-    const query = { limit: countOf('limit', values.limit), node: values.node, minSeverity, sinceUs };
+    const { node, suppressed } = values;
+    const query = { limit: countOf('limit', values.limit), node, minSeverity, sinceUs, suppressed };
     const tell = (rows: readonly AlertRow[]): void => {
       for (const row of rows) say(values.json ? JSON.stringify(row) : textOf(row));
     };

@@ -25,6 +25,7 @@ import { Registry } from './registry.ts';
 import type { Rulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
+import { SuppressionFile } from './suppressions.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
 import { ConfigError } from './yaml-file.ts';
@@ -50,14 +51,16 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const evidence = await EvidenceStore.open(home);
   using state = State.open(join(home, 'state.sqlite'));
   await state.follow(log, async ({ body, time }) => (await evidence.keptAt(body.sha256)) ?? time.last);
-  const detection = detectionOf(settings, state);
+  const suppressions = new SuppressionFile(home, nowUs());
+  const detection = detectionOf(settings, state, suppressions);
   const follow = (): Promise<void> => state.follow(log, nowUs);
   const approvals = await Approvals.open({ home, reviewers: settings.reviewers, log, state, follow, logger });
   const collector = { registry, rulesets, rulepacks, approvals, chains: new Chains(state), evidence, log, state };
 
   const publishing = Promise.withResolvers<Error>();
   const refreshing = setInterval(() => {
-    refresh(registry, logger);
+    refresh(registry, 'nodes.yaml', logger);
+    refresh({ refresh: () => suppressions.refresh(nowUs()) }, 'suppressions.yaml', logger);
     failureOf(approvals.publish()).then((failure) => failure && publishing.resolve(failure), publishing.reject);
   }, LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
@@ -99,7 +102,11 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   if (failure !== undefined) throw failure;
 }
 
-function detectionOf({ config, rulesets, rulepacks }: Settings, state: State): Detection {
+function detectionOf(
+  { config, rulesets, rulepacks }: Settings,
+  state: State,
+  suppressions: SuppressionFile,
+): Detection {
   const saved = Object.fromEntries(state.detectorStates());
   const detectors = makeDetectors({
     pack: rulepacks.rules,
@@ -110,7 +117,7 @@ function detectionOf({ config, rulesets, rulepacks }: Settings, state: State): D
     tuning: config.detectors,
     saved,
   });
-  return new Detection({ detectors, tuning: config.detectors, saved });
+  return new Detection({ detectors, tuning: config.detectors, suppressions: () => suppressions.inForce, saved });
 }
 
 async function failureOf(work: Promise<void>): Promise<Error | undefined> {
@@ -122,11 +129,11 @@ async function failureOf(work: Promise<void>): Promise<Error | undefined> {
   }
 }
 
-function refresh(registry: Registry, logger: Logger): void {
+function refresh(file: { refresh(): boolean }, name: string, logger: Logger): void {
   try {
-    if (registry.refresh()) logger.info({ nodes: registry.nodes().length }, 'nodes.yaml was read again');
+    if (file.refresh()) logger.info(`${name} was read again`);
   } catch (error) {
     const problem = error instanceof ConfigError ? error.message : String(error);
-    logger.error({ problem }, 'nodes.yaml has a mistake; the former one stays in force');
+    logger.error({ problem }, `${name} has a mistake; the former one stays in force`);
   }
 }

@@ -147,6 +147,8 @@ export interface AlertQuery {
   readonly node?: string | undefined;
   readonly minSeverity?: Severity | undefined;
   readonly sinceUs?: number | undefined;
+  /** Those that were suppressed too, which have no story. */
+  readonly suppressed?: boolean | undefined;
 }
 
 /** A story with its place in the order in which stories changed. */
@@ -528,9 +530,10 @@ export class State implements Disposable {
     return new Map(rows.map((row) => [text(row['id']), parseJson(row['state'])]));
   }
 
-  alerts({ limit, afterSeq, node, minSeverity, sinceUs }: AlertQuery): readonly AlertRow[] {
+  alerts({ limit, afterSeq, node, minSeverity, sinceUs, suppressed = false }: AlertQuery): readonly AlertRow[] {
     const sql = `SELECT seq, log_index, alert FROM alerts WHERE seq > ? AND severity >= ? AND time >= ?
-      ${node === undefined ? '' : 'AND node = ?'} ORDER BY seq ${afterSeq === undefined ? 'DESC' : 'ASC'} LIMIT ?`;
+      ${suppressed ? '' : "AND story <> ''"} ${node === undefined ? '' : 'AND node = ?'}
+      ORDER BY seq ${afterSeq === undefined ? 'DESC' : 'ASC'} LIMIT ?`;
     const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
     return this.#rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...(node === undefined ? [] : [node]), limit).map(
       alertOf,

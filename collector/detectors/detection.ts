@@ -12,6 +12,7 @@ import type { Tuning } from './knobs.ts';
 import { makeRisk, type Risk } from './risk.ts';
 import { memberOf } from './saved.ts';
 import { Stories } from './stories.ts';
+import { suppressionOf, type Suppression } from './suppressions.ts';
 
 export interface Found {
   readonly alerts: readonly PlacedAlert[];
@@ -22,6 +23,8 @@ export interface Found {
 export interface DetectionOptions {
   readonly detectors: readonly Detector[];
   readonly tuning?: Tuning;
+  /** Those in force, asked anew for each alert. */
+  readonly suppressions?: () => readonly Suppression[];
   /** What {@link Detection.save} gave. */
   readonly saved?: unknown;
 }
@@ -31,9 +34,11 @@ export class Detection {
   readonly #trees: ProcessTrees;
   readonly #risk: Risk;
   readonly #stories: Stories;
+  readonly #suppressions: () => readonly Suppression[];
 
-  constructor({ detectors, tuning = {}, saved }: DetectionOptions) {
+  constructor({ detectors, tuning = {}, suppressions = () => [], saved }: DetectionOptions) {
     this.#detectors = detectors;
+    this.#suppressions = suppressions;
     this.#trees = new ProcessTrees(memberOf(saved, 'trees'));
     this.#risk = makeRisk(tuning.risk, memberOf(saved, 'risk'));
     this.#stories = new Stories(tuning.stories, memberOf(saved, 'stories'));
@@ -70,6 +75,11 @@ export class Detection {
 
   #tell(alert: Alert, telling: Telling): void {
     const standing = alert.entity === undefined ? undefined : this.#trees.find(alert.node, alert.entity);
+    const suppression = suppressionOf(this.#suppressions(), alert, standing?.program);
+    if (suppression !== undefined) {
+      telling.alerts.push({ ...alert, story: '', points: 0, suppressedBy: suppression.id });
+      return;
+    }
     const placed = this.#place(alert, standing, telling);
     for (const risen of this.#risk.observe(placed, standing)) {
       this.#place(risen, risen.rule === 'node' ? undefined : standing, telling);

@@ -77,6 +77,8 @@ export interface PlacedAlert extends Alert {
   readonly story: string;
   /** Points of its severity, less when the same comes often on this node. */
   readonly points: number;
+  /** The suppression that kept it from being told: then it has no story (`''`) and no points. */
+  readonly suppressedBy?: string;
 }
 
 /** What one detector said, once or often, within a story. */

@@ -84,7 +84,8 @@ class Running implements Side {
     this.milliseconds += performance.now() - startedAt;
     if (batch.receivedAt < this.#sinceUs) return;
     // The first of an id counts, as in the collector's own state.
-    for (const alert of alerts) if (!this.alerts.has(alert.id)) this.alerts.set(alert.id, alert);
+    for (const alert of alerts)
+      if (alert.suppressedBy === undefined && !this.alerts.has(alert.id)) this.alerts.set(alert.id, alert);
     for (const story of stories) this.stories.set(story.id, story);
   }
 }

@@ -19,6 +19,7 @@ import { EvidenceStore } from '../evidence.ts';
 import { loadRulepacks } from '../rulepacks.ts';
 import { Rulesets } from '../rulesets.ts';
 import { State, type AlertRow } from '../state.ts';
+import { SuppressionFile } from '../suppressions.ts';
 import { backtest, describeBacktest } from './backtest.ts';
 import { eventOf, explainAlert } from './explain.ts';
 import { describeNoise, noiseOf } from './noise.ts';
@@ -30,8 +31,8 @@ const USAGE = `usage: hushwatch detect backtest [--with DIRECTORY] [--since 7d] 
        hushwatch detect explain ALERT [--home DIRECTORY] [--json]
        hushwatch detect suggest ALERT [--author NAME] [--home DIRECTORY]
 
-backtest alerts gained, lost and moved if the pack of rules were the one in DIRECTORY, with the knobs of its collector.yaml if
-         there is one; without --with: what the rules and knobs in force make of it anew
+backtest alerts gained, lost and moved if the pack of rules were the one in DIRECTORY, with the knobs of its collector.yaml and
+         its suppressions.yaml if they are there; without --with: what the rules and knobs in force make of it anew
 noise    which rule is loud, about which node, what share, and what people said of it
 explain  an alert with its events as they were released, its numbers, and what would have kept it quiet
 suggest  the narrowest filter that would have kept a false alarm quiet; refused if it would hide what must be found
@@ -100,15 +101,28 @@ function runBacktest({ home, with: candidate, spanUs, json }: Values): number {
   const config = readConfig(join(home, 'collector.yaml'));
   const inForce = loadRulepacks(join(home, 'packs')).rules;
   const exposures = Rulesets.open(join(home, 'rulesets'));
-  const detection = (pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>, tuning: Tuning): Detection => {
+  const detection = (
+    pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>,
+    tuning: Tuning,
+    { inForce }: SuppressionFile,
+  ): Detection => {
     const clearFor = (digest: string): ReturnType<typeof clearOf> => clearOf(exposures.exposure(digest) ?? []);
-    return new Detection({ detectors: makeDetectors({ pack, alertFrom: 'informational', clearFor, tuning }), tuning });
+    return new Detection({
+      detectors: makeDetectors({ pack, alertFrom: 'informational', clearFor, tuning }),
+      tuning,
+      suppressions: () => inForce,
+    });
   };
+  const suppressions = new SuppressionFile(home, nowUs());
   const other = candidate === undefined ? undefined : candidateIn(resolve(candidate), inForce, config.detectors);
   const result = backtest({
     evidence: replay(home, state),
-    now: detection(inForce, config.detectors),
-    candidate: detection(other?.pack ?? inForce, other?.tuning ?? config.detectors),
+    now: detection(inForce, config.detectors, suppressions),
+    candidate: detection(
+      other?.pack ?? inForce,
+      other?.tuning ?? config.detectors,
+      other?.suppressions ?? suppressions,
+    ),
     sinceUs: nowUs() - spanUs,
     onProgress: progress(),
   });
@@ -121,14 +135,21 @@ function candidateIn(
   directory: string,
   inForce: Pick<Pack, 'rules' | 'correlations' | 'mapping'>,
   tuning: Tuning,
-): { readonly pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>; readonly tuning: Tuning } {
+): {
+  readonly pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
+  readonly tuning: Tuning;
+  readonly suppressions: SuppressionFile | undefined;
+} {
   if (!existsSync(directory)) throw new Unanswerable(`${directory} is not there`);
   const file = join(directory, 'collector.yaml');
   const hasRules = readdirSync(directory, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.yml'));
-  if (!hasRules && !existsSync(file)) throw new Unanswerable(`${directory} holds neither rules nor a collector.yaml`);
+  const hasSuppressions = existsSync(join(directory, 'suppressions.yaml'));
+  if (!hasRules && !hasSuppressions && !existsSync(file))
+    throw new Unanswerable(`${directory} holds neither rules nor a collector.yaml nor a suppressions.yaml`);
   return {
     pack: hasRules ? loadPack(directory) : inForce,
     tuning: existsSync(file) ? readConfig(file).detectors : tuning,
+    suppressions: hasSuppressions ? new SuppressionFile(directory, nowUs()) : undefined,
   };
 }
 
