@@ -97,7 +97,9 @@ async function check(file: string): Promise<number> {
   const suppressions = new SuppressionFile(config.home, nowUs()).inForce.length;
   const { length } = registry.nodes();
   const told = outputs.map(({ name }) => `, ${name}`).join('');
-  say(`${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules, ${suppressions} suppressions${told}`);
+  say(
+    `${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules, ${suppressions} suppressions${told}`,
+  );
   return EXIT.done;
 }
 
