@@ -34,6 +34,12 @@ test('a suppression as it is written', () => {
   expect(parsed(' []')).toEqual([]);
 });
 
+test('the example in the documentation is one', () => {
+  const readme = readFileSync('collector/detectors/README.md', 'utf8');
+  const [, example = ''] = /```yaml\n(suppressions:[^`]*)```/.exec(readme) ?? [];
+  expect(parseSuppressions(example, 'README.md', NOW)).toHaveLength(1);
+});
+
 test.each([
   [
     'nobody answers for it',
