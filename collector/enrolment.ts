@@ -7,7 +7,18 @@
  * entry holds the node's public keys. Who can change either on the way can only keep a node out, or let in one that says
  * another name; so compare the key ids that both commands print.
  */
-import { chownSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fchownSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
 import { ProtocolError } from '#protocol/error.ts';
@@ -175,9 +186,15 @@ export function admit(home: string, entry: string, entryFile: string): string {
   // Twice the same name or key is refused here, before the running collector reads it.
   parseRegistry(after, file);
   const { uid, gid } = statSync(file);
-  writeFileSync(`${file}.new`, after, { mode: 0o640 });
-  // Whoever admits is perhaps root, and the collector is not.
-  chownSync(`${file}.new`, uid, gid);
+  rmSync(`${file}.new`, { force: true });
+  // Whoever admits is perhaps root, and the collector, whose directory this is, is not: no link of its making is followed.
+  const made = openSync(`${file}.new`, 'wx', 0o640);
+  try {
+    writeSync(made, after);
+    fchownSync(made, uid, gid);
+  } finally {
+    closeSync(made);
+  }
   renameSync(`${file}.new`, file);
   return node.name;
 }

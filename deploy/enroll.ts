@@ -65,9 +65,10 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
   const { node, role, cohort, log_key, collector, collector_pin } = invitation;
   mkdirSync(CONFIGURATION, { recursive: true, mode: 0o755 });
   installRules(invitation);
-  const identity = openIdentity(give(`${AGENT.state}/identity.key`, agent), node);
-  Keyring.open(`${AGENT.state}/pseudonym.key`, Date.now() * 1_000);
-  for (const name of ['identity.key', 'identity.key.pub', 'pseudonym.key']) give(`${AGENT.state}/${name}`, agent);
+  const identity = as(agent, () => {
+    Keyring.open(`${AGENT.state}/pseudonym.key`, Date.now() * 1_000);
+    return openIdentity(`${AGENT.state}/identity.key`, node);
+  });
   const pin = await makeTlsIdentity(CONFIGURATION, node);
   chmodSync(`${CONFIGURATION}/tls.crt`, 0o644);
 
@@ -89,7 +90,6 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
 
 /** What is in force on this node is what was approved, until it is enrolled again: an upgrade of the package changes no rule. */
 function installRules({ ruleset, pack, reviewers, approvals }: Invitation): void {
-  const agent = idsOf(AGENT.user);
   // Nothing of it is secret, and the agent is not root.
   const before = process.umask(0o022);
   writeFileSync(`${CONFIGURATION}/ruleset.yaml`, ruleset, { mode: 0o644 });
@@ -103,12 +103,11 @@ function installRules({ ruleset, pack, reviewers, approvals }: Invitation): void
   }
   rmSync(rules, { recursive: true, force: true });
   renameSync(`${rules}.new`, rules);
-  for (const [name, text] of Object.entries(approvals)) {
-    const file = join(AGENT.state, 'approvals', name);
-    writeFileSync(file, text, { mode: 0o640 });
-    give(file, agent);
-  }
   process.umask(before);
+  as(idsOf(AGENT.user), () => {
+    for (const [name, text] of Object.entries(approvals))
+      writeFileSync(join(AGENT.state, 'approvals', name), text, { mode: 0o640 });
+  });
 }
 
 /** A file that only root writes and that user's group reads. */
@@ -133,14 +132,22 @@ function idsOf(user: string): Ids {
   return ids;
 }
 
-/** Gives the file, when it is there, to that user. */
-function give(file: string, { uid, gid }: Ids): string {
+/**
+ * Works with no more rights than that user has: where it may write, it may have put a link that leads elsewhere, and root would
+ * follow it.
+ */
+function as<T>({ uid, gid }: Ids, work: () => T): T {
+  const groups = process.getgroups?.() ?? [];
+  process.setgroups?.([gid]);
+  process.setegid?.(gid);
+  process.seteuid?.(uid);
   try {
-    chownSync(file, uid, gid);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    return work();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+    process.setgroups?.(groups);
   }
-  return file;
 }
 
 /** The shipper reaches these addresses: the collector's, and where it has a name, those of the resolvers that know it. */

@@ -1,5 +1,5 @@
 /** Invitations and entries are files that came from elsewhere: what is wrong is told with its place, and writes nothing. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -115,6 +115,17 @@ test('any text is an invitation or a problem that is told', () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test('a link that the collector put there is not followed', () => {
+  const { name, registered } = new SampleNode('node-1');
+  const elsewhere = join(home, 'elsewhere');
+  writeFileSync(elsewhere, 'untouched');
+  symlinkSync(elsewhere, join(home, 'nodes.yaml.new'));
+  const keys = `batch_key: ${formatVerifierKey(registered.batchKey)}\n  transport_key: ${PIN}`;
+  admit(home, `- name: ${name}\n  role: generic\n  cohort: none\n  ${keys}\n`, 'e');
+  expect(readFileSync(elsewhere, 'utf8')).toBe('untouched');
+  expect(lstatSync(join(home, 'nodes.yaml')).isFile()).toBe(true);
 });
 
 test('a node is admitted once; the file keeps its owner and never holds half of it', () => {

@@ -77,6 +77,13 @@ test.skipIf(!isRoot)(
   async () => {
     collector.run(COLLECTOR);
     install(VERSION);
+    // What an agent that was broken into could leave for the next enrolment by root.
+    node.run(
+      'echo untouched >/root/target; runuser -u hushwatch -- ln -s /root/target /var/lib/hushwatch/identity.key.pub',
+    );
+    node.try('hushwatch enroll /shared/node-1.invitation');
+    expect(node.run('cat /root/target; stat -c %U /root/target')).toBe('untouched\nroot\n');
+    node.run('rm -f /root/target /var/lib/hushwatch/identity.key*');
     node.run('hushwatch enroll /shared/node-1.invitation >/shared/node-1.entry');
     expect(collector.run('hushwatch collector admit /shared/node-1.entry')).toContain('node-1 may send now');
     node.run('systemctl enable --now hushwatch.target');
