@@ -10,12 +10,13 @@
  * What is there is kept: keys, and what a person changed in collector.yaml. Only the addresses are written anew.
  */
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { openIdentity } from '../agent/identity.ts';
 import { Keyring } from '../agent/keyring.ts';
 import { formatApproval } from '#protocol/approval.ts';
+import { equalBytes } from '#protocol/encoding.ts';
 import { formatSigningKey, formatVerifierKey, generateSigningKey, parseSigningKey, signNote } from '#protocol/note.ts';
 import { loadPack } from '../collector/detectors/pack.ts';
 import { approvalOfPack, approvalOfRuleset } from '../redaction-rules/approve.ts';
@@ -129,7 +130,10 @@ function approveHere(root: string, ruleset: string, rulePack: string): void {
     const note = signNote(formatApproval(approval), key);
     for (const side of ['agent', 'collector']) {
       const file = at(`${side}/approvals/${approval.digest}.approval`);
-      if (!existsSync(file)) writeFileSync(file, note);
+      if (existsSync(file) && equalBytes(readFileSync(file), note)) continue;
+      // The same rules read with another vocabulary are another approval, which has another proof.
+      rmSync(file.replace(/approval$/, 'tlog-proof'), { force: true });
+      writeFileSync(file, note);
     }
   }
 }
