@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { emptyHooks } from './hooks.ts';
 import { cpuSeconds } from './processes.ts';
 import { auditd, hushwatch, nothing, type Tool } from './tools.ts';
 
@@ -124,7 +125,7 @@ export async function benchApplications(
   rounds: number,
   say: (line: string) => void,
 ): Promise<readonly ApplicationRow[]> {
-  const tools = [nothing, hushwatch(), auditd(false), auditd(true)].filter(({ name, missing }) => {
+  const tools = [nothing, emptyHooks, hushwatch(), auditd(false), auditd(true)].filter(({ name, missing }) => {
     if (missing !== undefined) say(`bench: ${name} left out: ${missing}`);
     return missing === undefined;
   });
