@@ -7,24 +7,14 @@
  * entry holds the node's public keys. Who can change either on the way can only keep a node out, or let in one that says
  * another name; so compare the key ids that both commands print.
  */
-import {
-  closeSync,
-  existsSync,
-  fchownSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
 import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
 import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
+import { replaceOwned } from './owned-file.ts';
 import { parseRegistry } from './registry.ts';
 import { ConfigError } from './yaml-file.ts';
 
@@ -185,16 +175,6 @@ export function admit(home: string, entry: string, entryFile: string): string {
   const after = `${before.replace(/nodes: \[\]\s*$/, 'nodes:\n').replace(/\n*$/, '\n')}${entry.replace(/\n*$/, '\n')}`;
   // Twice the same name or key is refused here, before the running collector reads it.
   parseRegistry(after, file);
-  const { uid, gid } = statSync(file);
-  rmSync(`${file}.new`, { force: true });
-  // Whoever admits is perhaps root, and the collector, whose directory this is, is not: no link of its making is followed.
-  const made = openSync(`${file}.new`, 'wx', 0o640);
-  try {
-    writeSync(made, after);
-    fchownSync(made, uid, gid);
-  } finally {
-    closeSync(made);
-  }
-  renameSync(`${file}.new`, file);
+  replaceOwned(file, after, 0o640);
   return node.name;
 }

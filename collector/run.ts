@@ -26,6 +26,7 @@ import type { Rulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
 import { SuppressionFile } from './suppressions.ts';
+import { TokenFile } from './tokens.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
 import { ConfigError } from './yaml-file.ts';
@@ -86,7 +87,11 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     logger,
   });
   const view = viewOf({ state, evidence, registry, log, rulesets, rulepacks });
-  const dashboard = await startDashboard(view, { ...config.dashboard, token: read('dashboard.token').trim() });
+  const dashboard = await startDashboard(view, {
+    ...config.dashboard,
+    token: read('dashboard.token').trim(),
+    tokens: new TokenFile(home),
+  });
   await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
   const alive = keepAlive(() => true);
   tellManager('READY=1');

@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, story TEXT NOT NULL, time INTEGER NOT NULL, who TEXT NOT NULL,
   verdict TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_story ON verdicts (story, seq);
+CREATE TABLE IF NOT EXISTS acts (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, who TEXT NOT NULL, act TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refusals (
   node TEXT NOT NULL, code TEXT NOT NULL, refused INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   message TEXT NOT NULL, PRIMARY KEY (node, code)) WITHOUT ROWID;
@@ -172,6 +174,15 @@ export interface Verdict {
   readonly who: string;
   /** `true` and `false`: the story was, or was not, about something that mattered. */
   readonly verdict: (typeof VERDICTS)[number];
+  readonly reason: string;
+}
+
+/** Something that a person changed, through the dashboard or by a command. */
+export interface Act {
+  readonly seq: number;
+  readonly time: number;
+  readonly who: string;
+  readonly act: string;
   readonly reason: string;
 }
 
@@ -513,6 +524,16 @@ export class State implements Disposable {
     return this.#rows(sql, ...(story === undefined ? [] : [story])).map(verdictOf);
   }
 
+  /** Before it is done, so that nothing is done unrecorded. */
+  record({ time, who, act, reason }: Omit<Act, 'seq'>): void {
+    this.#run('INSERT INTO acts (time, who, act, reason) VALUES (?, ?, ?, ?)', time, who, act, reason);
+  }
+
+  /** Newest first. */
+  acts(limit: number): readonly Act[] {
+    return this.#rows('SELECT * FROM acts ORDER BY seq DESC LIMIT ?', limit).map(actOf);
+  }
+
   /** `undefined` for a follower that never came to a commit. */
   cursor(name: string): number | undefined {
     const row = this.#row('SELECT position FROM cursors WHERE name = ?', name);
@@ -694,6 +715,14 @@ function verdictOf(row: Row): Verdict {
     reason: text(row['reason']),
   };
 }
+
+const actOf = (row: Row): Act => ({
+  seq: number(row['seq']),
+  time: number(row['time']),
+  who: text(row['who']),
+  act: text(row['act']),
+  reason: text(row['reason']),
+});
 
 function alertOf(row: Row): AlertRow {
   const alert: PlacedAlert = JSON.parse(text(row['alert']));

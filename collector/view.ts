@@ -1,6 +1,7 @@
 /**
- * What the dashboard may ask: answers from state and evidence, changing nothing. Events are read from the evidence
- * when they are asked for, newest batch first and within bounds; nothing here keeps them.
+ * What the dashboard may ask: answers from state and evidence. Events are read from the evidence when they are asked
+ * for, newest batch first and within bounds; nothing here keeps them. Two members write, and nothing else does: what a
+ * person says of a story, and the record of who changed what.
  */
 import type { ExposureRow } from '../redaction-rules/exposure.ts';
 import type { ReleasedRecord } from './detectors/detector.ts';
@@ -8,6 +9,7 @@ import type { EvidenceStore } from './evidence.ts';
 import { privacyViewOf, type PrivacyView, type PrivacyViewed } from './privacy-view.ts';
 import type { Registry } from './registry.ts';
 import type {
+  Act,
   ActivityBucket,
   AlertQuery,
   AlertRow,
@@ -51,6 +53,12 @@ export interface StateView {
   eventsOfEntity(node: string, entity: string, aroundUs: number, limit: number): Promise<readonly LocatedRecord[]>;
   exposure(rulesetDigest: string): readonly ExposureRow[] | undefined;
   readonly privacy: PrivacyView;
+  /** Writes: what a person says of a story. */
+  judge(verdict: Omit<Verdict, 'seq'>): void;
+  /** Writes: who is about to change what, and why. */
+  record(act: Omit<Act, 'seq'>): void;
+  /** Newest first. */
+  acts(limit: number): readonly Act[];
   onChange(listener: (what: Change) => void): () => void;
 }
 
@@ -82,6 +90,9 @@ export function viewOf(viewed: Viewed): StateView {
       eventsOfEntity(state, evidence, { node, entity, aroundUs, limit }),
     exposure: (digest) => rulesets.exposure(digest),
     privacy: privacyViewOf(viewed),
+    judge: (verdict) => state.addVerdict(verdict),
+    record: (act) => state.record(act),
+    acts: (limit) => state.acts(limit),
     onChange: (listener) => state.onChange(listener),
   };
 }

@@ -4,95 +4,11 @@ import type { ReleasedRecord } from '../detectors/detector.ts';
 import type { AlertRow, NodeRow } from '../state.ts';
 import type { LocatedRecord } from '../view.ts';
 import type { ExposureRow } from '../../redaction-rules/exposure.ts';
+import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
 import { ago, cut, epochsInWords, number, since, summary, value } from './words.ts';
 
-const NAVIGATION = [
-  ['/', 'Overview'],
-  ['/nodes', 'Nodes'],
-  ['/left', 'What left'],
-  ['/events', 'Events'],
-  ['/privacy', 'Privacy'],
-] as const;
-
-/** A whole page. `path` marks where we are. */
-export function page(title: string, path: string, body: Html): Html {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${title} · Hushwatch</title>
-        <link rel="stylesheet" href="/static/uplot.css" />
-        <link rel="stylesheet" href="/static/style.css" />
-        <script type="module" src="/static/main.js"></script>
-      </head>
-      <body>
-        <a class="skip" href="#main">Skip to the content</a>
-        <header>
-          <a class="brand" href="/"><span class="mark" aria-hidden="true"></span>Hushwatch</a>
-          <nav aria-label="Pages">
-            <ul>
-              ${NAVIGATION.map(
-                ([to, name]) =>
-                  html`<li><a href="${to}" ${to === path ? html` aria-current="page"` : nothing}>${name}</a></li>`,
-              )}
-            </ul>
-          </nav>
-          <form method="post" action="/logout"><button class="plain" type="submit">Log out</button></form>
-        </header>
-        <main id="main" tabindex="-1">${body}</main>
-        <dialog id="help" aria-labelledby="help-title">
-          <h2 id="help-title">Keys</h2>
-          <dl>
-            <dt><kbd>j</kbd> <kbd>k</kbd></dt>
-            <dd>next, previous in a list</dd>
-            <dt><kbd>Enter</kbd></dt>
-            <dd>open</dd>
-            <dt><kbd>/</kbd></dt>
-            <dd>filter</dd>
-            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>p</kbd></dt>
-            <dd>overview, nodes, what left, events, privacy</dd>
-            <dt><kbd>?</kbd></dt>
-            <dd>this</dd>
-          </dl>
-          <form method="dialog"><button>Close</button></form>
-        </dialog>
-        <footer>Press <kbd>?</kbd> for keys. What you see here has left its node; everything else stayed there.</footer>
-      </body>
-    </html> `;
-}
-
-export function loginPage(problem: string | undefined): Html {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>Log in · Hushwatch</title>
-        <link rel="stylesheet" href="/static/style.css" />
-      </head>
-      <body class="login">
-        <main>
-          <h1><span class="mark" aria-hidden="true"></span>Hushwatch</h1>
-          <p>
-            The token was printed when the collector started, and stands in <code>dashboard.token</code> in its
-            directory.
-          </p>
-          ${problem === undefined ? nothing : html`<p class="problem" role="alert">${problem}</p>`}
-          <form method="post" action="/login">
-            <label for="token">Token</label
-            ><input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
-            <button type="submit">Log in</button>
-          </form>
-        </main>
-      </body>
-    </html> `;
-}
-
-export function overview(alerts: readonly AlertRow[], nodes: readonly NodeRow[], now: number): Html {
+export function overview(alerts: readonly AlertRow[], nodes: readonly NodeRow[], now: number): Page {
   return page(
     'Overview',
     '/',
@@ -103,9 +19,9 @@ export function overview(alerts: readonly AlertRow[], nodes: readonly NodeRow[],
       </section>
       <section aria-labelledby="activity-title">
         <h2 id="activity-title">Events a minute, by class</h2>
-        <div id="activity" class="plot" data-source="/api/activity"></div>
+        <div id="activity" class="plot" data-source="/api/v1/activity"></div>
         <noscript
-          ><p class="quiet">The plot needs scripts; <a href="/api/activity">the numbers</a> do not.</p></noscript
+          ><p class="quiet">The plot needs scripts; <a href="/api/v1/activity">the numbers</a> do not.</p></noscript
         >
       </section>
       <section aria-labelledby="alerts-title">
@@ -170,7 +86,7 @@ export function alertItem(alert: AlertRow, now: number): Html {
   </li>`;
 }
 
-export function nodesPage(nodes: readonly NodeRow[], now: number): Html {
+export function nodesPage(nodes: readonly NodeRow[], now: number): Page {
   const rows = nodes.map(
     (
       node,
@@ -200,7 +116,7 @@ export interface OpenedAlert {
   readonly others: readonly LocatedRecord[];
 }
 
-export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: number): Html {
+export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: number): Page {
   return page(
     alert.title,
     '',
@@ -295,7 +211,7 @@ export function leftPage(
   opened: LocatedRecord | undefined,
   exposed: readonly ExposureRow[] | undefined,
   now: number,
-): Html {
+): Page {
   // A started program tells most; without one, the latest of whatever there is.
   const chosen = opened ?? records.find((record) => record.event === 'process.exec') ?? records[0];
   return page(
@@ -355,7 +271,7 @@ export function eventsPage(
   nodes: readonly NodeRow[],
   query: EventsQuery,
   now: number,
-): Html {
+): Page {
   const option = (v: string, chosen: string, text = v): Html =>
     html`<option value="${v}" ${v === chosen ? html` selected` : nothing}>${text}</option>`;
   const shown = records.filter(
@@ -377,14 +293,5 @@ export function eventsPage(
         ><input id="filter" type="search" placeholder="text in the list" autocomplete="off" />
       </form>
       ${shown.length === 0 ? html`<p class="empty">No such event among the latest. More: <code>npx hushwatch events --since 1h --json</code></p>` : eventList(shown, now)}`,
-  );
-}
-
-export function errorPage(status: number, what: string): Html {
-  return page(
-    what,
-    '',
-    html`<h1>${String(status)}: ${what}</h1>
-      <p><a href="/">Back to the overview</a></p>`,
   );
 }

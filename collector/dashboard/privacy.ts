@@ -9,7 +9,7 @@ import type { CanaryStatus } from '../detectors/canary.ts';
 import type { Differences, Explained, PrivacyView } from '../privacy-view.ts';
 import type { ApprovalRow, NodeRow, RulesInForce } from '../state.ts';
 import { html, nothing, type Html } from './html.ts';
-import { page } from './pages.ts';
+import { page, type Page } from './frame.ts';
 import { ago, cut, number, since, value } from './words.ts';
 
 const PATH = '/privacy';
@@ -38,7 +38,7 @@ interface Facts {
   readonly holds: (digest: string) => boolean;
 }
 
-export function privacyPage({ nodes, privacy, approvals, now }: PrivacyPage): Html {
+export function privacyPage({ nodes, privacy, approvals, now }: PrivacyPage): Page {
   const newest = approvals.toReversed();
   const facts: Facts = {
     ...{ now, inForce: privacy.inForce(), approvals: privacy.approvals(), canaries: privacy.canaries() },
@@ -194,7 +194,7 @@ npx hushwatch rules verify ${digest}.approval --proof ${digest}.tlog-proof --rev
 }
 
 /** What a ruleset lets out, one event at a time: all of them at once would be a page of megabytes. */
-export function exposurePage({ ruleset, rows }: Explained, asked: string): Html {
+export function exposurePage({ ruleset, rows }: Explained, asked: string): Page {
   const events = byEvent(rows);
   const [chosen, own] = [...events].find(([event]) => event === asked) ?? [...events][0] ?? [];
   const leaving = rows.filter(({ leaves }) => leaves).length;
@@ -274,7 +274,7 @@ function exposureRow(row: ExplainedRow): Html {
 
 const outcome = (v: unknown): Html => (v === undefined ? html`<em>nothing</em>` : html`<code>${cut(value(v))}</code>`);
 
-export function differencesPage(found: Differences): Html {
+export function differencesPage(found: Differences): Page {
   const groups = CHANGES.map((change) => ({ change, own: found.rows.filter((row) => row.change === change) }));
   return page(
     titleOf(found),

@@ -1,24 +1,25 @@
 /**
- * The dashboard: shows what the state holds and changes nothing. Listens on loopback unless told otherwise; whoever
- * looks has the token. Pages bring no script or style of their own and ask nobody else for anything.
+ * The dashboard and its HTTP API: answers from the table in `routes.ts` and from nothing else. Every request passes the same gates in
+ * the same order: our name, a route, a log-in, a role, for a POST where it comes from and a bounded body of the right kind, then what
+ * the route says of its parameters. Listens on loopback unless told otherwise. Pages bring no script or style of their own and ask
+ * nobody else for anything.
  */
-import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { CLASSES } from '#protocol/vocabulary.ts';
-import type { LocatedRecord, StateView } from '../view.ts';
-import { Access, LOGGED_OUT } from './access.ts';
-import { Html } from './html.ts';
+import type { TokenSource } from '../tokens.ts';
+import type { StateView } from '../view.ts';
+import { Access, type Caller } from './access.ts';
+import { errorPage, frame, loginPage } from './frame.ts';
 import { Live } from './live.ts';
-import { answerPrivacy } from './privacy-answers.ts';
-import { alertPage, errorPage, eventsPage, leftPage, loginPage, nodesPage, overview } from './pages.ts';
+import { logIn } from './page-routes.ts';
+import { Refused, type Answer, type Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 
 export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
+  /** The owner's. */
   readonly token: string;
+  readonly tokens: TokenSource;
 }
 
 export interface Dashboard {
@@ -30,40 +31,40 @@ const HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
+  // Not `no-referrer`: with it, browsers say `Origin: null` for our own forms, and we could not tell them from strangers'.
+  'referrer-policy': 'same-origin',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   'cache-control': 'no-store',
 };
+const MAX_BODY_BYTES = 65_536;
 
-const STATIC = fileURLToPath(new URL('static/', import.meta.url));
-const UPLOT = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.esm.js'));
-/** The only files there are. */
-const FILES: Readonly<Record<string, readonly [string, string]>> = {
-  'style.css': [join(STATIC, 'style.css'), 'text/css; charset=utf-8'],
-  'main.js': [join(STATIC, 'main.js'), 'text/javascript; charset=utf-8'],
-  'plot.js': [join(STATIC, 'plot.js'), 'text/javascript; charset=utf-8'],
-  'uplot.js': [join(UPLOT, 'uPlot.esm.js'), 'text/javascript; charset=utf-8'],
-  'uplot.css': [join(UPLOT, 'uPlot.min.css'), 'text/css; charset=utf-8'],
-};
+interface Site {
+  readonly view: StateView;
+  readonly access: Access;
+  readonly live: Live;
+}
 
-const MAX_FORM_BYTES = 4_096;
-const ALERTS_SHOWN = 200;
-const EVENTS_SHOWN = 200;
-const ACTIVITY_SPAN_US = 3_600e6;
-const ACTIVITY_BUCKET_US = 60e6;
-
-export async function startDashboard(view: StateView, { host, port, token }: DashboardOptions): Promise<Dashboard> {
+export async function startDashboard(view: StateView, options: DashboardOptions): Promise<Dashboard> {
+  const { host, port, token, tokens } = options;
   const live = new Live(view);
-  const access = new Access(token, host);
+  const site: Site = { view, live, access: new Access(token, host, tokens) };
   const server = createServer((request, response) => {
-    answer(request, response, { view, access, live }).catch(() => {
-      // What broke may quote what was asked for; the page says only that it broke.
-      if (!response.headersSent) send(response, 500, errorPage(500, 'Something broke here'));
-      else response.destroy();
-    });
+    const asked = URL.parse(request.url ?? '/', 'http://localhost');
+    const isProgram = asked?.pathname.startsWith('/api/') === true || asked?.pathname === '/live';
+    const caller = site.access.callerOf(request, Date.now());
+    answer(request, asked, caller, site).then(
+      (found) => send(response, found, caller),
+      // What broke may quote what was asked for; the answer says only that it broke.
+      (error: unknown) => {
+        const refused = error instanceof Refused ? error : new Refused(500, 'Something broke here');
+        if (response.headersSent) response.destroy();
+        else send(response, refusal(refused, isProgram, caller), caller);
+      },
+    );
   });
   server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
   await new Promise<void>((settle, fail) => {
     server.once('error', fail);
     server.listen(port, host, settle);
@@ -79,174 +80,107 @@ export async function startDashboard(view: StateView, { host, port, token }: Das
   };
 }
 
-interface Site {
-  readonly view: StateView;
-  readonly access: Access;
-  readonly live: Live;
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, site: Site): Promise<void> {
-  const { access } = site;
-  if (!access.isOurHost(request)) return send(response, 421, errorPage(421, 'Not a name of this server'));
-  const url = URL.parse(request.url ?? '/', 'http://localhost');
-  if (url === null) return send(response, 400, errorPage(400, 'Not an address'));
-  if (request.method === 'POST') return await post(request, response, url, access);
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return send(response, 405, errorPage(405, 'Only looking is possible'));
-  if (url.pathname === '/favicon.ico') {
-    response.writeHead(204, HEADERS).end();
-    return;
-  }
-  if (url.pathname.startsWith('/static/')) return file(response, url.pathname.slice('/static/'.length));
-  const offered = url.searchParams.get('token');
-  if (offered !== null && url.pathname === '/') return login(response, offered, access);
-  if (!access.isLoggedIn(request)) {
-    return url.pathname.startsWith('/api/') || url.pathname === '/live'
-      ? json(response, 401, { error: 'log in first' })
-      : send(response, 401, loginPage(undefined));
-  }
-  await get(response, url, site);
-}
-
-async function post(request: IncomingMessage, response: ServerResponse, url: URL, access: Access): Promise<void> {
-  // A form of another site may post here, but it cannot read the cookie and is refused by where it comes from.
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== 'null' && URL.parse(origin)?.host !== request.headers.host)
-    return send(response, 403, errorPage(403, 'From another site'));
-  if (url.pathname === '/login')
-    return login(response, new URLSearchParams(await bodyOf(request)).get('token') ?? '', access);
-  if (url.pathname === '/logout') return redirect(response, LOGGED_OUT);
-  send(response, 405, errorPage(405, 'Only looking is possible'));
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const chunk of request) {
-    text += String(chunk);
-    if (text.length > MAX_FORM_BYTES) return '';
-  }
-  return text;
-}
-
-function login(response: ServerResponse, token: string, access: Access): void {
-  const now = Date.now();
-  if (!access.mayTry(now)) return send(response, 429, loginPage('Too many attempts; wait a minute.'));
-  const cookie = access.try(token, now);
-  if (cookie === undefined) return send(response, 401, loginPage('That is not the token.'));
-  redirect(response, cookie);
-}
-
-function redirect(response: ServerResponse, cookie: string): void {
-  response.writeHead(303, { ...HEADERS, 'set-cookie': cookie, location: '/' }).end();
-}
-
-async function get(response: ServerResponse, url: URL, { view, live }: Site): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  url: URL | null,
+  caller: Caller | undefined,
+  site: Site,
+): Promise<Answer> {
   const now = Date.now() * 1_000;
-  const node = url.searchParams.get('node') ?? '';
-  const ofNode = node === '' ? {} : { node };
-  const recent = (): Promise<readonly LocatedRecord[]> => view.recentEvents({ limit: EVENTS_SHOWN, ...ofNode });
-  switch (url.pathname) {
-    case '/':
-      return send(
-        response,
-        200,
-        overview(view.alerts({ limit: ALERTS_SHOWN, minSeverity: 'medium' }), view.nodes(), now),
-      );
-    case '/nodes':
-      return send(response, 200, nodesPage(view.nodes(), now));
-    case '/left':
-      return send(response, 200, await left(url, view, await recent(), now));
-    case '/events':
-      return send(
-        response,
-        200,
-        eventsPage(await recent(), view.nodes(), { node, class: url.searchParams.get('class') ?? '' }, now),
-      );
-    case '/live':
-      response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream' });
-      if (!live.add(response)) response.end();
-      return;
-    case '/api/alerts':
-      return json(response, 200, view.alerts({ limit: ALERTS_SHOWN, ...ofNode }));
-    case '/api/nodes':
-      return json(response, 200, view.nodes());
-    case '/api/activity':
-      return json(response, 200, activity(view, now));
-    case '/api/events':
-      return json(response, 200, await recent());
-  }
-  if (url.pathname === '/privacy' || url.pathname.startsWith('/privacy/'))
-    return await privacy(response, url, view, now);
-  const id = /^\/alerts\/([0-9a-f]{1,64})$/.exec(url.pathname)?.[1];
-  const opened = id === undefined ? undefined : await openAlert(view, id, now);
-  if (opened === undefined) send(response, 404, errorPage(404, 'No such page'));
-  else send(response, 200, opened);
-}
-
-async function openAlert(view: StateView, id: string, now: number): Promise<Html | undefined> {
-  const alert = view.alert(id);
-  if (alert === undefined) return undefined;
-  const { node, entity, time } = alert;
-  const [events, lineage, others] = await Promise.all([
-    Promise.all(alert.events.slice(0, 20).map(({ logIndex, line }) => view.eventAt(logIndex, line))),
-    entity === undefined ? [] : view.lineage(node, entity, time),
-    entity === undefined ? [] : view.eventsOfEntity(node, entity, time, 50),
-  ]);
-  return alertPage({ alert, events, lineage, others }, now);
-}
-
-async function privacy(response: ServerResponse, url: URL, view: StateView, now: number): Promise<void> {
-  const found = await answerPrivacy(url, view, now);
-  if (found === undefined) send(response, 404, errorPage(404, 'No such page'));
-  else if (found instanceof Html) send(response, 200, found);
-  else response.writeHead(200, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(found);
-}
-
-async function left(url: URL, view: StateView, records: readonly LocatedRecord[], now: number): Promise<Html> {
-  const [, logIndex, line] = /^(\d{1,15})\.(\d{1,6})$/.exec(url.searchParams.get('at') ?? '') ?? [];
-  const opened = logIndex === undefined ? undefined : await view.eventAt(Number(logIndex), Number(line));
-  const from = (opened ?? records[0])?.node;
-  const ruleset = view.nodes().find(({ name }) => name === from)?.ruleset;
-  return leftPage(records, opened, ruleset === undefined ? undefined : view.exposure(ruleset), now);
-}
-
-/** Seconds, then one series a class, as the plot wants them; empty minutes are zeros. */
-function activity(
-  view: StateView,
-  now: number,
-): { readonly times: readonly number[]; readonly series: Readonly<Record<string, readonly number[]>> } {
-  const last = Math.floor(now / ACTIVITY_BUCKET_US) * ACTIVITY_BUCKET_US;
-  const first = last - ACTIVITY_SPAN_US;
-  const times = Array.from(
-    { length: ACTIVITY_SPAN_US / ACTIVITY_BUCKET_US + 1 },
-    (_, i) => first + i * ACTIVITY_BUCKET_US,
+  if (!site.access.isOurHost(request)) throw new Refused(421, 'Not a name of this server');
+  if (url === null) throw new Refused(400, 'Not an address');
+  const offered = url.searchParams.get('token');
+  if (offered !== null && url.pathname === '/') return logIn({ ...site, now }, offered);
+  const { route, inPath } = routeFor(request.method ?? '', url.pathname, caller);
+  if (route.roles !== 'anyone' && !isAllowed(route, caller))
+    throw caller === undefined ? new Refused(401, 'Log in first') : new Refused(403, 'Your role may not do this');
+  if (route.method === 'POST' && !site.access.isFromHere(request, caller)) throw new Refused(403, 'From another site');
+  const body = route.method === 'POST' ? await bodyOf(request, route) : undefined;
+  // A field of a form that was left empty is one that was not sent.
+  const query = [...url.searchParams].filter(([, text]) => text !== '');
+  return await route.handle(
+    { ...site, caller, now },
+    {
+      parameters: { ...Object.fromEntries(query), ...inPath },
+      body,
+      record: (reason) => {
+        if (route.method === 'POST' && caller !== undefined && route.roles !== 'anyone')
+          site.view.record({ time: now, who: caller.name, act: `${route.method} ${url.pathname}`, reason });
+      },
+    },
   );
-  const buckets = view.activity(first, ACTIVITY_BUCKET_US);
-  const series = CLASSES.filter((name) => buckets.some((bucket) => bucket.class === name)).map((name) => {
-    const counts = new Map(
-      buckets
-        .filter((bucket) => bucket.class === name)
-        .map((bucket) => [Math.floor(bucket.time / ACTIVITY_BUCKET_US), bucket.events]),
-    );
-    return [name, times.map((time) => counts.get(Math.floor(time / ACTIVITY_BUCKET_US)) ?? 0)] as const;
+}
+
+const isAllowed = ({ roles }: Route, caller: Caller | undefined): boolean =>
+  roles === 'anyone' || caller?.roles.some((role) => roles.includes(role)) === true;
+
+function routeFor(
+  method: string,
+  pathname: string,
+  caller: Caller | undefined,
+): { readonly route: Route; readonly inPath: Readonly<Record<string, string>> } {
+  const wanted = method === 'HEAD' ? 'GET' : method;
+  const matching = ROUTES.flatMap((route) => {
+    const inPath = route.match(pathname);
+    return inPath === undefined ? [] : [{ route, inPath }];
   });
-  return { times: times.map((time) => time / 1e6), series: Object.fromEntries(series) };
+  const found = matching.find(({ route }) => route.method === wanted);
+  if (found !== undefined) return found;
+  if (matching.length > 0) throw new Refused(405, `Not by ${method}`);
+  // Which addresses there are is not for strangers.
+  throw caller === undefined ? new Refused(401, 'Log in first') : new Refused(404, 'No such page');
 }
 
-function file(response: ServerResponse, name: string): void {
-  const known = Object.hasOwn(FILES, name) ? FILES[name] : undefined;
-  if (known === undefined) return send(response, 404, errorPage(404, 'No such file'));
-  response
-    .writeHead(200, { ...HEADERS, 'cache-control': 'private, max-age=300', 'content-type': known[1] })
-    .end(readFileSync(known[0]));
+async function bodyOf(request: IncomingMessage, { takes = 'json' }: Route): Promise<unknown> {
+  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > MAX_BODY_BYTES) throw new Refused(413, `A body has at most ${MAX_BODY_BYTES} bytes`);
+    chunks.push(bytes);
+  }
+  if (size === 0) return {};
+  const text = Buffer.concat(chunks).toString('utf8');
+  if (takes === 'form') {
+    if (type !== 'application/x-www-form-urlencoded') throw new Refused(415, 'A form is wanted');
+    return Object.fromEntries(new URLSearchParams(text));
+  }
+  if (type !== 'application/json') throw new Refused(415, 'application/json is wanted');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refused(400, 'Not JSON');
+  }
 }
 
-function send(response: ServerResponse, status: number, body: Html): void {
-  response.writeHead(status, { ...HEADERS, 'content-type': 'text/html; charset=utf-8' }).end(body.text);
+function refusal({ status, message }: Refused, isProgram: boolean, caller: Caller | undefined): Answer {
+  if (isProgram) return { status, json: { error: message } };
+  if (status === 401 && caller === undefined) return { status, html: loginPage(undefined) };
+  return { status, page: errorPage(status, message) };
 }
 
-function json(response: ServerResponse, status: number, body: unknown): void {
-  response
-    .writeHead(status, { ...HEADERS, 'content-type': 'application/json; charset=utf-8' })
-    .end(JSON.stringify(body));
+function send(response: ServerResponse, answer: Answer, caller: Caller | undefined): void {
+  const { status = 200, cookie } = answer;
+  const headers = { ...HEADERS, ...(cookie === undefined ? {} : { 'set-cookie': cookie }) };
+  const write = (type: string, body: string | Uint8Array, more: object = {}): void =>
+    void response.writeHead(status, { ...headers, 'content-type': type, ...more }).end(body);
+  const mayOpen = (path: string): boolean =>
+    ROUTES.some((route) => route.method === 'GET' && route.path === path && isAllowed(route, caller));
+  if ('page' in answer) write('text/html; charset=utf-8', frame(answer.page, mayOpen).text);
+  else if ('html' in answer) write('text/html; charset=utf-8', answer.html.text);
+  else if ('json' in answer) write('application/json; charset=utf-8', JSON.stringify(answer.json));
+  else if ('text' in answer)
+    write(
+      answer.type ?? 'text/plain; charset=utf-8',
+      answer.text,
+      answer.cache === undefined ? {} : { 'cache-control': answer.cache },
+    );
+  else if ('seeOther' in answer) response.writeHead(303, { ...headers, location: answer.seeOther }).end();
+  else if ('nothing' in answer) response.writeHead(204, headers).end();
+  else {
+    response.writeHead(status, { ...headers, 'content-type': 'text/event-stream' });
+    answer.stream(response);
+  }
 }

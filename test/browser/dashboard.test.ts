@@ -6,7 +6,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDashboard, type Dashboard } from '../../collector/dashboard/server.ts';
 import { AFTER, BEFORE } from '../collector/dashboard/fake-privacy.ts';
-import { alert, fakeView, type FakeView } from '../collector/dashboard/fake-view.ts';
+import { alert, fakeView, NO_TOKENS, type FakeView } from '../collector/dashboard/fake-view.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const ARGUMENTS = [
@@ -35,7 +35,7 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
 
   beforeAll(async () => {
     view = fakeView();
-    dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN });
+    dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN, tokens: NO_TOKENS });
     base = `http://127.0.0.1:${dashboard.port}`;
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
   });

@@ -152,10 +152,10 @@ const PAGES = [
   '/nodes',
   '/left',
   '/events',
-  '/api/alerts',
-  '/api/nodes',
-  '/api/events',
-  '/api/activity',
+  '/api/v1/alerts',
+  '/api/v1/nodes',
+  '/api/v1/events',
+  '/api/v1/activity',
   '/metrics',
 ];
 

@@ -83,7 +83,16 @@ describe.skipIf(!isRoot)(`an intrusion${WHY_SKIPPED}`, () => {
     const token = /token=(\S+)/.exec(stack.output)?.[1] ?? '';
     const login = await fetch(`${base}/?token=${token}`, { redirect: 'manual' });
     const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
-    for (const path of ['/', '/nodes', '/left', '/events', '/api/alerts', '/api/nodes', '/api/events', '/metrics']) {
+    for (const path of [
+      '/',
+      '/nodes',
+      '/left',
+      '/events',
+      '/api/v1/alerts',
+      '/api/v1/nodes',
+      '/api/v1/events',
+      '/metrics',
+    ]) {
       const response = await fetch(base + path, { headers: { cookie } });
       pages.push(Buffer.from(await response.arrayBuffer()));
     }

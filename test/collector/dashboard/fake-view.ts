@@ -1,6 +1,7 @@
 /** A state to look at: two nodes, one of them weaker, some alerts, events that come from an attacker. */
 import { tellAlone } from '../../../collector/detectors/stories.ts';
-import type { AlertRow, NodeRow, StoryRow } from '../../../collector/state.ts';
+import type { Act, AlertRow, NodeRow, StoryRow, Verdict } from '../../../collector/state.ts';
+import type { TokenSource } from '../../../collector/tokens.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
 import { fakePrivacy } from './fake-privacy.ts';
 
@@ -64,6 +65,9 @@ const storyAbout = (found: AlertRow): StoryRow => ({
   id: found.story,
 });
 
+/** Nobody but the owner. */
+export const NO_TOKENS: TokenSource = { find: () => undefined };
+
 export interface FakeView extends StateView {
   add(alert: AlertRow): void;
 }
@@ -88,6 +92,8 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
           record(1, { 'process.command_args': [HOSTILE, 'x'.repeat(5_000)] }),
           record(2, { event: 'file.open', 'file.path': '/etc/cron.d/p-7h42l3erul' }),
         ];
+  const verdicts: Verdict[] = [];
+  const acts: Act[] = [];
   const listeners = new Set<(what: 'alert' | 'batch') => void>();
   return {
     nodes: () => nodes,
@@ -103,7 +109,10 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
     stories: ({ limit }) => alerts.map(storyAbout).toReversed().slice(0, limit),
     story: (id) => alerts.map(storyAbout).find((each) => each.id === id),
     alertsOfStory: (id) => alerts.filter(({ story }) => story === id),
-    verdicts: () => [],
+    verdicts: (story) => verdicts.filter((each) => story === undefined || each.story === story),
+    judge: (verdict) => verdicts.push({ ...verdict, seq: verdicts.length + 1 }),
+    record: (act) => acts.push({ ...act, seq: acts.length + 1 }),
+    acts: (limit) => acts.toReversed().slice(0, limit),
     recentEvents: async () => records,
     eventAt: async (_, line) => records[line],
     lineage: async () => records.slice(0, 2),

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDashboard, type Dashboard } from '../../../collector/dashboard/server.ts';
 import { AFTER, BEFORE } from './fake-privacy.ts';
-import { alert, fakeView, HOSTILE, type FakeView } from './fake-view.ts';
+import { alert, fakeView, NO_TOKENS, HOSTILE, type FakeView } from './fake-view.ts';
 
 const TOKEN = 'a-token-of-this-test';
 let view: FakeView;
@@ -13,7 +13,7 @@ let cookie: string;
 
 beforeAll(async () => {
   view = fakeView();
-  dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN });
+  dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN, tokens: NO_TOKENS });
   base = `http://127.0.0.1:${dashboard.port}`;
   const login = await fetch(`${base}/?token=${TOKEN}`, { redirect: 'manual' });
   cookie = login.headers.get('set-cookie') ?? '';
@@ -45,10 +45,10 @@ const PAGES = [
   `/privacy/rules/${AFTER.digest}`,
   `/privacy/rules/${AFTER.digest}?event=file.open`,
   `/privacy/differences/${BEFORE.digest}/${AFTER.digest}`,
-  '/api/alerts',
-  '/api/nodes',
-  '/api/activity',
-  '/api/events',
+  '/api/v1/alerts',
+  '/api/v1/nodes',
+  '/api/v1/activity',
+  '/api/v1/events',
 ];
 
 for (const path of PAGES) {
@@ -95,7 +95,12 @@ test('a weaker source and losses are marked', async () => {
 });
 
 test('an empty collector teaches', async () => {
-  const empty = await startDashboard(fakeView({ empty: true }), { host: '127.0.0.1', port: 0, token: TOKEN });
+  const empty = await startDashboard(fakeView({ empty: true }), {
+    host: '127.0.0.1',
+    port: 0,
+    token: TOKEN,
+    tokens: NO_TOKENS,
+  });
   const response = await fetch(`http://127.0.0.1:${empty.port}/`, { headers: { cookie: cookie.split(';')[0] ?? '' } });
   expect(await response.text()).toContain('chmod +x /tmp/x');
   await empty.close();
@@ -181,7 +186,7 @@ test('a new alert reaches whoever listens', async () => {
 });
 
 test('guessing is slowed down, and the right token then waits too', async () => {
-  const guarded = await startDashboard(fakeView(), { host: '127.0.0.1', port: 0, token: TOKEN });
+  const guarded = await startDashboard(fakeView(), { host: '127.0.0.1', port: 0, token: TOKEN, tokens: NO_TOKENS });
   const login = (token: string): Promise<Response> =>
     fetch(`http://127.0.0.1:${guarded.port}/login`, {
       method: 'POST',

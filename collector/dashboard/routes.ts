@@ -1,0 +1,22 @@
+/** Everything that can be asked of the server. What a route is, and an example, stands in `route.ts`; who may what, in `roles.ts`. */
+import { API } from './api-routes.ts';
+import { openApiOf } from './openapi.ts';
+import { PAGES } from './page-routes.ts';
+import { PRIVACY } from './privacy-routes.ts';
+import { route, type Route } from './route.ts';
+
+const DOCUMENT = '/api/v1/openapi.json';
+
+export const ROUTES: readonly Route[] = [
+  ...PAGES,
+  ...PRIVACY,
+  ...API,
+  route(
+    {
+      ...{ method: 'GET', path: DOCUMENT, roles: 'anyone', operation: 'getOpenApi' },
+      about: 'This document.',
+      answer: { type: 'object' },
+    },
+    () => ({ json: openApiOf(ROUTES) }),
+  ),
+];

@@ -1,0 +1,185 @@
+/** What the API answers, as JSON Schema 2020-12. A property that a type gains and its schema lacks does not compile. */
+import type { Alert, EventReference, Measure, StoryFinding } from '../detectors/detector.ts';
+import { SEVERITIES, VERDICTS, type Act, type AlertRow, type NodeRow, type StoryRow, type Verdict } from '../state.ts';
+import { ACCESS_ROLES } from './roles.ts';
+import type { Schema } from './route.ts';
+
+type Properties<T> = { readonly [K in keyof Required<T>]: Schema };
+
+/** `optional`: those that an answer may lack. */
+function object<T>(
+  description: string,
+  properties: Properties<T>,
+  optional: readonly (keyof T & string)[] = [],
+): Schema {
+  const missing: readonly string[] = optional;
+  const required = Object.keys(properties).filter((name) => !missing.includes(name));
+  return { type: 'object', description, properties, required, additionalProperties: false };
+}
+
+const text = (description: string): Schema => ({ type: 'string', description });
+const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
+const amount = (description: string): Schema => ({ type: 'number', description });
+const yesNo = (description: string): Schema => ({ type: 'boolean', description });
+const moment = (description: string): Schema => ({
+  type: 'integer',
+  description: `${description} Microseconds since 1970, UTC.`,
+});
+export const listOf = (items: Schema): Schema => ({ type: 'array', items });
+export const named = (name: keyof typeof SCHEMAS): Schema => ({ $ref: `#/components/schemas/${name}` });
+const severity: Schema = { type: 'string', enum: SEVERITIES };
+
+const measure = object<Measure>('A number that decided, beside what is normal for it.', {
+  what: text('Of what.'),
+  value: amount('As it was.'),
+  normal: {
+    type: 'object',
+    properties: { from: { type: 'number' }, to: { type: 'number' } },
+    additionalProperties: false,
+  },
+});
+const reference = object<EventReference>('Where a released event lies.', {
+  logIndex: count('Of its batch, in the log.'),
+  line: count('In the batch, from 0.'),
+});
+const finding = object<StoryFinding>(
+  'What one detector said, once or often.',
+  {
+    detector: text('Which.'),
+    rule: text('Which of its rules.'),
+    title: text('In few words.'),
+    severity,
+    points: amount('What it weighs.'),
+    count: count('How often.'),
+    alert: text('The first alert that said it.'),
+  },
+  ['rule'],
+);
+
+const ofAlert: Properties<Alert> = {
+  id: text('The same for the same finding.'),
+  time: moment('When.'),
+  node: text('Where.'),
+  detector: text('Who found it.'),
+  rule: text('By which rule.'),
+  title: text('In few words.'),
+  severity,
+  reason: text('In one sentence.'),
+  silencedBy: text('What would have kept it quiet.'),
+  attack: listOf(text('ATT&CK technique or tactic.')),
+  events: listOf(reference),
+  entity: text('Identifier of the process, on its node.'),
+  loss: count('Events lost or sampled away in its window.'),
+  measures: listOf(measure),
+  session: text('Log-in session.'),
+};
+
+export const SCHEMAS = {
+  Error: object<{ readonly error: string }>('What was wrong with a request.', { error: text('In words.') }),
+  Me: object<{ readonly name: string; readonly roles: readonly string[] }>('Whose token this is.', {
+    name: text('As given when the token was made.'),
+    roles: listOf({ type: 'string', enum: ACCESS_ROLES }),
+  }),
+  Node: object<NodeRow>(
+    'A node, and every event accounted for.',
+    {
+      name: text('As registered.'),
+      role: text('What it is for.'),
+      cohort: text('Its peers.'),
+      lastSequence: count('Number of its last batch.'),
+      lastTime: moment('Of its last event.'),
+      lastReceived: moment('Of its last batch.'),
+      ruleset: text('SHA-256 of its redaction rules.'),
+      agentVersion: text('Of its agent.'),
+      sources: text('What it sees with, separated by commas.'),
+      epochs: { type: 'object', description: 'Of its pseudonyms.' },
+      weaker: yesNo('It sees with a weaker source.'),
+      seen: count('Events seen.'),
+      released: count('Of these released.'),
+      merged: count('Merged with others.'),
+      sampled: count('Sampled out.'),
+      withheld: count('Withheld by its rules.'),
+      lost: count('Lost.'),
+    },
+    ['epochs'],
+  ),
+  Activity: object<{ readonly times: unknown; readonly series: unknown }>('Events a minute, of the last hour.', {
+    times: listOf(amount('Seconds since 1970.')),
+    series: {
+      type: 'object',
+      description: 'A list for each class of events.',
+      additionalProperties: listOf(count('Events.')),
+    },
+  }),
+  Event: {
+    type: 'object',
+    description: 'A released event and where it lies. Attributes are those of the vocabulary.',
+    properties: {
+      event: text('Which event.'),
+      time: moment('When.'),
+      node: text('Where.'),
+      logIndex: count('Of its batch, in the log.'),
+      line: count('In the batch, from 0.'),
+    },
+    required: ['event', 'time', 'node', 'logIndex', 'line'],
+    additionalProperties: true,
+  },
+  Alert: object<AlertRow>(
+    'One finding of one detector.',
+    {
+      ...ofAlert,
+      seq: count('Its place in the order in which alerts were found.'),
+      logIndex: {
+        type: 'integer',
+        minimum: -1,
+        description: 'Of the batch with its first event; -1 when it is about none.',
+      },
+      story: text('The story it belongs to; empty when it was suppressed.'),
+      points: amount('What it weighs there.'),
+      suppressedBy: text('The suppression that kept it from being told.'),
+    },
+    ['rule', 'entity', 'measures', 'session', 'suppressedBy'],
+  ),
+  Story: object<StoryRow>(
+    'What a person reads: the alerts of one process tree within a window, or of one node.',
+    {
+      id: text('The same for the same story.'),
+      seq: count('Its place in the order in which stories changed.'),
+      revision: count('Grows when something new was found.'),
+      node: text('Where.'),
+      root: text('Process at the root of the tree.'),
+      program: text('Its program, if that was released.'),
+      session: text('Log-in session.'),
+      first: moment('Its first alert.'),
+      last: moment('Its last alert.'),
+      title: text('In few words.'),
+      reason: text('In one sentence.'),
+      silencedBy: text('What would have kept it quiet.'),
+      severity,
+      score: amount('Points of all findings.'),
+      attack: listOf(text('ATT&CK technique or tactic.')),
+      measures: listOf(measure),
+      findings: listOf(finding),
+      alerts: count('How many alerts.'),
+      events: listOf(reference),
+      loss: count('Events lost or sampled away in its window.'),
+      shown: yesNo('It goes to the outputs and stands on the first page.'),
+    },
+    ['root', 'program', 'session'],
+  ),
+  Verdict: object<Verdict>('What a person said of a story. The last one counts; those before stay.', {
+    seq: count('In the order in which they were given.'),
+    story: text('About which.'),
+    time: moment('When.'),
+    who: text("Whose token, or which user of the collector's machine."),
+    verdict: { type: 'string', enum: VERDICTS },
+    reason: text('Why.'),
+  }),
+  Act: object<Act>('Something that was changed, recorded before it was done.', {
+    seq: count('In order.'),
+    time: moment('When.'),
+    who: text("Whose token, or which user of the collector's machine."),
+    act: text('What: method and path.'),
+    reason: text('Why.'),
+  }),
+} as const satisfies Readonly<Record<string, Schema>>;
