@@ -9,10 +9,12 @@ import { posix } from 'node:path';
 import type { Attributes, RawEvent } from './event.ts';
 import { Digester, type Answer, type Wanted } from './inspect/digest.ts';
 import { actorOf } from './derive/touch.ts';
+import { Recent } from './recent.ts';
 
 interface Written {
   readonly inode: number;
   readonly device: string;
+  readonly key: string;
   wasTold: boolean;
 }
 
@@ -23,15 +25,15 @@ interface Job {
   readonly wanted: Wanted | undefined;
 }
 
-const MOST_WRITTEN = 8_192;
+const WRITTEN = 8_192;
 const MOST_WAITING = 256;
 
 export class Inspector {
   readonly #digester: Digester;
   /** Counts an event that could not be made. */
   readonly #lost: () => void;
-  readonly #byInode = new Map<string, Written>();
-  readonly #byPath = new Map<string, Written>();
+  readonly #byInode = new Recent<string, Written>(WRITTEN);
+  readonly #byPath = new Recent<string, Written>(WRITTEN);
   readonly #waiting: Job[] = [];
   #wake: () => void = () => {};
 
@@ -53,9 +55,15 @@ export class Inspector {
     const inode = attributes['file.inode'];
     const device = attributes['file.device'];
     if (typeof path !== 'string' || typeof inode !== 'number' || typeof device !== 'string') return;
-    const written: Written = { inode, device, wasTold: false };
-    remember(this.#byInode, `${device} ${inode}`, written);
-    remember(this.#byPath, path, written);
+    const known = this.#byPath.get(path);
+    // Most files are written again and again.
+    if (known?.inode === inode && known.device === device && this.#byInode.get(known.key) === known) {
+      known.wasTold = false;
+      return;
+    }
+    const written: Written = { inode, device, key: keyOf(device, inode), wasTold: false };
+    this.#byInode.set(written.key, written);
+    this.#byPath.set(path, written);
   }
 
   #renamed(attributes: Attributes): void {
@@ -63,15 +71,15 @@ export class Inspector {
     const written = this.#byPath.get(from);
     if (written === undefined) return;
     this.#byPath.delete(from);
-    remember(this.#byPath, String(attributes['file.target.path']), written);
+    this.#byPath.set(String(attributes['file.target.path']), written);
   }
 
   #ran(event: RawEvent): void {
     const { attributes } = event;
     const path = String(attributes['process.executable.path']);
-    const inode = `${String(attributes['process.executable.device'])} ${String(attributes['process.executable.inode'])}`;
+    const key = keyOf(attributes['process.executable.device'], attributes['process.executable.inode']);
     if (attributes['process.executable.deleted'] === true) this.#ask({ event, path, wanted: undefined });
-    else this.#askOnce(event, path, this.#byInode.get(inode));
+    else this.#askOnce(event, path, this.#byInode.get(key));
     const script = scriptOf(attributes);
     if (script !== undefined) this.#askOnce(event, script, this.#byPath.get(script));
   }
@@ -144,14 +152,7 @@ function told({ event, path }: Job, answer: Answer): RawEvent {
   };
 }
 
-function remember(map: Map<string, Written>, key: string, written: Written): void {
-  map.delete(key);
-  if (map.size >= MOST_WRITTEN) {
-    const [oldest] = map.keys();
-    if (oldest !== undefined) map.delete(oldest);
-  }
-  map.set(key, written);
-}
+const keyOf = (device: unknown, inode: unknown): string => `${String(device)} ${String(inode)}`;
 
 const INTERPRETER = /^(?:a|ba|da|z|k|mk|fi)?sh$|^(?:python|perl|ruby|php|lua|node|nodejs|tclsh|guile)[\d.]*$/;
 /** Options whose argument is the program itself, or a module's name. */

@@ -15,8 +15,8 @@ test('the name of the last open holds, file by file', () => {
 
 test('the oldest goes when there are too many', () => {
   const memory = new PathMemory();
-  for (let n = 0; n <= 4096; n++) memory.note(inode({ inode: n }), `/${n}`);
+  for (let n = 0; n <= 8192; n++) memory.note(inode({ inode: n }), `/${n}`);
   expect(memory.of(inode({ inode: 0 }))).toBeUndefined();
-  expect(memory.of(inode({ inode: 1 }))).toBe('/1');
-  expect(memory.of(inode({ inode: 4096 }))).toBe('/4096');
+  expect(memory.of(inode({ inode: 4097 }))).toBe('/4097');
+  expect(memory.of(inode({ inode: 8192 }))).toBe('/8192');
 });
