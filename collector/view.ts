@@ -8,19 +8,8 @@ import type { ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
 import { privacyViewOf, type PrivacyView, type PrivacyViewed } from './privacy-view.ts';
 import type { Registry } from './registry.ts';
-import type {
-  Act,
-  ActivityBucket,
-  AlertQuery,
-  AlertRow,
-  BatchRow,
-  Change,
-  NodeRow,
-  State,
-  StoryQuery,
-  StoryRow,
-  Verdict,
-} from './state.ts';
+import type { Act, AlertQuery, AlertRow, Change, StoryQuery, StoryRow, Verdict } from './findings.ts';
+import type { ActivityBucket, BatchRow, NodeRow, State } from './state.ts';
 import { parseRecord } from './watch.ts';
 
 /** A released event and where it lies: the batch's log index, and its line from 0. */

@@ -1,6 +1,6 @@
 /** The HTTP API about nodes, events, alerts, stories. Everything that it says, the pages say too; both ask the same view. */
 import { CLASSES } from '#protocol/vocabulary.ts';
-import { SEVERITIES, VERDICTS } from '../state.ts';
+import { SEVERITIES, VERDICTS } from '../findings.ts';
 import type { StateView } from '../view.ts';
 import { IDENTIFIER, NODE } from './page-routes.ts';
 import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';

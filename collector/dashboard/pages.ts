@@ -1,7 +1,8 @@
 /** The pages: functions from what the state holds to HTML. No page holds a script or a style of its own. */
 import { EVENTS, isAttributeName, isEventName, CLASSES } from '#protocol/vocabulary.ts';
 import type { ReleasedRecord } from '../detectors/detector.ts';
-import type { AlertRow, NodeRow } from '../state.ts';
+import type { AlertRow } from '../findings.ts';
+import type { NodeRow } from '../state.ts';
 import type { LocatedRecord } from '../view.ts';
 import type { ExposureRow } from '../../redaction-rules/exposure.ts';
 import { page, type Page } from './frame.ts';

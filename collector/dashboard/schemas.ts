@@ -1,6 +1,7 @@
 /** What the API answers, as JSON Schema 2020-12. A property that a type gains and its schema lacks does not compile. */
 import type { Alert, EventReference, Measure, StoryFinding } from '../detectors/detector.ts';
-import { SEVERITIES, VERDICTS, type Act, type AlertRow, type NodeRow, type StoryRow, type Verdict } from '../state.ts';
+import { SEVERITIES, VERDICTS, type Act, type AlertRow, type StoryRow, type Verdict } from '../findings.ts';
+import type { NodeRow } from '../state.ts';
 import { ACCESS_ROLES } from './roles.ts';
 import type { Schema } from './route.ts';
 

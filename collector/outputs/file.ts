@@ -5,7 +5,7 @@
  * needs no signal. A line that a crash left torn is ended first; its story comes again whole.
  */
 import { open } from 'node:fs/promises';
-import type { StoryRow } from '../state.ts';
+import type { StoryRow } from '../findings.ts';
 import { messageId, type Output } from './output.ts';
 
 export function makeFile(path: string): Output {

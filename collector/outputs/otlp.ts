@@ -6,7 +6,7 @@
 import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { Severity } from '../detectors/detector.ts';
-import type { StoryRow } from '../state.ts';
+import type { StoryRow } from '../findings.ts';
 import { messageId, Undelivered, type Output } from './output.ts';
 
 export interface OtlpTarget {

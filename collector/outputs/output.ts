@@ -6,7 +6,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { State, StoryRow } from '../state.ts';
+import type { StoryRow } from '../findings.ts';
+import type { State } from '../state.ts';
 
 export interface Output {
   /** Kind and place, without secrets: the cursor's name. */

@@ -9,7 +9,7 @@
  */
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Severity } from '../detectors/detector.ts';
-import type { StoryRow } from '../state.ts';
+import type { StoryRow } from '../findings.ts';
 import { messageId, Undelivered, type Output } from './output.ts';
 
 export interface SyslogTarget {

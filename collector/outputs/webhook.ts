@@ -3,7 +3,7 @@
  * and, with a secret, `webhook-signature: v1,BASE64` over `ID.TIMESTAMP.BODY`. Any of its libraries verifies them.
  */
 import { createHmac } from 'node:crypto';
-import type { StoryRow } from '../state.ts';
+import type { StoryRow } from '../findings.ts';
 import { messageId, Undelivered, type Output } from './output.ts';
 
 const TIMEOUT_MS = 10_000;

@@ -1,7 +1,8 @@
 /** An alert, told so that a person can judge it: what was said, on which numbers, from which events, and what would have kept it quiet. */
 import type { Measure, ReleasedRecord } from '../detectors/detector.ts';
 import type { EvidenceStore } from '../evidence.ts';
-import type { AlertRow, State } from '../state.ts';
+import type { AlertRow } from '../findings.ts';
+import type { State } from '../state.ts';
 import { parseRecord } from '../watch.ts';
 
 const MAX_EVENTS = 20;

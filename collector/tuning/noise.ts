@@ -1,6 +1,6 @@
 /** What is loud: which detector and rule, about which program or entity, and what share of all that was said. */
 import type { PlacedAlert, Severity } from '../detectors/detector.ts';
-import type { Verdict } from '../state.ts';
+import type { Verdict } from '../findings.ts';
 
 export interface Noise {
   readonly detector: string;

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
-import { State, type AlertRow } from '../../collector/state.ts';
+import type { AlertRow } from '../../collector/findings.ts';
+import { State } from '../../collector/state.ts';
 
 const PACK = loadPack(STARTER_PACK);
 

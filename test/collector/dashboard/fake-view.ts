@@ -1,6 +1,7 @@
 /** A state to look at: two nodes, one of them weaker, some alerts, events that come from an attacker. */
 import { tellAlone } from '../../../collector/detectors/stories.ts';
-import type { Act, AlertRow, NodeRow, StoryRow, Verdict } from '../../../collector/state.ts';
+import type { Act, AlertRow, StoryRow, Verdict } from '../../../collector/findings.ts';
+import type { NodeRow } from '../../../collector/state.ts';
 import type { TokenSource } from '../../../collector/tokens.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
 import { fakePrivacy } from './fake-privacy.ts';

@@ -1,0 +1,224 @@
+/**
+ * What detectors found and what people say of it: alerts, once by their identifier however often they are found; stories; verdicts;
+ * and the record of who changed what. Verdicts and record are a person's, and nothing here is overwritten.
+ */
+import { Database, number, text, type Row } from './database.ts';
+import type { PlacedAlert, Severity, Story } from './detectors/detector.ts';
+import { tellAlone } from './detectors/stories.ts';
+
+/** From the least on. */
+export const SEVERITIES: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical'];
+
+/** An alert with its place in the order in which alerts were found. */
+export interface AlertRow extends PlacedAlert {
+  readonly seq: number;
+  /** The batch that holds its first event; -1 when it is about none. */
+  readonly logIndex: number;
+}
+
+export interface AlertQuery {
+  readonly limit: number;
+  /** Those found after this one, oldest first; newest first without. */
+  readonly afterSeq?: number | undefined;
+  readonly node?: string | undefined;
+  readonly minSeverity?: Severity | undefined;
+  readonly sinceUs?: number | undefined;
+  /** Those that were suppressed too, which have no story. */
+  readonly suppressed?: boolean | undefined;
+}
+
+/** A story with its place in the order in which stories changed. */
+export interface StoryRow extends Story {
+  readonly seq: number;
+}
+
+export interface StoryQuery extends AlertQuery {
+  /** Only those shown to people, or only those that were not; all without. */
+  readonly shown?: boolean | undefined;
+  /** `newest` by their last alert. With `afterSeq`, always in the order in which they changed. */
+  readonly order?: 'newest' | 'score';
+}
+
+export const VERDICTS = ['acknowledged', 'true', 'false'] as const;
+
+export interface Verdict {
+  readonly seq: number;
+  readonly story: string;
+  readonly time: number;
+  readonly who: string;
+  /** `true` and `false`: the story was, or was not, about something that mattered. */
+  readonly verdict: (typeof VERDICTS)[number];
+  readonly reason: string;
+}
+
+/** Something that a person changed, through the dashboard or by a command. */
+export interface Act {
+  readonly seq: number;
+  readonly time: number;
+  readonly who: string;
+  readonly act: string;
+  readonly reason: string;
+}
+
+export type Change = 'alert' | 'batch';
+
+export class Findings implements Disposable {
+  protected readonly database: Database;
+  readonly #listeners = new Set<(what: Change) => void>();
+
+  protected constructor(database: Database) {
+    this.database = database;
+  }
+
+  /** Of version 1, which knew no stories: each alert is one of its own. */
+  static tellOldAlerts(database: Database): void {
+    const findings = new Findings(database);
+    for (const row of database.rows('SELECT seq, log_index, alert FROM alerts ORDER BY seq')) {
+      const { seq, logIndex: _, ...found } = alertOf(row);
+      const { alert, story } = tellAlone(found);
+      database.run('UPDATE alerts SET story = ?, alert = ? WHERE seq = ?', alert.story, JSON.stringify(alert), seq);
+      findings.putStory(story);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#listeners.clear();
+    this.database[Symbol.dispose]();
+  }
+
+  onChange(listener: (what: Change) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  protected tell(what: Change): void {
+    for (const listener of this.#listeners) listener(what);
+  }
+
+  protected addAlert(alert: PlacedAlert): number {
+    const { changes } = this.database.run(
+      'INSERT OR IGNORE INTO alerts (id, time, node, severity, log_index, alert, story) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      ...[alert.id, alert.time, alert.node, SEVERITIES.indexOf(alert.severity), alert.events[0]?.logIndex ?? -1],
+      ...[JSON.stringify(alert), alert.story],
+    );
+    return Number(changes);
+  }
+
+  /** A new revision takes a new place in the order, so that who follows sees it; an older one changes nothing. */
+  protected putStory(story: Story): void {
+    const { id, revision, first, last, node, score } = story;
+    const values = [first, last, node, SEVERITIES.indexOf(story.severity), score, story.shown ? 1 : 0];
+    const known = this.database.row('SELECT revision FROM stories WHERE id = ?', id);
+    const before = known === undefined ? 0 : number(known['revision']);
+    if (revision < before) return;
+    const text = JSON.stringify(story);
+    if (revision === before) {
+      this.database.run(
+        `UPDATE stories SET first = ?, last = ?, node = ?, severity = ?, score = ?, shown = ?, story = ? WHERE id = ?`,
+        ...[...values, text, id],
+      );
+      return;
+    }
+    this.database.run(
+      `INSERT OR REPLACE INTO stories (id, revision, first, last, node, severity, score, shown, story)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[id, revision, ...values, text],
+    );
+  }
+
+  stories({ limit, afterSeq, node, minSeverity, sinceUs, shown, order = 'newest' }: StoryQuery): readonly StoryRow[] {
+    const by = afterSeq !== undefined ? 'seq ASC' : order === 'score' ? 'score DESC, seq DESC' : 'last DESC, seq DESC';
+    const sql = `SELECT seq, story FROM stories WHERE seq > ? AND severity >= ? AND last >= ?
+      ${shown === undefined ? '' : `AND shown = ${shown ? 1 : 0}`} ${node === undefined ? '' : 'AND node = ?'}
+      ORDER BY ${by} LIMIT ?`;
+    const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
+    const ofNode = node === undefined ? [] : [node];
+    return this.database.rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...ofNode, limit).map(storyOf);
+  }
+
+  story(id: string): StoryRow | undefined {
+    const row = this.database.row('SELECT seq, story FROM stories WHERE id = ?', id);
+    return row === undefined ? undefined : storyOf(row);
+  }
+
+  /** Alerts of a story, in the order in which they were found. */
+  alertsOfStory(id: string, limit: number): readonly AlertRow[] {
+    const sql = 'SELECT seq, log_index, alert FROM alerts WHERE story = ? ORDER BY seq LIMIT ?';
+    return this.database.rows(sql, id, limit).map(alertOf);
+  }
+
+  lastStorySeq(): number {
+    return number(this.database.row('SELECT coalesce(max(seq), 0) AS last FROM stories')?.['last']);
+  }
+
+  /** What a person says about a story. Nothing is overwritten: the last one counts, those before stay. */
+  addVerdict({ story, time, who, verdict, reason }: Omit<Verdict, 'seq'>): void {
+    const sql = 'INSERT INTO verdicts (story, time, who, verdict, reason) VALUES (?, ?, ?, ?, ?)';
+    this.database.run(sql, story, time, who, verdict, reason);
+    this.tell('alert');
+  }
+
+  /** Of one story, or of all; oldest first. */
+  verdicts(story?: string): readonly Verdict[] {
+    const sql = `SELECT * FROM verdicts ${story === undefined ? '' : 'WHERE story = ?'} ORDER BY seq`;
+    return this.database.rows(sql, ...(story === undefined ? [] : [story])).map(verdictOf);
+  }
+
+  /** Before it is done, so that nothing is done unrecorded. */
+  record({ time, who, act, reason }: Omit<Act, 'seq'>): void {
+    this.database.run('INSERT INTO acts (time, who, act, reason) VALUES (?, ?, ?, ?)', time, who, act, reason);
+  }
+
+  /** Newest first. */
+  acts(limit: number): readonly Act[] {
+    return this.database.rows('SELECT * FROM acts ORDER BY seq DESC LIMIT ?', limit).map(actOf);
+  }
+
+  alerts({ limit, afterSeq, node, minSeverity, sinceUs, suppressed = false }: AlertQuery): readonly AlertRow[] {
+    const sql = `SELECT seq, log_index, alert FROM alerts WHERE seq > ? AND severity >= ? AND time >= ?
+      ${suppressed ? '' : "AND story <> ''"} ${node === undefined ? '' : 'AND node = ?'}
+      ORDER BY seq ${afterSeq === undefined ? 'DESC' : 'ASC'} LIMIT ?`;
+    const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
+    return this.database
+      .rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...(node === undefined ? [] : [node]), limit)
+      .map(alertOf);
+  }
+
+  alert(id: string): AlertRow | undefined {
+    const row = this.database.row('SELECT seq, log_index, alert FROM alerts WHERE id = ?', id);
+    return row === undefined ? undefined : alertOf(row);
+  }
+
+  lastAlertSeq(): number {
+    return number(this.database.row('SELECT coalesce(max(seq), 0) AS last FROM alerts')?.['last']);
+  }
+}
+
+function storyOf(row: Row): StoryRow {
+  const story: Story = JSON.parse(text(row['story']));
+  return { ...story, seq: number(row['seq']) };
+}
+
+function verdictOf(row: Row): Verdict {
+  return {
+    seq: number(row['seq']),
+    story: text(row['story']),
+    time: number(row['time']),
+    who: text(row['who']),
+    verdict: VERDICTS.find((verdict) => verdict === row['verdict']) ?? 'acknowledged',
+    reason: text(row['reason']),
+  };
+}
+
+const actOf = (row: Row): Act => ({
+  seq: number(row['seq']),
+  time: number(row['time']),
+  who: text(row['who']),
+  act: text(row['act']),
+  reason: text(row['reason']),
+});
+
+function alertOf(row: Row): AlertRow {
+  const alert: PlacedAlert = JSON.parse(text(row['alert']));
+  return { ...alert, seq: number(row['seq']), logIndex: number(row['log_index']) };
+}
