@@ -13,7 +13,7 @@
  * Trusted with: nothing secret. Who deletes here makes a gap that alerts; who writes here cannot sign.
  */
 import { join } from 'node:path';
-import { encodeBatch, decodeBatch, decodeStatementNote, packPlain } from '#protocol/batch.ts';
+import { encodeBatch, decodeStatementNote, packPlain, splitBatch } from '#protocol/batch.ts';
 import { signNote, type SigningKey } from '#protocol/note.ts';
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
@@ -191,7 +191,7 @@ export class FileSpool {
 
   /** The signed note of a waiting batch: what its receipt must prove. */
   async note(sequence: number): Promise<Uint8Array> {
-    return decodeBatch(await this.#disk.read(join(this.#directory, batchName(sequence)))).noteBytes;
+    return splitBatch(await this.#disk.read(join(this.#directory, batchName(sequence)))).noteBytes;
   }
 
   /** Only for a receipt that was verified. */

@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { NO_RULES, type Statement } from '#protocol/statement.ts';
 import { ConfigError, readConfig } from './config-file.ts';
 import { KEYS } from './config.ts';
+import { remedyFor } from './shipper/refusal.ts';
 import { spoolFacts, type SpoolFacts } from './doctor/facts.ts';
 import { parseHead } from './spool.ts';
 
@@ -105,6 +106,8 @@ export function judge({ started, statement, signedS, lateAfterS, spool }: NodeSt
     say('act', `nothing was signed for ${signedS} s, at most ${lateAfterS} s may pass: journalctl -u hushwatch-agent`);
   if (statement?.ruleset === NO_RULES)
     say('act', 'no rules are in force, everything is withheld: hushwatch doctor says what to do');
+  const { refusal } = spool;
+  if (refusal !== undefined) say('act', `${refusal.message} (${refusal.code}): ${remedyFor(refusal.code)}`);
   const oldest = spool.waiting === 0 ? 0 : (spool.oldestWaitingS ?? 0);
   if (oldest > LATE_RECEIPT_S.look)
     say(

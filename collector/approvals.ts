@@ -20,6 +20,8 @@ import { ConfigError } from './yaml-file.ts';
 /** Where accept() asks. */
 export interface Approved {
   has(kind: ApprovedKind, digest: string, vocabulary: string, role: string): boolean;
+  /** Whether anything was ever approved with this vocabulary. */
+  knows(vocabulary: string): boolean;
 }
 
 export interface ApprovalsOptions {
@@ -49,6 +51,7 @@ export class Approvals implements Approved {
   readonly #options: ApprovalsOptions;
   /** What is in the log, and for which role. */
   readonly #logged = new Map<string, string>();
+  readonly #vocabularies = new Set<string>();
   /** What was looked at already, by name and time: a note that grew a signature is looked at again. */
   readonly #seen = new Map<string, number>();
   #publishing: Promise<void> | undefined;
@@ -70,6 +73,10 @@ export class Approvals implements Approved {
     return approved === role || approved === 'any';
   }
 
+  knows(vocabulary: string): boolean {
+    return this.#vocabularies.has(vocabulary);
+  }
+
   /** Takes what is new in the directory into the log. One at a time, whoever asks. */
   async publish(): Promise<void> {
     this.#publishing ??= this.#publish().finally(() => (this.#publishing = undefined));
@@ -77,8 +84,10 @@ export class Approvals implements Approved {
   }
 
   #remember(): void {
-    for (const { kind, digest, vocabulary, role } of this.#options.state.approvals())
+    for (const { kind, digest, vocabulary, role } of this.#options.state.approvals()) {
       this.#logged.set(keyOf(kind, digest, vocabulary), role);
+      this.#vocabularies.add(vocabulary);
+    }
   }
 
   async #publish(): Promise<void> {

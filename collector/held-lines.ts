@@ -2,25 +2,27 @@
  * For `verify`: holds every released line against its ruleset once more, as the door did when it came. An auditor brings
  * the rulesets along, in `rulesets/`; their digests stand in the approvals, so that nobody need be believed about them.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { Rejection } from '#protocol/error.ts';
-import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
-import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
-import { checkLine, type ReleasedValidator } from './released.ts';
+import { checkLine, namesTheUnknown } from './released.ts';
+import { Rulesets } from './rulesets.ts';
 
 type CheckLine = (ruleset: string, line: string) => string | undefined;
 
+export interface LineCheck {
+  readonly checkLine: CheckLine;
+  /** False for what a later version made: its rules, or its lines, name what this version does not know. */
+  readonly canJudge: (ruleset: string, line: string) => boolean;
+}
+
 /** Undefined where there are no rulesets to hold anything against. */
-export function lineCheckIn(directory: string): CheckLine | undefined {
+export function lineCheckIn(directory: string): LineCheck | undefined {
   if (!existsSync(directory)) return undefined;
-  const validators = new Map<string, ReleasedValidator>();
-  for (const name of readdirSync(directory).filter((each) => each.endsWith('.yaml'))) {
-    const [digest, validate] = read(join(directory, name)) ?? [];
-    if (digest !== undefined && validate !== undefined) validators.set(digest, validate);
-  }
-  return (ruleset, line) => {
-    const validate = validators.get(ruleset);
+  const rulesets = Rulesets.open(directory);
+  const canJudge = (ruleset: string, line: string): boolean =>
+    !rulesets.isUnreadable(ruleset) && !namesTheUnknown(line);
+  const checkLineIn: CheckLine = (ruleset, line) => {
+    const validate = rulesets.validatorOf(ruleset);
     if (validate === undefined) return `rules ${ruleset.slice(0, 12)} are not in ${directory}`;
     try {
       checkLine(validate, line, 'it');
@@ -30,15 +32,5 @@ export function lineCheckIn(directory: string): CheckLine | undefined {
       return error.message;
     }
   };
-}
-
-/** Rules for another vocabulary cannot be read by this version; batches under them are not asked about either. */
-function read(file: string): readonly [string, ReleasedValidator] | undefined {
-  try {
-    const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
-    return [ruleset.digest, compileReleasedValidator(ruleset)];
-  } catch (error) {
-    if (!(error instanceof RulesetError)) throw error;
-    return undefined;
-  }
+  return { checkLine: checkLineIn, canJudge };
 }

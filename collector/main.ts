@@ -96,6 +96,7 @@ async function check(file: string): Promise<number> {
   // What outputs need is there, and can be read.
   const outputs = await makeOutputs(config);
   const suppressions = new SuppressionFile(config.home, nowUs()).inForce.length;
+  if (rulesets.problems.length > 0) throw new ConfigError(rulesets.problems.join('\n'));
   const { length } = registry.nodes();
   const told = outputs.map(({ name }) => `, ${name}`).join('');
   say(
@@ -274,7 +275,7 @@ export async function verify(args: string[]): Promise<number> {
     const lineCheck = lineCheckIn(join(directory, 'rulesets'));
     const report = await verifyArchive({
       ...(reviewers === undefined ? {} : { reviewers }),
-      ...(lineCheck === undefined ? {} : { checkLine: lineCheck }),
+      ...lineCheck,
       reader: { readFile: (path) => Promise.resolve(fileIn(directory, path)) },
       logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
       nodes: nodes.map(({ name, batchKey, role, cohort }) => ({ name, key: batchKey, role, cohort })),

@@ -21,7 +21,13 @@ import { checkEpochs, type EpochRules } from './epochs.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { RegisteredNode } from './registry.ts';
-import { checkReleased, nothingIsReleased, type ReleasedBatch, type ReleasedValidator } from './released.ts';
+import {
+  checkReleased,
+  nothingIsReleased,
+  OUR_VOCABULARY,
+  type ReleasedBatch,
+  type ReleasedValidator,
+} from './released.ts';
 import type { State } from './state.ts';
 import { detect, NOTHING, type Follower } from './watch.ts';
 
@@ -31,8 +37,8 @@ export interface Collector {
   readonly rulesets: {
     validatorOf(digest: string): ReleasedValidator | undefined;
     epochsOf(digest: string): EpochRules | undefined;
+    isUnreadable(digest: string): boolean;
   };
-  readonly rulepacks: { readonly digests: ReadonlySet<string> };
   readonly approvals: Approved;
   readonly chains: Chains;
   readonly evidence: EvidenceStore;
@@ -74,17 +80,17 @@ export async function accept(collector: Collector, bytes: Uint8Array): Promise<A
 }
 
 /** Approved rules made it, and it holds what they release and nothing else. */
-function releasedBy({ rulesets, rulepacks, approvals }: Collector, batch: VerifiedBatch): ReleasedBatch {
+function releasedBy({ rulesets, approvals }: Collector, batch: VerifiedBatch): ReleasedBatch {
   const { node, role, ruleset, rulepack, vocabulary } = batch.statement;
   // A node without rules that it may use releases nothing; what it counts and says is welcome.
   if (ruleset === NO_RULES && rulepack === NO_RULES) return checkReleased(nothingIsReleased, batch);
+  if ((vocabulary !== OUR_VOCABULARY && !approvals.knows(vocabulary)) || rulesets.isUnreadable(ruleset)) {
+    throw new Rejection('unknown-vocabulary', `its events speak vocabulary ${vocabulary.slice(0, 12)}`);
+  }
   const validate = rulesets.validatorOf(ruleset);
   const epochs = rulesets.epochsOf(ruleset);
   if (validate === undefined || epochs === undefined) {
     throw new Rejection('unknown-ruleset', `${node} used rules ${ruleset.slice(0, 12)}, which are not in rulesets/`);
-  }
-  if (!rulepacks.digests.has(rulepack)) {
-    throw new Rejection('unknown-rulepack', `${node} ran rules ${rulepack.slice(0, 12)}, which are not in packs/`);
   }
   if (!approvals.has('ruleset', ruleset, vocabulary, role)) {
     throw new Rejection(
@@ -92,6 +98,7 @@ function releasedBy({ rulesets, rulepacks, approvals }: Collector, batch: Verifi
       `${node} used rules ${ruleset.slice(0, 12)}, whose approval is not in the log`,
     );
   }
+  // The log knows packs of former versions too; a match of a rule that is not held any more is told by its name alone.
   if (!approvals.has('rulepack', rulepack, vocabulary, role)) {
     throw new Rejection(
       'unknown-rulepack',

@@ -28,16 +28,21 @@ export type ReleasedValidator = (line: unknown) => undefined | { readonly attrib
 /** What is released where no rules are in force. */
 export const nothingIsReleased: ReleasedValidator = () => ({ attribute: 'event', problem: 'no rules are in force' });
 
-const VOCABULARY = vocabularyDigest();
+export const OUR_VOCABULARY = vocabularyDigest();
 
+/**
+ * Judged by the rules that the statement names, whichever vocabulary they were approved with: vocabularies only grow, so
+ * what was released under a former one is read as it was meant. Of a later one we read what we know.
+ */
 export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch): ReleasedBatch {
   const { statement } = batch;
-  if (statement.vocabulary !== VOCABULARY) {
-    throw new Rejection('unknown-vocabulary', `the events speak ${statement.vocabulary.slice(0, 12)}`);
-  }
+  const isOurs = statement.vocabulary === OUR_VOCABULARY;
   const counted = new Map<EventClass, number>();
   for (const [i, line] of unpackBody(batch).entries()) {
-    const name = checkLine(validate, line, `line ${i + 1}`);
+    const where = `line ${i + 1}`;
+    if (!isOurs && namesTheUnknown(line))
+      throw new Rejection('unknown-vocabulary', `${where} names what this collector does not know yet`);
+    const name = checkLine(validate, line, where);
     counted.set(name, (counted.get(name) ?? 0) + 1);
   }
   for (const name of CLASSES) {
@@ -66,6 +71,15 @@ export function checkLine(validate: ReleasedValidator, line: string, where: stri
   const name = record['event'];
   if (typeof name !== 'string' || !isEventName(name)) throw new Rejection('not-released', `${where}, event: unknown`);
   return EVENTS[name].class;
+}
+
+/** Whether an event or attribute of the line is not in our vocabulary; false for what is no event at all. */
+export function namesTheUnknown(line: string): boolean {
+  const record = parseLine(line);
+  if (record === undefined) return false;
+  const { event } = record;
+  const isNewEvent = typeof event === 'string' && !isEventName(event);
+  return isNewEvent || Object.keys(record).some((name) => !isKnownName(name));
 }
 
 const isKnownName = (name: string): boolean => isAttributeName(name) || ENVELOPE.some((key) => key === name);

@@ -1,6 +1,6 @@
 /**
- * The rule packs that this collector holds: the one that Hushwatch brings along and every directory in `packs/`. A
- * statement names the pack that its node ran; a pack that nobody approved here could ask anything of raw events.
+ * The rule packs that this collector holds: the one that Hushwatch brings along and every directory in `packs/`. Their
+ * rules say what a match on a node means; which packs nodes may run is for the approvals in the log.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,6 @@ import { loadPack, STARTER_PACK, type Pack } from './detectors/pack.ts';
 import { overlay } from './detectors/sigma/mapping.ts';
 
 export interface Rulepacks {
-  readonly digests: ReadonlySet<string>;
   /** The rules and mappings of all of them; of two with one id or name, that of the newer directory name. */
   readonly rules: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
 }
@@ -24,7 +23,6 @@ export function loadRulepacks(directory: string): Rulepacks {
     .map(loadPack);
   const all = [starter, ...packs];
   return {
-    digests: new Set(all.map(({ digest }) => digest)),
     rules: {
       rules: byId(all.flatMap(({ rules }) => rules)),
       correlations: byId(all.flatMap(({ correlations }) => correlations)),

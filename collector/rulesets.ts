@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exposure, type ExposureRow } from '../redaction-rules/exposure.ts';
 import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
-import { parseRuleset, type Ruleset } from '../redaction-rules/ruleset.ts';
+import { parseRuleset, RulesetError, rulesetDigest, type Ruleset } from '../redaction-rules/ruleset.ts';
 import { epochRulesOf, type EpochRules } from './epochs.ts';
 import type { ReleasedValidator } from './released.ts';
 
@@ -23,6 +23,8 @@ export class Rulesets {
   readonly #directory: string;
   readonly #held = new Map<string, Held>();
   readonly #read = new Set<string>();
+  /** What is wrong with files that cannot be read, by the digest of each. */
+  readonly #unreadable = new Map<string, string>();
   #lookedAt = 0;
 
   private constructor(directory: string) {
@@ -30,13 +32,22 @@ export class Rulesets {
     this.#look();
   }
 
-  /** Throws RulesetError when a file is not a ruleset. */
   static open(directory: string): Rulesets {
     return new Rulesets(directory);
   }
 
   get digests(): readonly string[] {
     return [...this.#held.keys()];
+  }
+
+  /** Files that are no rulesets for this version, a line each: mistakes, or rules of a later version before we are upgraded. */
+  get problems(): readonly string[] {
+    return [...this.#unreadable.values()];
+  }
+
+  /** Held, and made for a version that knows more than we do. */
+  isUnreadable(digest: string): boolean {
+    return this.#find(digest) === undefined && this.#unreadable.has(digest);
   }
 
   validatorOf(digest: string): ReleasedValidator | undefined {
@@ -66,11 +77,20 @@ export class Rulesets {
     for (const name of readdirSync(this.#directory).toSorted()) {
       if (!name.endsWith('.yaml') || this.#read.has(name)) continue;
       this.#read.add(name);
-      const file = join(this.#directory, name);
+      this.#hold(join(this.#directory, name));
+    }
+  }
+
+  #hold(file: string): void {
+    const text = readFileSync(file, 'utf8');
+    try {
       // Rules that were in force before an upgrade stay here as long as evidence was made by them.
-      const ruleset = parseRuleset(readFileSync(file, 'utf8'), file, 'what it knew');
+      const ruleset = parseRuleset(text, file, 'what it knew');
       const validate = compileReleasedValidator(ruleset);
       this.#held.set(ruleset.digest, { ruleset, validate, epochs: epochRulesOf(ruleset) });
+    } catch (error) {
+      if (!(error instanceof RulesetError)) throw error;
+      this.#unreadable.set(rulesetDigest(text), error.message);
     }
   }
 }

@@ -46,6 +46,8 @@ export interface Settings {
 export async function runCollector(settings: Settings, logger: Logger, stop: AbortSignal): Promise<void> {
   const { config, registry, rulesets, rulepacks } = settings;
   const { home } = config;
+  // After going back to an earlier version there may be rules of the later one: they stay, and their batches wait on nodes.
+  for (const problem of rulesets.problems) logger.warn({ problem }, 'a file in rulesets/ cannot be read');
   const read = (name: string): string => readFileSync(join(home, name), 'utf8');
 
   await using log = await TransparencyLog.open(join(home, 'log'), readLogKey(home, config.origin));
@@ -56,7 +58,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const detection = detectionOf(settings, state, suppressions);
   const follow = (): Promise<void> => state.follow(log, nowUs);
   const approvals = await Approvals.open({ home, reviewers: settings.reviewers, log, state, follow, logger });
-  const collector = { registry, rulesets, rulepacks, approvals, chains: new Chains(state), evidence, log, state };
+  const collector = { registry, rulesets, approvals, chains: new Chains(state), evidence, log, state };
 
   const publishing = Promise.withResolvers<Error>();
   const refreshing = setInterval(() => {

@@ -42,11 +42,15 @@ export function encodeBatch(batch: { readonly note: Uint8Array; readonly body: U
   return Buffer.concat([batch.note, batch.body]);
 }
 
-export function decodeBatch(bytes: Uint8Array): ClaimedBatch {
+/** Signed note and body, unread: enough for a receipt, whatever version the statement is of. */
+export function splitBatch(bytes: Uint8Array): Pick<ClaimedBatch, 'noteBytes' | 'body'> {
   if (bytes.length > MAX_BATCH_BYTES) throw new ProtocolError('too-large', `a batch of ${bytes.length} bytes`);
   const end = noteLength(bytes);
-  const noteBytes = bytes.subarray(0, end);
-  const body = bytes.subarray(end);
+  return { noteBytes: bytes.subarray(0, end), body: bytes.subarray(end) };
+}
+
+export function decodeBatch(bytes: Uint8Array): ClaimedBatch {
+  const { noteBytes, body } = splitBatch(bytes);
   const { note, statement } = decodeStatementNote(noteBytes);
   if (body.length < statement.body.bytes) throw new ProtocolError('truncated', 'the body is shorter than stated');
   if (body.length > statement.body.bytes) throw new ProtocolError('trailing-bytes', 'the body is longer than stated');

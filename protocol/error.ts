@@ -16,6 +16,7 @@ export const PROTOCOL_ERROR_CODES = {
   'bad-note': 'Not text, blank line and signature lines.',
   'bad-key': 'A key that is misspelled, of an unknown kind, or a point anyone can sign for.',
   'bad-statement': 'A batch statement with a line missing, added, out of order or spelled otherwise.',
+  'unknown-version': 'Of a version that this reader does not know yet: whoever wrote it is newer.',
   'bad-body': 'The body is not one zstd frame of whole lines.',
   'body-mismatch': 'The body is not the one that the statement describes: hash, length or number of lines.',
   'bad-checkpoint': 'Not a checkpoint of three lines.',
@@ -43,8 +44,7 @@ export const REJECTION_CODES = {
   'wrong-role': 'The node is registered with another role or cohort.',
   'unknown-ruleset':
     'The batch was redacted by rules that the collector does not hold, or whose approval is not in the log.',
-  'unknown-rulepack':
-    'The batch was matched by a rule pack that the collector does not hold, or whose approval is not in the log.',
+  'unknown-rulepack': 'The batch was matched by a rule pack whose approval is not in the log.',
   'unknown-vocabulary': 'The events speak a vocabulary that the collector does not know.',
   'not-released': 'An event carries what its ruleset does not release.',
   'wrong-epochs': 'The statement names other epochs of pseudonyms than its ruleset has for those times.',

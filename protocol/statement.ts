@@ -154,7 +154,7 @@ export function parseStatement(text: string): Statement {
 
 function read(lines: readonly string[]): Statement {
   const version = STATEMENT_HEADERS.findIndex((header) => header === lines[0]) + 1;
-  if (version === 0) throw wrong('first line', `is not one of ${STATEMENT_HEADERS.join(', ')}`);
+  if (version === 0) throw unknownHeader(lines[0] ?? '');
   let next = 1;
   const value = (key: string): string => {
     const line = lines[next++] ?? '';
@@ -193,6 +193,14 @@ function read(lines: readonly string[]): Statement {
   };
   if (lines.length !== next + 1 || lines[next] !== '') throw wrong('statement', 'has lines after the last, or no end');
   return statement;
+}
+
+/** Who is newer than we are is told so: that is no mistake of theirs, and upgrading us mends it. */
+function unknownHeader(header: string): ProtocolError {
+  const number = Number(/^hushwatch\/batch\/v([1-9]\d{0,5})$/.exec(header)?.[1] ?? 0);
+  if (number <= STATEMENT_HEADERS.length) return wrong('first line', `is not one of ${STATEMENT_HEADERS.join(', ')}`);
+  const known = `hushwatch/batch/v${STATEMENT_HEADERS.length}`;
+  return new ProtocolError('unknown-version', `a statement of version ${number}; the latest known here is ${known}`);
 }
 
 const NAME = /^[a-z0-9][a-z0-9.-]{0,62}$/;

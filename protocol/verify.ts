@@ -53,6 +53,8 @@ export interface Archive {
   readonly reviewers?: Reviewers;
   /** What is wrong with a line that should be what a ruleset, given by its digest, releases. Without it nobody asks. */
   readonly checkLine?: (ruleset: string, line: string) => string | undefined;
+  /** Whether `checkLine` knows enough to judge a line of another vocabulary than ours; without it nobody asks of those. */
+  readonly canJudge?: (ruleset: string, line: string) => boolean;
   /** Receipts that nodes or auditors kept: proof against a log rewritten or cut off since. */
   readonly receipts?: readonly { readonly where: string; readonly bytes: Uint8Array }[];
   /** Bodies that end before this time (µs since 1970) may have been removed by retention. */
@@ -380,7 +382,7 @@ async function verifyBody(archive: Archive, statement: Statement, where: string,
     throw new ProtocolError('body-mismatch', `${bodyPath(body.sha256)} has another length or hash`);
   }
   const lines = unpackLines(bytes, body.unpacked, events);
-  if (vocabulary === vocabularyDigest()) checkLines(archive, statement, lines, where, findings);
+  checkLines(archive, statement, lines, where, findings);
   const found = countByClass(lines, vocabulary === vocabularyDigest());
   if (found === undefined || CLASSES.every((name) => (found[name] ?? 0) === (events[name] ?? 0))) return;
   findings.problems.push({ code: 'wrong-events', where, message: 'the body holds other classes than stated' });
@@ -388,14 +390,16 @@ async function verifyBody(archive: Archive, statement: Statement, where: string,
 
 /** A sender need not have redacted: what its ruleset releases can be asked of every line again. */
 function checkLines(
-  { checkLine }: Archive,
-  { ruleset }: Statement,
+  { checkLine, canJudge = () => false }: Archive,
+  { ruleset, vocabulary }: Statement,
   lines: readonly string[],
   where: string,
   findings: Findings,
 ): void {
   if (checkLine === undefined || ruleset === NO_RULES) return;
+  const isOurs = vocabulary === vocabularyDigest();
   for (const [at, line] of lines.entries()) {
+    if (!isOurs && !canJudge(ruleset, line)) continue;
     const message = checkLine(ruleset, line);
     if (message !== undefined) {
       findings.problems.push({ code: 'not-released', where, message: `line ${at + 1}: ${message}` });

@@ -5,5 +5,9 @@
  *  - 1: first. Signed statement with conservation counters, zstd body, tlog-proof receipts.
  *       Beside statements the log holds approvals (approval.ts); a batch names only rules that were approved before it.
  *  - 2: the statement names the epochs of the batch's pseudonyms. Collectors learn to read it before agents write it.
+ *
+ * Lines, sources, places and classes of events belong to a version: a statement that needs another one is of the next.
+ * A release reads a version before any release writes it, so that one may go back by one; who meets a later version
+ * refuses it as `unknown-version` and loses nothing.
  */
 export const PROTOCOL_VERSION = 2;

@@ -46,6 +46,9 @@ export interface Example {
   readonly never: readonly string[];
 }
 
+/** SHA-256, hex, of the file: what statements and approvals name. */
+export const rulesetDigest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
 export type EventRules = ReadonlyMap<AttributeName, Rule>;
 
 export interface Ruleset {
@@ -114,7 +117,7 @@ export function parseRuleset(text: string, file: string, covers: Covers = 'all')
     version: readVersion(top, entries, problems),
     role: readRole(top, entries, problems),
     file,
-    digest: createHash('sha256').update(text).digest('hex'),
+    digest: rulesetDigest(text),
     time: readTime(top, entries, problems),
     epoch: readEpoch(entries, problems),
     reasons: names.reasons,

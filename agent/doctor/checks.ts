@@ -3,6 +3,7 @@
  */
 import { SENSES, tracepointsOf } from '#protocol/senses.ts';
 import { EVENTS, isEventName, type EventName } from '#protocol/vocabulary.ts';
+import { remedyFor } from '../shipper/refusal.ts';
 import type { Facts, SensorReport } from './facts.ts';
 
 export type State = 'ok' | 'warning' | 'problem';
@@ -148,7 +149,7 @@ function splitHint(text: string): readonly [string, string] {
 
 function spool({ spool: found }: Facts): Finding[] {
   if (found === undefined) return [];
-  const { path, writable, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS } = found;
+  const { path, writable, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS, refusal } = found;
   const findings: Finding[] = [];
   if (!writable)
     findings.push(problem('spool', `${path}: not there or not ours to write`, "give it to the agent's user"));
@@ -168,6 +169,8 @@ function spool({ spool: found }: Facts): Finding[] {
         )
       : ok('receipts', receipt),
   );
+  if (refusal !== undefined)
+    findings.push(problem('receipts', `${refusal.message} (${refusal.code})`, remedyFor(refusal.code)));
   return findings;
 }
 

@@ -15,6 +15,7 @@ import { VERSION } from '../build.ts';
 import { ConfigError, readConfig } from '../config-file.ts';
 import { KEYS as AGENT_KEYS } from '../config.ts';
 import { KEYS as SHIPPER_KEYS } from '../shipper/config.ts';
+import { lastRefusal, type Refusal } from '../shipper/refusal.ts';
 import { approvalFacts, type ApprovalFacts } from './approvals.ts';
 
 /** What the sensor says of itself and of this kernel (`hushwatch-sensor --check`). */
@@ -38,6 +39,8 @@ export interface SpoolFacts {
   readonly waiting: number;
   readonly oldestWaitingS: number | undefined;
   readonly lastReceiptS: number | undefined;
+  /** What the collector would not have last; undefined while it takes what it gets. */
+  readonly refusal?: Refusal | undefined;
 }
 
 export interface Facts {
@@ -204,6 +207,7 @@ export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentCo
     oldestWaitingS: batches[0] === undefined ? undefined : ageS(join(spool, batches[0])),
     // The shipper puts them there, the agent takes them away: either changes the directory.
     lastReceiptS: batches.length === 0 && !existsSync(join(spool, 'head')) ? undefined : ageS(receipts),
+    refusal: lastRefusal(receipts),
   };
 }
 

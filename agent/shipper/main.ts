@@ -7,6 +7,7 @@ import { keepAlive, tellManager } from '../../service/manager.ts';
 import { ConfigError, describeKeys, readConfig } from '../config-file.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';
+import { noteRefusal } from './refusal.ts';
 import { Refused, Uplink, wordsOf } from './uplink.ts';
 
 const USAGE = `usage: hushwatch shipper run | check  --config FILE
@@ -79,7 +80,9 @@ async function run(
         { why: wordsOf(error), code: error instanceof Refused ? error.code : undefined },
         'not shipped; the batches wait in the spool',
       );
-      if (error instanceof Refused) await sleep(AFTER_REFUSAL_MS, undefined, { signal: stop.signal }).catch(() => {});
+      if (!(error instanceof Refused)) continue;
+      noteRefusal(config.receipts, error);
+      await sleep(AFTER_REFUSAL_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
   }
   alive.end();

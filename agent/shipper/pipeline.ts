@@ -7,11 +7,12 @@
  */
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeBatch } from '#protocol/batch.ts';
+import { splitBatch } from '#protocol/batch.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { DirectoryWatch } from '../changed.ts';
+import { forgetRefusal } from './refusal.ts';
 import type { Connection, Uplink } from './uplink.ts';
 
 export interface Ways {
@@ -33,7 +34,10 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
-    await shipEach(await unproven(ways), ways, connection, () => uplink.succeeded());
+    await shipEach(await unproven(ways), ways, connection, () => {
+      uplink.succeeded();
+      forgetRefusal(ways.receipts);
+    });
     await watched.changed(until);
   }
 }
@@ -59,7 +63,7 @@ async function discardWorthless({ spool, receipts, logKey }: Ways): Promise<void
 
 function isProof(batch: Uint8Array, receipt: Uint8Array, logKey: VerifierKey): boolean {
   try {
-    return verifyReceipt({ noteBytes: decodeBatch(batch).noteBytes, receipt, logKey }) !== undefined;
+    return verifyReceipt({ noteBytes: splitBatch(batch).noteBytes, receipt, logKey }) !== undefined;
   } catch (error) {
     if (error instanceof ProtocolError) return false;
     throw error;

@@ -27,10 +27,12 @@ export interface UplinkOptions {
 /** The collector understood a batch and will not have it. It stays in the spool; somebody must look. */
 export class Refused extends Error {
   override readonly name = 'Refused';
+  readonly sequence: number;
   readonly code: string;
 
   constructor(sequence: number, code: string, message: string) {
     super(`batch ${sequence} was refused: ${message}`);
+    this.sequence = sequence;
     this.code = code;
   }
 }

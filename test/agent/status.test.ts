@@ -51,6 +51,12 @@ test.each<readonly [string, Partial<NodeStatus>, string, RegExp]>([
     'act',
     /oldest for 3601 s/,
   ],
+  [
+    'a collector that is older than the node',
+    { spool: { ...WELL.spool, waiting: 3, refusal: { sequence: 7, code: 'unknown-version', message: 'batch 7' } } },
+    'act',
+    /batch 7 \(unknown-version\): upgrade the collector; the batches wait here/,
+  ],
   ['a disk that fills up', { spool: { ...WELL.spool, freeBytes: 2 ** 20 } }, 'look', /less room/],
 ])('%s', (_, difference, state, because) => {
   const status = { ...WELL, ...difference };

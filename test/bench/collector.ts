@@ -51,6 +51,7 @@ export async function benchCollector(batches = 240, eventsPerBatch = 500, nodes 
       rulesets: {
         validatorOf: (digest: string) => (digest === ruleset.digest ? validate : undefined),
         epochsOf: () => epochRulesOf(ruleset),
+        isUnreadable: () => false,
       },
     };
     let bytesOfEvents = 0;

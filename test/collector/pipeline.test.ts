@@ -6,14 +6,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeBatch } from '#protocol/batch.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
-import { epochAt, type Epochs } from '#protocol/statement.ts';
+import { epochAt, NO_RULES, type Epochs } from '#protocol/statement.ts';
 import { verifyArchive } from '#protocol/verify.ts';
 import type { Disk } from '../../collector/disk.ts';
 import { accept, type Accepted } from '../../collector/pipeline.ts';
 import { logKey } from '../protocol/sample.ts';
 import { checkLog } from './check-log.ts';
 import { failingDisk } from './failing-disk.ts';
-import { line, openCollector, SampleNode, TURNING, type OpenCollector } from './sample.ts';
+import { FORMER_VOCABULARY, line, openCollector, RULESET, SampleNode, TURNING, type OpenCollector } from './sample.ts';
 
 const T = 1_790_000_000_000_000;
 const exec = (time = T, path = '/usr/bin/curl'): string =>
@@ -131,9 +131,28 @@ const REFUSED: readonly { name: string; bytes: () => Uint8Array; code: string; s
     code: 'unknown-rulepack',
   },
   {
-    name: 'another vocabulary',
+    name: 'a vocabulary with which nothing was approved',
     bytes: () => node.next([exec()], { vocabulary: '9'.repeat(64) }),
     code: 'unknown-vocabulary',
+  },
+  {
+    name: 'another vocabulary, and an event that we do not know',
+    bytes: () => node.next([exec(), line('canary.sing', T)], { vocabulary: FORMER_VOCABULARY }),
+    code: 'unknown-vocabulary',
+    says: /^line 2 names what this collector does not know yet$/,
+  },
+  {
+    name: 'another vocabulary, and an attribute that we do not know',
+    bytes: () => node.next([line('process.exec', T, { canary: 1 })], { vocabulary: FORMER_VOCABULARY }),
+    code: 'unknown-vocabulary',
+  },
+  {
+    name: 'another vocabulary, and an attribute that its rules do not release',
+    bytes: () =>
+      node.next([line('process.exec', T, { 'process.working_directory': '/home/alex' })], {
+        vocabulary: FORMER_VOCABULARY,
+      }),
+    code: 'not-released',
   },
   {
     name: 'an attribute that is not released',
@@ -191,6 +210,30 @@ for (const { name, bytes, code, says } of REFUSED) {
     expect(readdirSync(join(home, 'evidence'))).toEqual(['tmp']);
   });
 }
+
+test('what was released under a former vocabulary is taken for what it was', async () => {
+  await using collector = await openCollector(home, [node]);
+  const bytes = node.next([exec(), open()], { vocabulary: FORMER_VOCABULARY });
+  checkReceipt(bytes, await accept(collector, bytes));
+  expect(await problemsOf()).toEqual([]);
+});
+
+test('a node without rules says what it counts, whatever its vocabulary', async () => {
+  await using collector = await openCollector(home, [node]);
+  const none = { vocabulary: '9'.repeat(64), ruleset: NO_RULES, rulepack: NO_RULES };
+  const bytes = node.next([], { ...none, seen: { process: 1 }, withheld: { process: 1 } });
+  checkReceipt(bytes, await accept(collector, bytes));
+});
+
+test('rules of a later version are no reason for alarm, and neither is a statement of one', async () => {
+  await using collector = await openCollector(home, [node]);
+  const { rulesets } = collector;
+  const older = { ...collector, rulesets: { ...rulesets, isUnreadable: (digest: string) => digest === RULESET } };
+  await expect(accept(older, node.next([exec()]))).rejects.toMatchObject({ code: 'unknown-vocabulary' });
+  const later = Buffer.from(node.next([exec()]));
+  later.write('3', later.indexOf('/v') + 2);
+  await expect(accept(collector, later)).rejects.toMatchObject({ name: 'ProtocolError', code: 'unknown-version' });
+});
 
 test('no single flipped bit, and no truncation, is accepted', { timeout: 120_000 }, async () => {
   await using collector = await openCollector(home, [node]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { Rulesets } from '../../collector/rulesets.ts';
-import { parseRuleset, RulesetError } from '../../redaction-rules/ruleset.ts';
+import { parseRuleset, RulesetError, rulesetDigest } from '../../redaction-rules/ruleset.ts';
 import { SHIPPED } from '../redaction-rules/shipped.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'hushwatch-rulesets-'));
@@ -18,6 +18,17 @@ const former = (attribute: string): string => {
     .filter((line) => !line.startsWith(`  ${attribute}:`))
     .join('\n');
 };
+
+test('rules of a later version, before we are upgraded: named, not used, and no reason not to start', () => {
+  const other = mkdtempSync(join(directory, 'later-'));
+  const text = SHIPPED[0]?.text.replace('attributes:\n', 'attributes:\n  canary.song: { do: drop, why: New. }\n') ?? '';
+  writeFileSync(join(other, 'later.yaml'), text);
+  const rulesets = Rulesets.open(other);
+  expect(rulesets.digests).toEqual([]);
+  expect(rulesets.problems.join()).toMatch(/later\.yaml:\d+:\d+: .*canary\.song.*no such attribute/);
+  expect(rulesets.isUnreadable(rulesetDigest(text))).toBe(true);
+  expect(rulesets.isUnreadable('9'.repeat(64))).toBe(false);
+});
 
 test('rules that an upgrade left behind are still held: what they did not know may not arrive under them', () => {
   const text = former('process.exit.code');

@@ -17,6 +17,8 @@ import { State } from '../../collector/state.ts';
 import { FIRST, logKey, signedStatement } from '../protocol/sample.ts';
 
 export const RULESET = FIRST.ruleset;
+/** Some rules were approved with it. */
+export const FORMER_VOCABULARY = 'e'.repeat(64);
 /** Pseudonyms of a node change each day. */
 export const TURNING: Turning = { hours: 24, scopes: ['node'] };
 export const pin = (fill: string): string => `sha256/${fill.repeat(43)}=`;
@@ -45,9 +47,12 @@ export async function openCollector(home: string, nodes: readonly SampleNode[], 
     rulesets: {
       validatorOf: (digest) => (digest === RULESET ? validate : undefined),
       epochsOf: (digest) => (digest === RULESET ? { turning: TURNING, resolution: 1_000 } : undefined),
+      isUnreadable: () => false,
     },
-    rulepacks: { digests: new Set([FIRST.rulepack]) },
-    approvals: { has: () => true },
+    approvals: {
+      has: (kind, digest) => kind === 'ruleset' || digest === FIRST.rulepack,
+      knows: (vocabulary) => vocabulary === FORMER_VOCABULARY,
+    },
     chains: new Chains(state),
     evidence,
     log,

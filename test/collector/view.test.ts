@@ -29,7 +29,11 @@ beforeAll(async () => {
   collector = await openCollector(home, [node]);
   const all = {
     ...collector,
-    rulesets: { validatorOf: () => () => undefined, epochsOf: () => ({ turning: undefined, resolution: 1 }) },
+    rulesets: {
+      validatorOf: () => () => undefined,
+      epochsOf: () => ({ turning: undefined, resolution: 1 }),
+      isUnreadable: () => false,
+    },
   };
   for (const lines of [
     [made('process.fork', 1, 'sshd', 'init'), made('process.exec', 2, 'sshd', 'init')],

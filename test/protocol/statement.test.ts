@@ -52,7 +52,10 @@ test.each([FIRST, NAMED])('each line is needed, once, in its place', (statement)
 
 const edits: readonly { name: string; from: string | RegExp; to: string; code?: string }[] = [
   { name: 'version 2 without epochs', from: 'batch/v1', to: 'batch/v2' },
-  { name: 'another version', from: 'batch/v1', to: 'batch/v3' },
+  { name: 'a later version', from: 'batch/v1', to: 'batch/v3', code: 'unknown-version' },
+  { name: 'version 0', from: 'batch/v1', to: 'batch/v0' },
+  { name: 'another spelling of a version', from: 'batch/v1', to: 'batch/v03' },
+  { name: 'no version', from: 'batch/v1', to: 'batch/v' },
   { name: 'a capital in the name', from: 'node node-1', to: 'node Node-1' },
   { name: 'a slash in the name', from: 'node node-1', to: 'node ../node' },
   { name: 'no name', from: 'node node-1', to: 'node ' },

@@ -22,6 +22,7 @@ import {
   witnessKey,
 } from '../protocol/sample.ts';
 import { outcomeOf, type Vector } from './outcome.ts';
+import { vocabularyShape } from './vocabulary-shape.ts';
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 const body = packBody(LINES).bytes;
@@ -113,6 +114,9 @@ const batches2: Record<string, Uint8Array> = {
 write('v1', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches);
 write('v2', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches2);
 write('v1', 'receipt', { key: formatVerifierKey(logKey.verifier), note: base64(entries[1] ?? Buffer.of()) }, receipts);
+
+const vocabulary = new URL('vocabulary.json', import.meta.url);
+if (!existsSync(vocabulary)) writeFileSync(vocabulary, `${JSON.stringify(vocabularyShape(), null, 1)}\n`);
 
 function write(
   version: 'v1' | 'v2',
