@@ -14,6 +14,7 @@
  */
 import { join } from 'node:path';
 import { encodeBatch, decodeStatementNote, packPlain, splitBatch } from '#protocol/batch.ts';
+import { ProtocolError } from '#protocol/error.ts';
 import { signNote, type SigningKey } from '#protocol/note.ts';
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
@@ -86,7 +87,7 @@ export class FileSpool {
 
   static async open(directory: string, key: SigningKey, limit: number, disk: Disk): Promise<FileSpool> {
     const names = await disk.list(directory);
-    const head = names.includes('head') ? parseHead(await disk.read(join(directory, 'head'))) : undefined;
+    const head = names.includes('head') ? readHead(await disk.read(join(directory, 'head')), directory) : undefined;
     const promised = head === undefined ? undefined : batchName(head.statement.sequence);
     const waiting = new Map<number, number>();
     for (const name of names.toSorted()) {
@@ -199,6 +200,16 @@ export class FileSpool {
     await this.#disk.remove(join(this.#directory, batchName(sequence)));
     this.#bytes -= this.#waiting.get(sequence) ?? 0;
     this.#waiting.delete(sequence);
+  }
+}
+
+/** After going back by more than a release the chain cannot go on: it is not for us to guess what it says. */
+function readHead(bytes: Buffer, directory: string): Head {
+  try {
+    return parseHead(bytes);
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error.code !== 'unknown-version') throw error;
+    throw new ConfigError(`${directory}/head: ${error.message}; a later release signed here: install that one again`);
   }
 }
 
