@@ -21,6 +21,9 @@ export type StoredBatch = ReleasedBatch & { readonly [stored]: true };
 /** A key that forks its chain can do so without end; the first few prove it. */
 const MAX_FORKS_PER_NODE = 64;
 
+/** Reads and writes nothing. */
+export type EvidenceReader = Pick<EvidenceStore, 'read' | 'lines' | 'keptAt' | 'has'>;
+
 export class EvidenceStore {
   readonly #home: string;
   readonly #disk: Disk;
@@ -34,6 +37,15 @@ export class EvidenceStore {
   static async open(home: string, disk: Disk = realDisk): Promise<EvidenceStore> {
     await clearScratch(disk, join(home, 'evidence/tmp'));
     return new EvidenceStore(home, disk);
+  }
+
+  /** For commands beside a running collector, whose half-written files are not ours to clear. */
+  static reading(home: string): EvidenceReader {
+    return new EvidenceStore(home, realDisk);
+  }
+
+  has(sha256: string): boolean {
+    return existsSync(join(this.#home, bodyPath(sha256)));
   }
 
   async keep(batch: ReleasedBatch): Promise<StoredBatch> {

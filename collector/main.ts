@@ -15,6 +15,8 @@ import { readReviewers } from './approvals.ts';
 import { describeConfig, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
+import { explore } from './explorer/explore.ts';
+import { QuestionError } from './explorer/query.ts';
 import { lineCheckIn } from './held-lines.ts';
 import { initCollector, pinOf } from './keys.ts';
 import { makeOutputs } from './outputs/outputs.ts';
@@ -42,13 +44,17 @@ export const USAGE = `usage: hushwatch collector run | check | compact [--config
        hushwatch collector invite --node NAME --url wss://HOST:PORT/v1/ship [--role ROLE] [--cohort NAME]
                                   [--ruleset FILE] [--pack DIRECTORY] > INVITATION
        hushwatch collector admit ENTRY
-       hushwatch events [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
+       hushwatch events [QUERY] [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
+                        [--histogram | --page N | --save-as-detector TITLE [--level medium] [--author NAME]]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow]
                         [--suppressed] [--json]
        hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 50] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
 The directory of the data is that of FILE; without --config it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
+A query asks what the page of events asks: "event = process.exec and process.executable.path startswith /tmp/".
+  NAME = VALUE, !=, <, <=, >, >=, exists, in (VALUE, VALUE), contains, startswith, endswith, matches REGEX; and, or,
+  not, ( ). A name is an attribute, event, class or node; a value with spaces or signs stands in quotes.
 A condition is SQL over the attributes: "event = 'process.exec' AND process.executable.path LIKE '/tmp/%'"
 
 exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 verification says no
@@ -156,26 +162,54 @@ function admitNode(args: string[]): number {
 
 export async function events(args: string[]): Promise<number> {
   return await guarded('events', async () => {
-    const { values } = parse(args, {
-      home: { type: 'string', default: HOME },
-      since: { type: 'string', default: '10m' },
-      until: { type: 'string', default: '0s' },
-      where: { type: 'string', default: 'true' },
-      node: { type: 'string' },
-      limit: { type: 'string', default: '1000' },
-      json: { type: 'boolean', default: false },
-    });
-    const lines = await queryEvents(resolve(values.home), {
+    const { values, positionals } = parse(
+      args,
+      {
+        home: { type: 'string', default: HOME },
+        since: { type: 'string', default: '10m' },
+        until: { type: 'string', default: '0s' },
+        where: { type: 'string' },
+        node: { type: 'string' },
+        limit: { type: 'string', default: '1000' },
+        page: { type: 'string', default: '1' },
+        histogram: { type: 'boolean', default: false },
+        'save-as-detector': { type: 'string' },
+        level: { type: 'string', default: 'medium' },
+        author: { type: 'string', default: 'saved from a search' },
+        json: { type: 'boolean', default: false },
+      },
+      1,
+    );
+    const [query] = positionals;
+    const title = values['save-as-detector'];
+    const span = {
       sinceUs: timeAgo('since', values.since),
       // The clock of a node may be ahead of ours.
       untilUs: values.until === '0s' ? Number.MAX_SAFE_INTEGER : timeAgo('until', values.until),
-      where: values.where,
       node: values.node,
-      limit: countOf('limit', values.limit),
-    });
-    if (lines.length > 0) say(lines.join('\n'));
-    return EXIT.done;
+    };
+    const limit = countOf('limit', values.limit);
+    const { where = 'true', histogram } = values;
+    const isExploring = query !== undefined || histogram || title !== undefined || values.page !== '1';
+    if (values.where !== undefined && isExploring)
+      throw new UsageError('--where is SQL and only lists; ask in the query language for all else');
+    if (!isExploring) return sayLines(await queryEvents(resolve(values.home), { ...span, where, limit }));
+    const page = countOf('page', values.page) - 1;
+    return sayLines(
+      await explore(resolve(values.home), {
+        ...{ query: query ?? '', page, limit, ...span, untilUs: Math.min(span.untilUs, nowUs() + AHEAD_US) },
+        ...{ histogram, json: values.json },
+        save: title === undefined ? undefined : { title, level: values.level, author: values.author },
+      }),
+    );
   });
+}
+
+const AHEAD_US = 60e6;
+
+function sayLines(lines: readonly string[]): number {
+  if (lines.length > 0) say(lines.join('\n'));
+  return EXIT.done;
 }
 
 export async function alerts(args: string[]): Promise<number> {
@@ -378,7 +412,7 @@ async function guarded(command: string, work: () => Promise<number> | number): P
       complain(error.message);
       return EXIT.configuration;
     }
-    if (error instanceof QueryError) {
+    if (error instanceof QueryError || error instanceof QuestionError) {
       complain(error.message);
       return EXIT.failed;
     }

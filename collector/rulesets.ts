@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exposure, type ExposureRow } from '../redaction-rules/exposure.ts';
+import { clearOf, type Clear } from './detectors/sigma/plan.ts';
 import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
 import { parseRuleset, RulesetError, rulesetDigest, type Ruleset } from '../redaction-rules/ruleset.ts';
 import { epochRulesOf, type EpochRules } from './epochs.ts';
@@ -93,4 +94,15 @@ export class Rulesets {
       this.#unreadable.set(rulesetDigest(text), error.message);
     }
   }
+}
+
+/** What leaves as it is under every ruleset that a node uses now. */
+export function clearEverywhere(
+  rulesets: Pick<Rulesets, 'exposure'>,
+  inForce: readonly { readonly kind: string; readonly digest: string }[],
+): Clear {
+  const digests = new Set(inForce.flatMap(({ kind, digest }) => (kind === 'ruleset' ? [digest] : [])));
+  const each = [...digests].map((digest) => clearOf(rulesets.exposure(digest) ?? []));
+  const [first = new Set<string>(), ...others] = each;
+  return others.reduce<Clear>((common, clear) => common.intersection(clear), first);
 }

@@ -14,12 +14,16 @@ import { bodyPath } from '#protocol/verify.ts';
 import { ATTRIBUTES, type ValueType } from '#protocol/vocabulary.ts';
 import { State, type BatchRow } from './state.ts';
 
-export interface EventQuery {
+/** Which part of the evidence is asked. */
+export interface Span {
   readonly sinceUs: number;
   readonly untilUs: number;
+  readonly node: string | undefined;
+}
+
+export interface EventQuery extends Span {
   /** An SQL condition on the attributes, `event`, `time`, `node` and `sequence`. */
   readonly where: string;
-  readonly node: string | undefined;
   readonly limit: number;
 }
 
@@ -48,31 +52,49 @@ const MAX_BATCHES = 1_000_000;
 
 /** Released events as JSON lines, each with its node, sequence and epoch in front, in the order of time; the newest `limit`. */
 export async function queryEvents(home: string, query: EventQuery): Promise<readonly string[]> {
-  const batches = batchesFor(home, query);
-  if (batches.length === 0) return [];
+  const rows = (await overEvents(home, query, COLUMNS, (connection) => run(connection, query))) ?? [];
+  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  const epochOf = epochsIn(state);
+  return rows.map(([node, sequence, line]) => {
+    const epoch = epochOf(node, Number(sequence), line);
+    const known = epoch === undefined ? '' : `"epoch":${epoch},`;
+    return `{"node":"${node}","sequence":${sequence},${known}${line.slice(1)}`;
+  });
+}
+
+/** Columns of these names; each that is asked for costs time. */
+export function columnsOf(names: ReadonlySet<string>): readonly (readonly [string, string])[] {
+  return COLUMNS.filter(([name]) => name === 'event' || name === 'time' || names.has(name));
+}
+
+/**
+ * Asks `work` about the view `events` of that part of the evidence: node, sequence, log_index, line and the columns. Undefined where there
+ * is none. What is asked can read evidence and tables, and nothing else.
+ */
+export async function overEvents<T>(
+  home: string,
+  span: Span,
+  columns: readonly (readonly [string, string])[],
+  work: (connection: DuckDB.DuckDBConnection) => Promise<T>,
+): Promise<T | undefined> {
+  const batches = batchesFor(home, span);
+  if (batches.length === 0) return undefined;
   const compacted = compactedIn(home).filter(({ first, last }) =>
     batches.some(({ logIndex }) => first <= logIndex && logIndex <= last),
   );
   const isCompacted = ({ logIndex }: BatchRow): boolean =>
     compacted.some(({ first, last }) => first <= logIndex && logIndex <= last);
   const loose = batches.filter((batch) => !isCompacted(batch) && existsSync(join(home, bodyPath(batch.body))));
-  const instance = await loadDuckDB().DuckDBInstance.create(':memory:');
+  const instance = await loadDuckDB().DuckDBInstance.create(':memory:', { temp_directory: '' });
   const connection = await instance.connect();
   try {
     const sources = [
       ...(await looseSource(connection, home, loose)),
-      ...compacted.map((part) => partSource(part, query)),
+      ...compacted.map((part) => partSource(part, span)),
     ];
-    if (sources.length === 0) return [];
-    await prepare(connection, home, sources);
-    const rows = await run(connection, query);
-    using state = State.openReadOnly(join(home, 'state.sqlite'));
-    const epochOf = epochsIn(state);
-    return rows.map(([node, sequence, line]) => {
-      const epoch = epochOf(node, Number(sequence), line);
-      const known = epoch === undefined ? '' : `"epoch":${epoch},`;
-      return `{"node":"${node}","sequence":${sequence},${known}${line.slice(1)}`;
-    });
+    if (sources.length === 0) return undefined;
+    await prepare(connection, home, sources, columns);
+    return await work(connection);
   } finally {
     connection.closeSync();
     instance.closeSync();
@@ -80,7 +102,7 @@ export async function queryEvents(home: string, query: EventQuery): Promise<read
 }
 
 /** The epoch that the pseudonyms of a line belong to: two lines of different ones cannot be joined by them. */
-function epochsIn(state: State): (node: string, sequence: number, line: string) => number | undefined {
+export function epochsIn(state: State): (node: string, sequence: number, line: string) => number | undefined {
   // Lines of a batch stand together.
   let last: { readonly key: string; readonly epochs: Epochs | undefined } | undefined;
   return (node, sequence, line) => {
@@ -99,7 +121,7 @@ function loadDuckDB(): typeof DuckDB {
   return createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDB;
 }
 
-function batchesFor(home: string, { sinceUs, untilUs, node }: EventQuery): readonly BatchRow[] {
+function batchesFor(home: string, { sinceUs, untilUs, node }: Span): readonly BatchRow[] {
   const file = join(home, 'state.sqlite');
   if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
   using state = State.openReadOnly(file);
@@ -147,14 +169,19 @@ async function looseSource(
   ];
 }
 
-function partSource({ file }: CompactedPart, { sinceUs, untilUs, node }: EventQuery): string {
+function partSource({ file }: CompactedPart, { sinceUs, untilUs, node }: Span): string {
   const ofNode = node === undefined ? '' : ` AND node = ${quoted(node)}`;
   return `SELECT node, sequence, log_index, line FROM read_parquet(${quoted(file)})
     WHERE time BETWEEN ${Math.round(sinceUs)} AND ${Math.round(untilUs)}${ofNode}`;
 }
 
-async function prepare(connection: DuckDB.DuckDBConnection, home: string, sources: readonly string[]): Promise<void> {
-  const structure = quoted(JSON.stringify(Object.fromEntries(COLUMNS)));
+async function prepare(
+  connection: DuckDB.DuckDBConnection,
+  home: string,
+  sources: readonly string[],
+  columns: readonly (readonly [string, string])[],
+): Promise<void> {
+  const structure = quoted(JSON.stringify(Object.fromEntries(columns)));
   await connection.run(`CREATE VIEW events AS
     SELECT node, sequence, log_index, line, unnest(from_json(line, ${structure})) FROM (${sources.join(' UNION ALL ')})`);
   // From here on a condition can read evidence and tables, and nothing else.
@@ -229,7 +256,7 @@ async function run(
 }
 
 /** The first line of what DuckDB says; the rest quotes our own statement. */
-function problemOf(error: unknown): string {
+export function problemOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 

@@ -1,6 +1,6 @@
 /** An alert, told so that a person can judge it: what was said, on which numbers, from which events, and what would have kept it quiet. */
 import type { Measure, ReleasedRecord } from '../detectors/detector.ts';
-import type { EvidenceStore } from '../evidence.ts';
+import type { EvidenceReader } from '../evidence.ts';
 import type { AlertRow } from '../findings.ts';
 import type { State } from '../state.ts';
 import { parseRecord } from '../watch.ts';
@@ -10,7 +10,7 @@ const MAX_EVENTS = 20;
 /** The event that the alert names first, while its body is there. */
 export async function eventOf(
   state: State,
-  evidence: EvidenceStore,
+  evidence: EvidenceReader,
   { events: [first] }: Pick<AlertRow, 'events'>,
 ): Promise<ReleasedRecord | undefined> {
   return first === undefined ? undefined : await recordAt(state, evidence, first.logIndex, first.line);
@@ -18,7 +18,7 @@ export async function eventOf(
 
 async function recordAt(
   state: State,
-  evidence: EvidenceStore,
+  evidence: EvidenceReader,
   logIndex: number,
   line: number,
 ): Promise<ReleasedRecord | undefined> {
@@ -36,7 +36,7 @@ async function recordAt(
 export async function explainAlert(
   alert: AlertRow,
   state: State,
-  evidence: EvidenceStore,
+  evidence: EvidenceReader,
   json: boolean,
 ): Promise<string> {
   const events = await Promise.all(

@@ -214,7 +214,7 @@ function alertOf(state: State, id: string | undefined): AlertRow {
 async function showAlert({ home, subject, json }: Values): Promise<number> {
   using state = openState(home);
   const alert = alertOf(state, subject);
-  const evidence = await EvidenceStore.open(home);
+  const evidence = EvidenceStore.reading(home);
   say(await explainAlert(alert, state, evidence, json));
   return 0;
 }
@@ -226,7 +226,7 @@ async function showSuggestion({ home, subject, author }: Values): Promise<number
   const rule = rules.find(({ id }) => id === alert.rule);
   if (rule === undefined)
     throw new Unanswerable(`${alert.detector} is no rule; its knobs are what to turn: ${alert.silencedBy}`);
-  const evidence = await EvidenceStore.open(home);
+  const evidence = EvidenceStore.reading(home);
   const event = await eventOf(state, evidence, alert);
   if (event === undefined) throw new Unanswerable('the event of this alert is no longer in the evidence');
   const marked = new Set(state.verdicts().flatMap(({ story, verdict }) => (verdict === 'true' ? [story] : [])));
