@@ -8,10 +8,10 @@ export class DirectoryWatch implements Disposable {
   readonly #watcher: FSWatcher;
   #woken = new AbortController();
 
-  /** Only names with this ending count: a file in the making is not news. */
-  constructor(directory: string, ending: string) {
+  /** Only names with such an ending count: a file in the making is not news. */
+  constructor(directory: string, ...endings: readonly string[]) {
     this.#watcher = watch(directory, (_, name) => {
-      if (name?.endsWith(ending) === true) this.#woken.abort();
+      if (endings.some((ending) => name?.endsWith(ending) === true)) this.#woken.abort();
     });
     this.#watcher.on('error', () => this.#woken.abort());
   }

@@ -38,7 +38,8 @@ export async function record(
   line: Line,
   herald: Herald,
   limits: BatchLimits,
-  tell: (problem: Error) => void,
+  /** Of each batch: what the world had against it, or nothing. */
+  tell: (problem: Error | undefined) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
     const { totals, sensor, journal, exporter } = line.ledger;
@@ -49,6 +50,7 @@ export async function record(
       journal,
       exporter,
     };
+    let problem: Error | undefined;
     try {
       await line.spool.append(herald, unsigned);
       line.ledger.released(body.events);
@@ -56,8 +58,9 @@ export async function record(
       if (error instanceof HalfWritten || !(error instanceof Error)) throw error;
       // The world broke (ENOSPC, EIO): these are lost, the next statement says so, and we go on.
       line.ledger.unreleased(body.events);
-      tell(error);
+      problem = error;
     }
+    tell(problem);
   }
 }
 

@@ -7,13 +7,16 @@ import { keepAlive, tellManager } from '../service/manager.ts';
 import { openAgent, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from './config-file.ts';
+import { Damage } from './damage.ts';
+import { troubleOf } from './disk.ts';
 import type { Known } from './enrich/told.ts';
 import { record } from './pipeline.ts';
 import { ProcessTable, sharesPids } from './process-table.ts';
-import { takeReceipts } from './receipts.ts';
-import { beginLife, endLife } from './self.ts';
+import { takeReceipts, type ReceiptCounts, type Taking } from './receipts.ts';
+import { beginLife, endLife, type End } from './self.ts';
 import { sense } from './sense.ts';
 import { neededFrom, SharedKeys } from './shared-keys.ts';
+import { Trouble, untilDone } from './trouble.ts';
 import { UserNames } from './users.ts';
 
 const HOUSEKEEPING_MS = 10_000;
@@ -27,21 +30,28 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
   );
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
-  const agent = await openAgent(config);
-  const { line, herald, limits, logKey } = agent;
+  const begun = await begin(config, log, stop.signal);
+  if (begun === undefined) return 0;
+  const { agent, before } = begun;
+  const { line, herald, limits } = agent;
   sayHow(agent, log);
 
-  const before = beginLife(config.spool, herald.boot);
   const known = knownTo(config);
   const house = await keepHouse(config, agent, known, log);
   const alive = keepAlive(progressOf(agent, config));
   const receipts = { accepted: 0, refused: 0 };
-  const taking = takeReceipts(config.receipts, line.spool, logKey, receipts, stop.signal);
-  const events = sense({ config, agent, exporter, known, before, log, signal: stop.signal });
+  const damage = new Damage();
+  const taking = takeReceipts(receiptsOf(config, agent, receipts, damage, log), stop.signal);
+  const events = sense({ config, agent, exporter, known, before, damage, log, signal: stop.signal });
+  const writing = new Trouble(
+    log,
+    'a batch could not be written; its events are counted as lost',
+    'batches are written again; the next statements say what was lost',
+  );
   tellManager('READY=1');
   await Promise.race([
     record(events, line, herald, limits, (problem) =>
-      log.error({ code: codeOf(problem) }, 'a batch could not be written; its events are counted as lost'),
+      problem === undefined ? writing.over() : writing.again(problem),
     ),
     // It ends only by the same signal, or by an error that should end us too.
     taking.then(() => new Promise<never>(() => {})),
@@ -50,12 +60,55 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
   tellManager('STOPPING=1');
   house.end();
   await taking;
-  endLife(config.spool);
+  leave(config, log);
   alive.end();
   const { last, waiting } = line.spool;
   const told = { sequence: last?.sequence, waiting: waiting.length, receipts, unknown: line.redactor.unknown };
   log.info(told, 'stopped');
   return 0;
+}
+
+/** A disk that is full or read-only when we start is waited for here: dying of it and starting again would cost more. */
+async function begin(
+  config: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ readonly agent: Agent; readonly before: End } | undefined> {
+  const trouble = new Trouble(log, 'the agent cannot begin, and sees nothing until it can', 'the agent begins');
+  return untilDone(
+    async () => {
+      const agent = await openAgent(config);
+      return { agent, before: beginLife(config.spool, agent.herald.boot) };
+    },
+    trouble,
+    signal,
+  );
+}
+
+function leave({ spool }: AgentConfig, log: Logger): void {
+  try {
+    endLife(spool);
+  } catch (error) {
+    if (troubleOf(error) === undefined) throw error;
+    log.error({ code: troubleOf(error) }, 'this end cannot be noted; the next start will take it for a crash');
+  }
+}
+
+function receiptsOf(
+  { receipts: directory }: AgentConfig,
+  { line, logKey }: Agent,
+  counts: ReceiptCounts,
+  damage: Damage,
+  log: Logger,
+): Taking {
+  const { spool } = line;
+  const trouble = new Trouble(log, 'batches with a receipt could not be removed', 'batches are removed again');
+  const damaged = (sequence: number, problem: string): void => {
+    const hint = `its events are lost, the next statement says so; look at the disk, then remove ${spool.nameAside(sequence)}`;
+    log.error({ sequence, problem, hint }, 'a batch was damaged while it waited, and is set aside');
+    damage.note(sequence, problem);
+  };
+  return { directory, spool, logKey, counts, trouble, damaged };
 }
 
 /** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */
@@ -93,12 +146,15 @@ interface House {
 /** Clock, names, who is alive and which keys are needed are looked after every ten seconds, the keys at once. */
 async function keepHouse(config: AgentConfig, { keys }: Agent, known: KnownNow, log: Logger): Promise<House> {
   const shared = new SharedKeys(config);
+  const trouble = new Trouble(log, 'keys could not be turned; it is tried again', 'keys are turned again');
   const keepKeys = async (): Promise<void> => {
     if (keys === undefined) return;
-    if (keys.epochUs !== undefined) keys.keyring.forgetBefore(neededFrom(Date.now() * 1_000, keys.epochUs));
     try {
+      if (keys.epochUs !== undefined) keys.keyring.forgetBefore(neededFrom(Date.now() * 1_000, keys.epochUs));
       if (await shared.take(keys.keyring)) log.info('roots of shared pseudonyms were taken');
+      trouble.over(true);
     } catch (error) {
+      if (error instanceof Error && troubleOf(error) !== undefined) return trouble.again(error);
       if (!(error instanceof ConfigError)) throw error;
       log.error({ problem: error.message }, 'sealed keys cannot be used; the former ones stay in force');
     }
@@ -113,6 +169,3 @@ async function keepHouse(config: AgentConfig, { keys }: Agent, known: KnownNow, 
   }, HOUSEKEEPING_MS);
   return { failed: failed.promise, end: () => clearInterval(timer) };
 }
-
-/** The code alone: a message may quote a path. */
-const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.name);

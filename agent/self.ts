@@ -6,7 +6,7 @@
  * orderly end is on disk. Where a start finds it, the life before was cut short, and it tells whether the machine went
  * with it. Who removes it hides a crash, not the silence: that shows in the time between two statements.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Statement } from '#protocol/statement.ts';
 import type { RawEvent } from './event.ts';
@@ -18,9 +18,11 @@ export type End = 'orderly' | 'process' | 'machine';
 export function beginLife(directory: string, boot: string): End {
   const file = join(directory, 'running');
   const before = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
-  writeFileSync(file, `${boot}\n`, { mode: 0o640, flush: true });
-  if (before === undefined) return 'orderly';
-  return before === boot ? 'process' : 'machine';
+  if (before === boot) return 'process';
+  // Whole or not at all: a full disk must not turn a crash into another.
+  writeFileSync(`${file}.new`, `${boot}\n`, { mode: 0o640, flush: true });
+  renameSync(`${file}.new`, file);
+  return before === undefined ? 'orderly' : 'machine';
 }
 
 export function endLife(directory: string): void {

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { EVENTS } from '#protocol/vocabulary.ts';
 import { directoryOf, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { VERSION } from './build.ts';
+import type { Damage } from './damage.ts';
 import { derive, Deriver } from './derive.ts';
 import { Enricher } from './enrich.ts';
 import type { Known } from './enrich/told.ts';
@@ -35,13 +36,14 @@ export interface Sensing {
   readonly known: Known;
   /** How the life before this one ended. */
   readonly before: End;
+  readonly damage: Damage;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Ends, with a last word, when the signal is given. */
 export async function* sense(sensing: Sensing): Chunks {
-  const { config, agent, before, signal } = sensing;
+  const { config, agent, before, damage, signal } = sensing;
   const watch = new Watch(config);
   const inspector = new Inspector(new Digester(agent.withMd5), () => loseInspection(agent));
   const { line, herald } = agent;
@@ -50,6 +52,7 @@ export async function* sense(sensing: Sensing): Chunks {
     ofProcesses(sensing, watch, inspector),
     hostEvents(signal),
     inspector.events(signal),
+    damage.events(signal),
     ...fromJournal(sensing),
     ...fromCanaries(sensing),
   );

@@ -8,6 +8,7 @@ import { parseVerifierKey } from '#protocol/note.ts';
 import { HOUR_US } from '../redaction-rules/keys.ts';
 import { openKeys, SealedKeysError, type Opener } from '../redaction-rules/sealed-keys.ts';
 import { ConfigError } from './config-file.ts';
+import { troubleOf } from './disk.ts';
 import type { Keyring } from './keyring.ts';
 
 /** Events of the epoch before may still come for so long. */
@@ -36,11 +37,13 @@ export class SharedKeys {
     if (authority === 'none' || !existsSync(file)) return false;
     const { mtimeMs } = statSync(file);
     if (mtimeMs === this.#takenMs) return false;
-    this.#takenMs = mtimeMs;
     try {
       keyring.adopt(await openKeys(readFileSync(file), this.#opener()));
+      this.#takenMs = mtimeMs;
       return true;
     } catch (error) {
+      // A disk that is full is tried again; what is wrong with the file stays wrong until it changes.
+      if (troubleOf(error) === undefined) this.#takenMs = mtimeMs;
       if (error instanceof SealedKeysError || error instanceof ProtocolError)
         throw new ConfigError(`${file}: ${error.message}`);
       throw error;

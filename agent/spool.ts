@@ -2,6 +2,7 @@
  * The spool: signed batches not yet receipted. What `append` returned from is on disk.
  *
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
+ *     <number, 16 digits>.damaged  what the disk made of one: set aside, told, a few of them kept for whoever looks into it
  *     head                         the last statement signed, and in one more line the sensor's account and how far
  *                                  the journal, or an exporter's file, was read: numbers, chain and counters go on from here when every batch is gone
  *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
@@ -13,14 +14,14 @@
  * Trusted with: nothing secret. Who deletes here makes a gap that alerts; who writes here cannot sign.
  */
 import { join } from 'node:path';
-import { encodeBatch, decodeStatementNote, packPlain, splitBatch } from '#protocol/batch.ts';
+import { decodeBatch, decodeStatementNote, encodeBatch, packPlain, splitBatch, verifyBatch } from '#protocol/batch.ts';
 import { ProtocolError } from '#protocol/error.ts';
-import { signNote, type SigningKey } from '#protocol/note.ts';
+import { parseNote, signNote, verifyNote, type SigningKey } from '#protocol/note.ts';
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Body } from './body.ts';
 import { ConfigError } from './config-file.ts';
-import type { Disk } from './disk.ts';
+import type { Disk, Room } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
 import { parseExporterPosition, type ExporterPosition } from './sources/exporters/position.ts';
 import { parsePosition, type JournalPosition } from './sources/journal/position.ts';
@@ -56,8 +57,12 @@ export class HalfWritten extends Error {
 
 const BATCH_NAME = /^(\d{16})\.batch$/;
 const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;
+const DAMAGED_NAME = /^\d{16}\.damaged$/;
+const MOST_DAMAGED = 16;
 /** Up to this share of its size the spool takes everything. */
 const SHED_FROM = 0.8;
+/** Of a disk the spool leaves a sixteenth, or so much of a large one: without room for receipts it could never empty again. */
+const LEFT_FREE = { share: 1 / 16, most: 64 << 20 } as const;
 
 export class FileSpool {
   readonly #directory: string;
@@ -67,6 +72,8 @@ export class FileSpool {
   readonly #waiting: Map<number, number>;
   #bytes: number;
   #head: Head | undefined;
+  /** What the spool may take now: its limit, or what the disk gives. */
+  #most: number;
 
   private constructor(
     directory: string,
@@ -83,6 +90,7 @@ export class FileSpool {
     this.#waiting = waiting;
     this.#bytes = [...waiting.values()].reduce((sum, bytes) => sum + bytes, 0);
     this.#head = head;
+    this.#most = limit;
   }
 
   static async open(directory: string, key: SigningKey, limit: number, disk: Disk): Promise<FileSpool> {
@@ -99,14 +107,16 @@ export class FileSpool {
     await disk.syncDirectory(directory);
     for (const name of (await disk.list(directory)).toSorted()) {
       const sequence = Number(BATCH_NAME.exec(name)?.[1] ?? 0);
-      if (sequence > 0) waiting.set(sequence, (await disk.read(join(directory, name))).length);
+      if (sequence > 0) waiting.set(sequence, await disk.size(join(directory, name)));
     }
     if (head === undefined && waiting.size > 0) {
       throw new ConfigError(
         `${directory}: batches wait here but head is gone; put it back, or move the batches away and let the collector see a gap`,
       );
     }
-    return new FileSpool(directory, disk, key, limit, waiting, head);
+    const spool = new FileSpool(directory, disk, key, limit, waiting, head);
+    await spool.#measure();
+    return spool;
   }
 
   get last(): Statement | undefined {
@@ -135,14 +145,19 @@ export class FileSpool {
 
   /** Whether events of this class are still taken. The last classes of {@link CLASSES} are taken longest. */
   admits(cls: EventClass): boolean {
-    const fill = this.#bytes / this.#limit;
+    const fill = this.#most > 0 ? this.#bytes / this.#most : Infinity;
     if (fill < SHED_FROM) return true;
     const rank = CLASSES.indexOf(cls) / CLASSES.length;
     return fill < 1 && rank >= (fill - SHED_FROM) / (1 - SHED_FROM);
   }
 
+  async #measure(): Promise<void> {
+    this.#most = mostOf(this.#limit, this.#bytes, await this.#disk.room(this.#directory));
+  }
+
   /** Signs and keeps. On any error but {@link HalfWritten} nothing was promised and the number is free again. */
   async append({ turning, ...herald }: Herald, unsigned: Unsigned): Promise<Statement> {
+    await this.#measure();
     const packed = packPlain(unsigned.body.plain, unsigned.body.lines);
     const previous = this.#head?.statement;
     const statement: Statement = {
@@ -195,12 +210,52 @@ export class FileSpool {
     return splitBatch(await this.#disk.read(join(this.#directory, batchName(sequence)))).noteBytes;
   }
 
+  /** Why this batch is not what was signed, as a code; undefined while it is. */
+  async damage(sequence: number): Promise<string | undefined> {
+    const bytes = await this.#disk.read(join(this.#directory, batchName(sequence)));
+    const key = this.#key.verifier;
+    try {
+      // First: of what we signed we believe that it is of a later release.
+      if (verifyNote(parseNote(splitBatch(bytes).noteBytes), [key]) === undefined) return 'bad-signature';
+      const { statement } = verifyBatch(key, decodeBatch(bytes)) ?? {};
+      return statement?.sequence === sequence ? undefined : 'wrong-number';
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return error.code === 'unknown-version' ? undefined : error.code;
+    }
+  }
+
+  nameAside(sequence: number): string {
+    return join(this.#directory, batchName(sequence).replace('.batch', '.damaged'));
+  }
+
+  /** Only for a batch with {@link damage}: nobody can prove any more what was in it, and those behind it must not wait. */
+  async setAside(sequence: number): Promise<void> {
+    await this.#disk.rename(join(this.#directory, batchName(sequence)), this.nameAside(sequence));
+    this.#drop(sequence);
+    const kept = (await this.#disk.list(this.#directory)).filter((one) => DAMAGED_NAME.test(one)).toSorted();
+    for (const old of kept.slice(0, -MOST_DAMAGED)) await this.#disk.remove(join(this.#directory, old));
+  }
+
   /** Only for a receipt that was verified. */
   async forget(sequence: number): Promise<void> {
     await this.#disk.remove(join(this.#directory, batchName(sequence)));
+    this.#drop(sequence);
+  }
+
+  isWaiting(sequence: number): boolean {
+    return this.#waiting.has(sequence);
+  }
+
+  #drop(sequence: number): void {
     this.#bytes -= this.#waiting.get(sequence) ?? 0;
     this.#waiting.delete(sequence);
   }
+}
+
+function mostOf(limit: number, taken: number, { free, all }: Room): number {
+  const reserve = Math.min(LEFT_FREE.most, all * LEFT_FREE.share);
+  return Math.min(limit, taken + free - reserve);
 }
 
 /** After going back by more than a release the chain cannot go on: it is not for us to guess what it says. */

@@ -522,6 +522,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     blind:
       'What is gone from the journal can be counted, not told; the number takes in entries that were none of ours. Of the machine’s own numbers: that reading failed is said when it begins, changes or ends. Of another exporter’s file that was rotated away unread only the time is known; laurel and Tracee do not write there what they lost.',
   },
+  'hushwatch.spool.damage': {
+    source: 'agent',
+    hook: 'the agent, when the shipper or the collector could not read a batch and it cannot either',
+    kernel: 'any',
+    cost: 'none',
+    blind:
+      'Whoever may write in the spool can damage a batch, and an agent that lies can say that one was: what is gone is gone, and the alert about the hole stays. How many events it held follows from the counters before and after.',
+  },
 };
 
 /** Tracepoints that an event rests on, the exit of system calls being one; none for what the sensor does not see. */

@@ -496,6 +496,13 @@ export const ATTRIBUTES = define({
     'Where they came out: event and attribute, never a value; sixteen at most.',
     ['process.exec process.command_args'],
   ),
+  'hushwatch.batch.sequence': a('int', 'system', 'Number of a batch in the chain of its node.', 17),
+  'hushwatch.batch.problem': a(
+    'string',
+    'system',
+    'What is wrong with the batch as it lies on the disk: a code of the protocol, or `wrong-number`.',
+    'body-mismatch',
+  ),
 });
 
 export type AttributeName = keyof typeof ATTRIBUTES;
@@ -1066,6 +1073,13 @@ export const EVENTS = events({
     'hushwatch.entries.unreadable',
     'hushwatch.entries.unmapped',
     'hushwatch.values.unusable',
+    'detection.rules',
+  ),
+  'hushwatch.spool.damage': e(
+    'self',
+    'A signed batch was damaged while it waited, and will never come: the chain has a hole there.',
+    'hushwatch.batch.sequence',
+    'hushwatch.batch.problem',
     'detection.rules',
   ),
 });

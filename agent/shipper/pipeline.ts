@@ -7,13 +7,14 @@
  */
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { splitBatch } from '#protocol/batch.ts';
+import { decodeBatch, splitBatch } from '#protocol/batch.ts';
+import { sha256Hex } from '#protocol/encoding.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { DirectoryWatch } from '../changed.ts';
 import { forgetRefusal } from './refusal.ts';
-import type { Connection, Uplink } from './uplink.ts';
+import { Refused, type Connection, type Uplink } from './uplink.ts';
 
 export interface Ways {
   readonly spool: string;
@@ -82,6 +83,9 @@ async function shipEach(
     for (const sequence of unsent) {
       const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
       if (bytes === undefined) continue;
+      const damage = damageOf(bytes, sequence);
+      // Those behind it wait until the agent, which hears of refusals, has set it aside.
+      if (damage !== undefined) throw new Refused(sequence, damage, 'it is damaged on this disk');
       await connection.room();
       const kept = connection
         .send(sequence, bytes)
@@ -96,6 +100,19 @@ async function shipEach(
     await Promise.allSettled(underWay);
   }
   await Promise.all(underWay);
+}
+
+/** What the collector would find too; whether the node signed it only agent and collector know. */
+function damageOf(bytes: Uint8Array, sequence: number): string | undefined {
+  try {
+    const { statement, body } = decodeBatch(bytes);
+    if (statement.sequence !== sequence) return 'wrong-number';
+    return sha256Hex(body) === statement.body.sha256 ? undefined : 'body-mismatch';
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    // Of a later release than this shipper: the collector may know it.
+    return error.code === 'unknown-version' ? undefined : error.code;
+  }
 }
 
 /** A receipt is kept only when it proves that this very statement is in the log. */

@@ -2,7 +2,7 @@
  * What the collector would not have, for `status` and `doctor`: the file `refusal` beside the receipts, from a refusal until the
  * next receipt. The shipper writes it, and whoever reads it believes no more of it than that somebody should look.
  */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Refused } from './uplink.ts';
 
@@ -28,9 +28,7 @@ export function forgetRefusal(receipts: string): void {
 /** Undefined where nothing was refused, and for what is no refusal in plain words. */
 export function lastRefusal(receipts: string): Refusal | undefined {
   try {
-    const file = fileIn(receipts);
-    if (statSync(file).size > MAX_BYTES) return undefined;
-    const found: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const found: unknown = JSON.parse(readBounded(fileIn(receipts)));
     if (typeof found !== 'object' || found === null) return undefined;
     if (!('sequence' in found && 'code' in found && 'message' in found)) return undefined;
     const { sequence, code, message } = found;
@@ -43,13 +41,29 @@ export function lastRefusal(receipts: string): Refusal | undefined {
   }
 }
 
+/** A pipe, a link or a file without end, which a shipper that was broken into could put there, stops nobody. */
+function readBounded(file: string): string {
+  const opened = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(opened);
+    return stat.isFile() && stat.size <= MAX_BYTES ? readFileSync(opened, 'utf8') : '';
+  } finally {
+    closeSync(opened);
+  }
+}
+
 /** What a person does about it. */
 export function remedyFor(code: string): string {
   return REMEDIES[code] ?? 'ask the operator of the collector, which has an alert about it';
 }
 
 const UPGRADE = 'upgrade the collector; the batches wait here, and go on by themselves';
+const DAMAGED = 'the agent sets it aside and tells of the hole; look at the disk (dmesg)';
 const REMEDIES: Readonly<Record<string, string>> = {
+  truncated: DAMAGED,
+  'trailing-bytes': DAMAGED,
+  'body-mismatch': DAMAGED,
+  'wrong-number': DAMAGED,
   'unknown-version': UPGRADE,
   'unknown-vocabulary': UPGRADE,
   'unknown-node': 'have the node admitted: hushwatch enroll, hushwatch collector admit',

@@ -27,5 +27,7 @@ export function failingDisk(failAt: number, done: boolean): FailingDisk {
     remove: (path) => attempt(() => realDisk.remove(path)),
     list: (path) => realDisk.list(path),
     read: (path) => realDisk.read(path),
+    size: (path) => realDisk.size(path),
+    room: (path) => realDisk.room(path),
   };
 }

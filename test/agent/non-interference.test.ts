@@ -126,7 +126,9 @@ async function trace({ template, file, rules, spoil = (line) => line }: Run, fee
     const matcher = rules === 'none' ? compileBound([]) : agent.line.matcher;
     const line = spoil({ ...agent.line, spool, matcher });
     const limits = { events: 40, bytes: 1 << 24, ageMs: NEVER_MS, heartbeatMs: NEVER_MS };
-    await record(feed(line), line, agent.herald, limits, (problem) => said.push(`${problem.name} ${problem.message}`));
+    await record(feed(line), line, agent.herald, limits, (problem) => {
+      if (problem !== undefined) said.push(`${problem.name} ${problem.message}`);
+    });
     return { ...leftIn(directory), said, unknown: [...line.redactor.unknownNames] };
   } finally {
     for (const spy of spies) spy.mockRestore();

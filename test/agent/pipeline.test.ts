@@ -98,7 +98,7 @@ async function run(agent: Agent, frames: readonly Frame[], changes: Partial<Line
     met: (version, isNew) => (isNew ? started(version) : []),
     left: () => {},
   });
-  await record(events, line, agent.herald, agent.limits, (problem) => problems.push(problem));
+  await record(events, line, agent.herald, agent.limits, (problem) => problems.push(...(problem ? [problem] : [])));
   return problems;
 }
 

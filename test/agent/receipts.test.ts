@@ -1,6 +1,16 @@
 /** Receipts that the shipper left: what is believed, what is not, and that nothing put there can stop the agent. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +18,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { SigningKey } from '#protocol/note.ts';
 import { realDisk } from '../../agent/disk.ts';
 import { takeReceipts, type ReceiptCounts } from '../../agent/receipts.ts';
+import { noteRefusal } from '../../agent/shipper/refusal.ts';
+import { Refused } from '../../agent/shipper/uplink.ts';
 import { FileSpool } from '../../agent/spool.ts';
 import { fixedKey, logKey, nodeKey } from '../protocol/sample.ts';
 import { receiptFor } from './receipt.ts';
@@ -19,6 +31,7 @@ let spool: FileSpool;
 let stop: AbortController;
 let counts: ReceiptCounts;
 let taking: Promise<void>;
+let damaged: (readonly [number, string])[];
 
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'hushwatch-receipts-'));
@@ -29,7 +42,18 @@ beforeEach(async () => {
   for (let i = 0; i < 3; i++) await spool.append(herald, unsigned(1, spool.last?.released));
   stop = new AbortController();
   counts = { accepted: 0, refused: 0 };
-  taking = takeReceipts(receipts, spool, logKey.verifier, counts, stop.signal);
+  damaged = [];
+  taking = takeReceipts(
+    {
+      directory: receipts,
+      spool,
+      logKey: logKey.verifier,
+      counts,
+      trouble: { again: () => {}, over: () => {} },
+      damaged: (...what) => damaged.push(what),
+    },
+    stop.signal,
+  );
 });
 afterEach(async () => {
   stop.abort();
@@ -92,6 +116,58 @@ for (const { name, make } of forgeries) {
     expect(counts).toEqual({ accepted: 1, refused: 1 });
   });
 }
+
+const refuse = (sequence: number): void => noteRefusal(receipts, new Refused(sequence, 'x', 'x'));
+const batchOf = (sequence: number): string => join(root, 'spool', `${String(sequence).padStart(16, '0')}.batch`);
+
+test('a refusal of a whole batch changes nothing', async () => {
+  refuse(1);
+  writeFileSync(pathOf(2), await receipt(2));
+  await until(() => counts.accepted === 1);
+  expect(spool.waiting).toEqual([1, 3]);
+  expect(damaged).toEqual([]);
+});
+
+const damages: readonly { name: string; spoil: (bytes: Buffer) => Buffer; problem: string | RegExp }[] = [
+  { name: 'emptied', spoil: () => Buffer.alloc(0), problem: 'truncated' },
+  { name: 'cut off', spoil: (bytes) => bytes.subarray(0, -3), problem: 'truncated' },
+  { name: 'longer', spoil: (bytes) => Buffer.concat([bytes, Buffer.from('x')]), problem: 'trailing-bytes' },
+  { name: 'zeroed', spoil: (bytes) => Buffer.alloc(bytes.length), problem: /./ },
+  {
+    name: 'changed in its body',
+    spoil: (bytes) => Buffer.from(flipped(bytes, bytes.length - 9)),
+    problem: 'body-mismatch',
+  },
+  {
+    name: 'changed in its signature',
+    spoil: (bytes) => Buffer.from(flipped(bytes, bytes.indexOf('— ') + 40)),
+    problem: /./,
+  },
+];
+for (const { name, spoil, problem } of damages) {
+  test(`a batch that is ${name} and refused is set aside and told, and kept for whoever looks`, async () => {
+    const bytes = spoil(readFileSync(batchOf(2)));
+    writeFileSync(batchOf(2), bytes);
+    refuse(2);
+    await until(() => damaged.length === 1);
+    expect(damaged).toEqual([[2, expect.stringMatching(problem)]]);
+    expect(spool.waiting).toEqual([1, 3]);
+    expect(readFileSync(batchOf(2).replace('.batch', '.damaged'))).toEqual(bytes);
+  });
+}
+
+test('a batch of another number, and one damaged after its receipt came, are found too', async () => {
+  const proof = await receipt(3);
+  copyFileSync(batchOf(1), batchOf(2));
+  writeFileSync(batchOf(3), '');
+  refuse(2);
+  writeFileSync(pathOf(3), proof);
+  await until(() => damaged.length === 2);
+  expect(damaged.toSorted(([a], [b]) => a - b)).toEqual([
+    [2, 'wrong-number'],
+    [3, 'truncated'],
+  ]);
+});
 
 test('other names are of no interest', async () => {
   for (const name of ['1.tlog-proof', '0000000000000001.tlog-proof.tmp', 'x', '0000000000000009.tlog-proof'])

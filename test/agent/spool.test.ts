@@ -193,3 +193,29 @@ test('classes are shed in their order as the spool fills, and taken again when i
   await full.forget(1);
   expect(full.admits('file')).toBe(true);
 });
+
+test('a disk that others fill leaves room for receipts: events are shed before it is full', async () => {
+  let free = 1 << 30;
+  const spool = await open({ ...realDisk, room: async () => ({ free, all: 1 << 30 }) }, 1 << 28);
+  await spool.append(herald, unsigned(1));
+  expect(spool.admits('file')).toBe(true);
+  free = (64 << 20) + spool.bytes * 1.2;
+  await spool.append(herald, unsigned(1, spool.last?.released));
+  expect([spool.admits('file'), spool.admits('self')]).toEqual([false, true]);
+  free = 64 << 20;
+  await spool.append(herald, unsigned(1, spool.last?.released));
+  expect(spool.admits('self')).toBe(false);
+  free = 1 << 30;
+  await spool.append(herald, unsigned(1, spool.last?.released));
+  expect(spool.admits('file')).toBe(true);
+});
+
+test('of batches that were set aside a few are kept, and the numbers go on', async () => {
+  const spool = await open();
+  for (let i = 0; i < 20; i++) await spool.append(herald, unsigned(1, spool.last?.released));
+  for (const sequence of spool.waiting) await spool.setAside(sequence);
+  expect(readdirSync(directory).filter((name) => name.endsWith('.damaged'))).toHaveLength(16);
+  expect(spool.bytes).toBe(0);
+  expect((await open()).waiting).toEqual([]);
+  expect((await spool.append(herald, unsigned(1, spool.last?.released))).sequence).toBe(21);
+});
