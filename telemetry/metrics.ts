@@ -1,0 +1,97 @@
+/**
+ * What the product measures of itself: every metric once. From these tables come the instruments (telemetry.ts), the page
+ * docs/metrics.md, and what the dashboard and the alerts in deploy/monitoring/ may ask for.
+ *
+ * Names are OpenTelemetry's where it has one (process.*, nodejs.*), else in its style under `hushwatch.`; units are UCUM.
+ * Of a node nothing is told that a signed statement did not say already: telemetry is no second way out.
+ */
+export interface Metric {
+  /** A counter only grows, from a start that may be long ago; a gauge is what is so now. */
+  readonly kind: 'counter' | 'gauge';
+  readonly unit: string;
+  readonly says: string;
+  readonly attributes?: readonly string[];
+}
+
+export interface Reading {
+  readonly value: number;
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** How each metric of a table is read, when somebody asks for it. */
+export type Readings<T> = { readonly [name in keyof T]: () => readonly Reading[] };
+
+const BY_CLASS = ['hushwatch.class'] as const;
+const BY_NODE = ['hushwatch.node'] as const;
+const counter = (unit: string, says: string, attributes: readonly string[] = []): Metric => ({
+  ...{ kind: 'counter', unit, says, attributes },
+});
+const gauge = (unit: string, says: string, attributes: readonly string[] = []): Metric => ({
+  ...{ kind: 'gauge', unit, says, attributes },
+});
+
+export const PROCESS_METRICS = {
+  'process.cpu.time': counter('s', 'Processor time that this process used.', ['cpu.mode']),
+  'process.memory.usage': gauge('By', 'Resident memory of this process.'),
+  'process.uptime': gauge('s', 'How long this process has been running.'),
+  'nodejs.eventloop.delay.p99': gauge(
+    's',
+    'How late timers were in 99 of 100 cases since the last time this was asked.',
+  ),
+};
+
+export const AGENT_METRICS = {
+  'hushwatch.events.seen': counter(
+    '{event}',
+    'Events that reached the node, by class, up to the last signed statement.',
+    BY_CLASS,
+  ),
+  'hushwatch.events.released': counter('{event}', 'Events that left, redacted.', BY_CLASS),
+  'hushwatch.events.merged': counter('{event}', 'Events that were told as a repetition of another.', BY_CLASS),
+  'hushwatch.events.sampled': counter('{event}', 'Events of a flood that were counted instead of told.', BY_CLASS),
+  'hushwatch.events.withheld': counter('{event}', 'Events that the rules keep on the node.', BY_CLASS),
+  'hushwatch.events.lost': counter('{event}', 'Events that were lost, by class and place.', [
+    ...BY_CLASS,
+    'hushwatch.place',
+  ]),
+  'hushwatch.statements.signed': counter('{statement}', 'Number of the last signed statement.'),
+  'hushwatch.statement.age': gauge('s', 'How long ago the last statement was signed.'),
+  'hushwatch.spool.batches': gauge('{batch}', 'Signed batches that have no receipt yet.'),
+  'hushwatch.spool.usage': gauge('By', 'Bytes of those batches.'),
+  'hushwatch.spool.limit': gauge('By', 'Bytes that the spool may take; events are shed before.'),
+  'hushwatch.receipts.accepted': counter('{receipt}', 'Receipts that proved a batch to be in the log.'),
+  'hushwatch.receipts.refused': counter('{receipt}', 'Receipts that proved nothing.'),
+  'hushwatch.release.allowed': gauge(
+    '1',
+    '1 while approved rules are in force and canaries stay in, else 0: nothing is released.',
+  ),
+};
+
+export const COLLECTOR_METRICS = {
+  'hushwatch.log.entries': counter('{entry}', 'Entries of the transparency log.'),
+  'hushwatch.detection.pending': gauge('{entry}', 'Entries of the log that detection has not looked at.'),
+  'hushwatch.batches.refused': counter('{batch}', 'Batches that were refused, by sender and code.', [
+    ...BY_NODE,
+    'hushwatch.code',
+  ]),
+  'hushwatch.stories': gauge('{story}', 'Stories on record, by severity.', ['hushwatch.severity']),
+  'hushwatch.output.pending': gauge('{story}', 'Stories that an output has not been given yet.', ['hushwatch.output']),
+  'hushwatch.disk.free': gauge('By', 'Room on the disk of the evidence.'),
+  'hushwatch.node.statements': counter('{statement}', 'Number of the last statement of a node.', BY_NODE),
+  'hushwatch.node.statement.age': gauge('s', 'How long ago a batch of a node came.', BY_NODE),
+  'hushwatch.node.events.seen': counter('{event}', 'Events that reached a node.', BY_NODE),
+  'hushwatch.node.events.released': counter('{event}', 'Events that a node released.', BY_NODE),
+  'hushwatch.node.events.merged': counter('{event}', 'Events that a node told as repetitions.', BY_NODE),
+  'hushwatch.node.events.sampled': counter('{event}', 'Events of floods that a node counted instead.', BY_NODE),
+  'hushwatch.node.events.withheld': counter('{event}', 'Events that the rules kept on a node.', BY_NODE),
+  'hushwatch.node.events.lost': counter('{event}', 'Events that a node lost.', BY_NODE),
+};
+
+/** A unit that is a word in braces is left out of the name, as Prometheus does; a ratio is one. */
+const UNITS: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes', 1: 'ratio' };
+
+/** As Prometheus shows it. */
+export function prometheusName(name: string, { kind, unit }: Metric): string {
+  const words = [name.replaceAll(/[^a-zA-Z0-9]/g, '_'), UNITS[unit] ?? '', kind === 'counter' ? 'total' : ''];
+  return words.filter(Boolean).join('_');
+}
