@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const VERSION = '0.1.0';
+export { VERSION } from '../service/version.ts';
 
 /** In a package, where the sources are not: their digest, put in when it was made. */
 declare const HUSHWATCH_BUILD: string | undefined;
@@ -17,7 +17,7 @@ export function buildDigest(): string {
 export function sourceDigest(): string {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const hash = createHash('sha256');
-  for (const side of ['agent', 'protocol', 'redaction-rules', 'collector/detectors']) {
+  for (const side of ['agent', 'protocol', 'redaction-rules', 'collector/detectors', 'service', 'telemetry']) {
     const files = readdirSync(join(root, side), { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.ts'),
     );

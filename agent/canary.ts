@@ -104,6 +104,11 @@ export class Canaries {
     this.#gate = gate;
   }
 
+  /** One came out: nothing but what Hushwatch says of itself is released any more. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /** The redactor for real events: that of the gate, until a canary came out of it. */
   get redactor(): Redactor {
     const { redactor } = this.#gate;

@@ -52,6 +52,8 @@ export const KEYS = {
   spool: key('Batches wait here. Losing it loses what was not yet receipted.', path, '/var/lib/hushwatch/spool'),
   receipts: key('The shipper puts receipts here.', path, '/var/lib/hushwatch/receipts'),
   log_key: key("Verifier key of the collector's log; a receipt counts only when this key signed it.", text),
+  metrics_socket: key('Unix socket on which `/metrics` is served; nowhere without.', path, ''),
+  otlp_socket: key('Unix socket of an OpenTelemetry collector that takes metrics by OTLP over HTTP.', path, ''),
   spool_bytes: key(
     'The spool sheds events, least important first, as it nears this size.',
     count(1 << 20, 2 ** 40),

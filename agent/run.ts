@@ -17,6 +17,10 @@ import { beginLife, endLife, type End } from './self.ts';
 import { sense } from './sense.ts';
 import { neededFrom, SharedKeys } from './shared-keys.ts';
 import { Trouble, untilDone } from './trouble.ts';
+import { AGENT_METRICS } from '../telemetry/metrics.ts';
+import { telemetryWhenAsked } from '../telemetry/when-asked.ts';
+import { VERSION } from './build.ts';
+import { agentReadings } from './telemetry.ts';
 import { UserNames } from './users.ts';
 
 const HOUSEKEEPING_MS = 10_000;
@@ -48,6 +52,7 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
     'a batch could not be written; its events are counted as lost',
     'batches are written again; the next statements say what was lost',
   );
+  await using _telemetry = await telemetryOf(agent, receipts, config, log);
   tellManager('READY=1');
   await Promise.race([
     record(events, line, herald, limits, (problem) =>
@@ -109,6 +114,20 @@ function receiptsOf(
     damage.note(sequence, problem);
   };
   return { directory, spool, logKey, counts, trouble, damaged };
+}
+
+function telemetryOf(
+  { line, canaries, withheldBecause }: Agent,
+  receipts: ReceiptCounts,
+  { metrics_socket, otlp_socket, spool_bytes }: AgentConfig,
+  log: Logger,
+): Promise<AsyncDisposable | undefined> {
+  const isReleasing = (): boolean => withheldBecause === undefined && canaries?.broken !== true;
+  const readings = agentReadings({ spool: line.spool, spoolLimit: spool_bytes, receipts, isReleasing });
+  return telemetryWhenAsked(
+    { service: 'hushwatch-agent', version: VERSION, metrics: AGENT_METRICS, readings },
+    { listen: metrics_socket || undefined, otlp: otlp_socket || undefined, tell: (problem) => log.warn(problem) },
+  );
 }
 
 /** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */

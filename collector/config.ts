@@ -73,6 +73,13 @@ const KEYS = {
     { host: LOOPBACK, port: 8440 },
     `${LOOPBACK}:8440`,
   ),
+  metrics: key<Address | undefined>('Where `/metrics` is served: HOST:PORT.', parseAddress, undefined, ''),
+  otlp_metrics: key<string | undefined>(
+    'Where metrics are sent by OTLP over HTTP: an URL with its path, like https://otel.example.org:4318/v1/metrics.',
+    parseUrl,
+    undefined,
+    '',
+  ),
   silence_seconds: key('A node that sends nothing for longer alerts.', parseCount, 300, '300'),
   webhooks: key('Where stories are posted: a list of `url` and, to sign them, `secret_file`.', parseWebhooks, [], '[]'),
   syslog: key(
@@ -122,6 +129,8 @@ export function parseConfig(text: string, file: string): Config {
     origin: read('origin', KEYS.origin),
     listen: read('listen', KEYS.listen),
     dashboard: read('dashboard', KEYS.dashboard),
+    metrics: read('metrics', KEYS.metrics),
+    otlp_metrics: read('otlp_metrics', KEYS.otlp_metrics),
     silence_seconds: read('silence_seconds', KEYS.silence_seconds),
     detectors: read('detectors', KEYS.detectors),
     webhooks: read('webhooks', KEYS.webhooks).map(({ url, secretFile }) => ({ url, secretFile: at(secretFile) })),
@@ -225,10 +234,13 @@ function parseFiles(node: Node, name: string, place: Place): readonly string[] {
   });
 }
 
-function urlIn(values: ReadonlyMap<string, Node>, name: string, item: Node, place: Place): string | undefined {
-  const url = scalarOf(values.get('url'));
+const urlIn = (values: ReadonlyMap<string, Node>, name: string, item: Node, place: Place): string | undefined =>
+  parseUrl(values.get('url') ?? item, `${name}.url`, place);
+
+function parseUrl(node: Node, name: string, place: Place): string | undefined {
+  const url = scalarOf(node);
   if (typeof url === 'string' && /^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
-  return place.tell(`${name}.url`, 'must be an http:// or https:// URL', values.get('url') ?? item);
+  return place.tell(name, 'must be an http:// or https:// URL', node);
 }
 
 function textIn(values: ReadonlyMap<string, Node>, key: string): string | undefined {

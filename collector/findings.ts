@@ -147,6 +147,14 @@ export class Findings implements Disposable {
     return this.database.rows(sql, id, limit).map(alertOf);
   }
 
+  /** How many are shown, by severity. */
+  storyCounts(): ReadonlyMap<string, number> {
+    const rows = this.database.rows(
+      'SELECT severity, COUNT(*) AS count FROM stories WHERE shown = 1 GROUP BY severity',
+    );
+    return new Map(rows.map((row) => [SEVERITIES[number(row['severity'])] ?? 'unknown', number(row['count'])]));
+  }
+
   lastStorySeq(): number {
     return number(this.database.row('SELECT coalesce(max(seq), 0) AS last FROM stories')?.['last']);
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Reviewers } from '#protocol/approval.ts';
 import { keepAlive, tellManager } from '../service/manager.ts';
+import { VERSION } from '../service/version.ts';
 import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
 import type { Config } from './config.ts';
@@ -25,6 +26,9 @@ import { Registry } from './registry.ts';
 import type { Rulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
+import { COLLECTOR_METRICS } from '../telemetry/metrics.ts';
+import { telemetryWhenAsked } from '../telemetry/when-asked.ts';
+import { collectorReadings, type Watched } from './telemetry.ts';
 import { SuppressionFile } from './suppressions.ts';
 import { TokenFile } from './tokens.ts';
 import { viewOf } from './view.ts';
@@ -95,6 +99,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     tokens: new TokenFile(home),
   });
   await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
+  await using _telemetry = await telemetryOf({ home, log, state, outputs }, config, logger);
   const alive = keepAlive(() => true);
   tellManager('READY=1');
   logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
@@ -107,6 +112,14 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   alive.end();
   tellManager('STOPPING=1');
   if (failure !== undefined) throw failure;
+}
+
+function telemetryOf(watched: Watched, config: Config, logger: Logger): Promise<AsyncDisposable | undefined> {
+  const readings = collectorReadings(watched);
+  return telemetryWhenAsked(
+    { service: 'hushwatch-collector', version: VERSION, metrics: COLLECTOR_METRICS, readings },
+    { listen: config.metrics, otlp: config.otlp_metrics, tell: (problem) => logger.warn(problem) },
+  );
 }
 
 function detectionOf(

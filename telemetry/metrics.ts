@@ -87,11 +87,48 @@ export const COLLECTOR_METRICS = {
   'hushwatch.node.events.lost': counter('{event}', 'Events that a node lost.', BY_NODE),
 };
 
-/** A unit that is a word in braces is left out of the name, as Prometheus does; a ratio is one. */
-const UNITS: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes', 1: 'ratio' };
-
 /** As Prometheus shows it. */
-export function prometheusName(name: string, { kind, unit }: Metric): string {
-  const words = [name.replaceAll(/[^a-zA-Z0-9]/g, '_'), UNITS[unit] ?? '', kind === 'counter' ? 'total' : ''];
-  return words.filter(Boolean).join('_');
+export const prometheusName = (name: string, { kind }: Metric): string =>
+  `${name.replaceAll(/[^a-zA-Z0-9]/g, '_')}${kind === 'counter' ? '_total' : ''}`;
+
+const TABLES = [
+  ['Every process that tells any', PROCESS_METRICS],
+  ['The agent', AGENT_METRICS],
+  ['The collector', COLLECTOR_METRICS],
+] as const;
+
+/** By the names that Prometheus shows. */
+export const METRICS: ReadonlyMap<string, Metric> = new Map(
+  TABLES.flatMap(([, metrics]) => Object.entries<Metric>(metrics)).map(([name, metric]) => [
+    prometheusName(name, metric),
+    metric,
+  ]),
+);
+
+/** The page docs/metrics.md. */
+export function metricsPage(): string {
+  const tables = TABLES.map(([title, metrics]) => {
+    const rows = Object.entries<Metric>(metrics).map(([name, metric]) => {
+      const { kind, unit, says, attributes = [] } = metric;
+      const by = attributes.map((attribute) => `\`${attribute}\``).join(', ') || '-';
+      return `| \`${name}\` | \`${prometheusName(name, metric)}\` | ${kind} | ${unit} | ${by} | ${says} |\n`;
+    });
+    return `\n## ${title}\n\n| metric | for Prometheus | kind | unit | by | says |\n|---|---|---|---|---|---|\n${rows.join('')}`;
+  });
+  return `${PREFACE}${tables.join('')}`;
 }
+
+const PREFACE = `<!-- Made from telemetry/metrics.ts by \`npx vitest run test/telemetry/metrics.test.ts -u\`. -->
+
+# What Hushwatch measures of itself
+
+Nothing is measured for anybody until the configuration says for whom. The collector: \`metrics: HOST:PORT\` serves
+\`/metrics\` for Prometheus, \`otlp_metrics: URL\` sends the same every minute by OTLP over HTTP. The agent, which has no
+network: \`metrics_socket: PATH\` serves \`/metrics\` on a Unix socket (\`curl --unix-socket PATH http://localhost/metrics\`, or
+a cron job that writes it where node_exporter's textfile collector looks), \`otlp_socket: PATH\` sends to an OpenTelemetry
+collector that listens on one. The libraries are loaded only then.
+
+Of events there are counts by class and place, as the last signed statement has them: telemetry says nothing of a node that has
+not left it already. [operate.md](operate.md) says what to do when a number is wrong; deploy/monitoring/ has alerts and a
+dashboard made of these names.
+`;

@@ -34,6 +34,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/detectors/sigma/',
       'collector/detectors/pack.ts',
       'service/',
+      'telemetry/',
       'node:',
       'yaml',
       'pino',
@@ -113,6 +114,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/',
       'redaction-rules/',
       'service/',
+      'telemetry/',
       'node:',
       'ws',
       'yaml',
@@ -193,6 +195,16 @@ const BOUNDARIES: readonly Boundary[] = [
   },
   { from: 'collector/dashboard/static/', may: ['collector/dashboard/static/'], because: 'runs in a browser' },
   {
+    from: 'telemetry/',
+    may: ['telemetry/', 'node:'],
+    because: 'says which metrics there are; what sends them is loaded only when it is configured',
+  },
+  {
+    from: 'telemetry/telemetry.ts',
+    may: ['telemetry/', 'node:', '@opentelemetry/'],
+    because: 'loaded only when it is configured',
+  },
+  {
     from: 'service/',
     may: ['service/', 'node:'],
     because: 'what every process needs to be a service, and nothing else',
@@ -219,7 +231,7 @@ const BOUNDARIES: readonly Boundary[] = [
 ];
 
 /** They load what was asked for, and nothing else. */
-const LOADERS: readonly string[] = ['hushwatch.ts', 'collector/outputs/outputs.ts'];
+const LOADERS: readonly string[] = ['hushwatch.ts', 'collector/outputs/outputs.ts', 'telemetry/when-asked.ts'];
 
 function moduleFiles(): string[] {
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.js', '*.mjs'], {

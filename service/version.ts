@@ -1,0 +1,2 @@
+/** Which Hushwatch this is. */
+export const VERSION = '0.1.0';
