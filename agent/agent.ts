@@ -21,7 +21,8 @@ import type { BatchLimits } from './batches.ts';
 import { Canaries } from './canary.ts';
 import { NotApproved, requireApproval } from './approval.ts';
 import { buildDigest, VERSION } from './build.ts';
-import { ConfigError, type Parsed } from './config-file.ts';
+import { type Parsed } from '../config/schema.ts';
+import { ConfigError } from '../config/yaml.ts';
 import type { KEYS } from './config.ts';
 import { realDisk } from './disk.ts';
 import { openIdentity } from './identity.ts';
@@ -120,13 +121,20 @@ export const isProblemOfRules = (error: unknown): boolean =>
   error instanceof SigmaError ||
   (error instanceof Error && 'code' in error && error.code === 'ENOENT');
 
-/** Rules as {@link openRules} reads them, if enough reviewers said yes to them and the log knows. */
-export async function openApproved(config: AgentConfig, logKey: VerifierKey): Promise<Rules> {
+/**
+ * Rules as {@link openRules} reads them, if enough reviewers said yes to them and the log knows. To look at rules alone puts
+ * no version in force.
+ */
+export async function openApproved(
+  config: AgentConfig,
+  logKey: VerifierKey,
+  approve: typeof requireApproval = requireApproval,
+): Promise<Rules> {
   const rules = await openRules(config);
   const { approvals, reviewers, role } = config;
   const places = { approvals, reviewers, role, versions: join(config.spool, 'approved-versions'), logKey };
-  requireApproval({ kind: 'ruleset', digest: rules.ruleset.digest }, places);
-  requireApproval({ kind: 'rulepack', digest: rules.rulepack }, places);
+  approve({ kind: 'ruleset', digest: rules.ruleset.digest }, places);
+  approve({ kind: 'rulepack', digest: rules.rulepack }, places);
   return rules;
 }
 
@@ -147,7 +155,7 @@ export interface Agent {
 export function exporterOf({ source, exporter_file }: AgentConfig): { kind: Exporter; file: string } | undefined {
   const kind = EXPORTERS.find((one) => one === source);
   if (kind === undefined) return undefined;
-  if (exporter_file === '')
+  if (exporter_file === undefined)
     throw new ConfigError(`source is ${kind}, but exporter_file is missing; name the file that ${kind} writes`);
   return { kind, file: exporter_file };
 }
@@ -197,5 +205,4 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
 export const readsJournal = (config: AgentConfig): boolean =>
   config.journal === 'on' && journalState(directoryOf(config)) === 'reading';
 
-export const directoryOf = ({ journal_directory }: AgentConfig): string | undefined =>
-  journal_directory === '' ? undefined : journal_directory;
+export const directoryOf = ({ journal_directory }: AgentConfig): string | undefined => journal_directory;

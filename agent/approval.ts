@@ -5,11 +5,21 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openApproval, parseReviewers, type ApprovedKind, type ApprovedRules } from '#protocol/approval.ts';
+import {
+  openApproval,
+  parseReviewers,
+  type ApprovedKind,
+  type ApprovedRules,
+  type Reviewers,
+} from '#protocol/approval.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { vocabularyDigest } from '#protocol/vocabulary.ts';
+import { readTrusted } from '../config/trusted.ts';
+import { ConfigError } from '../config/yaml.ts';
+
+const MAX_REVIEWERS_BYTES = 65_536;
 
 /** The rules may not be used; the message names the file and the remedy. */
 export class NotApproved extends Error {
@@ -56,9 +66,19 @@ export function lookAtApproval(wanted: Wanted, places: ApprovalPlaces): Approved
 function openSigned(file: string, { reviewers }: ApprovalPlaces): ApprovedRules {
   for (const needed of [reviewers, file])
     if (!existsSync(needed)) throw new NotApproved(`${needed}: no such file; ask the reviewers for it`);
-  const approval = openApproval(readFileSync(file), parseReviewers(readFileSync(reviewers)));
+  const approval = openApproval(readFileSync(file), reviewersIn(reviewers));
   if (approval === undefined) throw new NotApproved(`${file}: too few of the reviewers in ${reviewers} signed it`);
   return approval;
+}
+
+/** Whoever may write the list approves rules. */
+function reviewersIn(file: string): Reviewers {
+  try {
+    return parseReviewers(Buffer.from(readTrusted(file, MAX_REVIEWERS_BYTES)));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new NotApproved(error.message);
+    throw error;
+  }
 }
 
 function refuseOther(approval: ApprovedRules, wanted: Wanted, file: string, role: string): void {

@@ -1,10 +1,11 @@
 /** The agent's configuration: every key, once. */
-import { EXPORTERS } from './sources/exporters/name.ts';
 import { ROLES } from '#protocol/statement.ts';
-import { count, key, name, oneOf, path, text } from './config-file.ts';
+import { count, name, oneOf, path, verifierKey, verifierKeyOrNone } from '../config/kinds.ts';
+import { key, live, optional, required } from '../config/schema.ts';
+import { EXPORTERS } from './sources/exporters/name.ts';
 
 export const KEYS = {
-  node: key('Name of this node, as the collector knows it.', name),
+  node: required('Name of this node, as the collector knows it.', name),
   role: key('What this node is.', oneOf(ROLES), 'generic'),
   cohort: key('Nodes that should behave alike, one subnet say.', name, 'none'),
   source: key(
@@ -12,9 +13,9 @@ export const KEYS = {
     oneOf(['ebpf', 'proc-connector', 'proc', ...EXPORTERS]),
     'ebpf',
   ),
-  exporter_file: key('File that the exporter named as `source` writes: one JSON object a line.', path, ''),
+  exporter_file: optional('File that the exporter named as `source` writes: one JSON object a line.', path),
   journal: key('Whether the journal is read: log-ons, sudo, denials.', oneOf(['on', 'off']), 'on'),
-  journal_directory: key("Another machine's journal, instead of this one's own.", path, ''),
+  journal_directory: optional("Another machine's journal, instead of this one's own.", path),
   socket: key('Unix socket to which the sensor connects.', path, '/run/hushwatch/agent.sock'),
   identity: key(
     'Signing key of this node. Made by the agent, read by nobody else.',
@@ -28,7 +29,7 @@ export const KEYS = {
   ),
   authority: key(
     'Verifier key of the privacy authority, which seals roots of pseudonyms that nodes share; `none` where nodes share none.',
-    text,
+    verifierKeyOrNone,
     'none',
   ),
   sealed_keys: key(
@@ -41,26 +42,30 @@ export const KEYS = {
     path,
     '/var/lib/hushwatch/seal.key',
   ),
-  ruleset: key('Redaction rules in force.', path),
-  rule_pack: key('Directory of the approved detection rules.', path),
-  approvals: key(
-    'Directory of approvals and of the proofs that they are in the log.',
-    path,
-    '/var/lib/hushwatch/approvals',
+  ruleset: live(required('Redaction rules in force.', path)),
+  rule_pack: live(required('Directory of the approved detection rules.', path)),
+  approvals: live(
+    key('Directory of approvals and of the proofs that they are in the log.', path, '/var/lib/hushwatch/approvals'),
   ),
-  reviewers: key("Who approves rules: the quorum and the reviewers' keys.", path, '/etc/hushwatch/reviewers'),
+  reviewers: live(key("Who approves rules: the quorum and the reviewers' keys.", path, '/etc/hushwatch/reviewers')),
   spool: key('Batches wait here. Losing it loses what was not yet receipted.', path, '/var/lib/hushwatch/spool'),
   receipts: key('The shipper puts receipts here.', path, '/var/lib/hushwatch/receipts'),
-  log_key: key("Verifier key of the collector's log; a receipt counts only when this key signed it.", text),
-  metrics_socket: key('Unix socket on which `/metrics` is served; nowhere without.', path, ''),
-  otlp_socket: key('Unix socket of an OpenTelemetry collector that takes metrics by OTLP over HTTP.', path, ''),
+  log_key: required("Verifier key of the collector's log; a receipt counts only when this key signed it.", verifierKey),
+  metrics_socket: optional('Unix socket on which `/metrics` is served; nowhere without.', path),
+  otlp_socket: optional('Unix socket of an OpenTelemetry collector that takes metrics by OTLP over HTTP.', path),
   spool_bytes: key(
     'The spool sheds events, least important first, as it nears this size.',
     count(1 << 20, 2 ** 40),
     256 << 20,
   ),
-  batch_events: key('A batch is closed at this many events.', count(1, 32_768), 4_096),
-  batch_bytes: key('A batch is closed at this many bytes, before packing.', count(1_024, 16 << 20), 1 << 20),
-  batch_age_ms: key('A batch is closed at this age.', count(10, 60_000), 250),
-  heartbeat_ms: key('With nothing to say, an empty statement is signed this often.', count(1_000, 3_600_000), 15_000),
+  batch_events: live(key('A batch is closed at this many events.', count(1, 32_768), 4_096)),
+  batch_bytes: live(key('A batch is closed at this many bytes, before packing.', count(1_024, 16 << 20), 1 << 20)),
+  batch_age_ms: live(key('A batch is closed at this age, in milliseconds.', count(10, 60_000), 250)),
+  heartbeat_ms: live(
+    key(
+      'With nothing to say, an empty statement is signed this often, in milliseconds.',
+      count(1_000, 3_600_000),
+      15_000,
+    ),
+  ),
 };

@@ -7,7 +7,7 @@ import {
   parseSigningKey,
   type SigningKey,
 } from '#protocol/note.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 /** Reads the node's signing key, or makes it, with the public half beside it in `<file>.pub`. */
 export function openIdentity(file: string, node: string): SigningKey {

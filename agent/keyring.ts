@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, s
 import { dirname } from 'node:path';
 import { HOUR_US, KEY_BYTES, turnTo, type PseudonymKeys, type TurningRoot } from '../redaction-rules/keys.ts';
 import { packRoot, unpackRoot, SealedKeysError, type SharedRoots } from '../redaction-rules/sealed-keys.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 const SCOPES = ['node', 'cohort', 'fleet'] as const;
 type Roots = { readonly node: TurningRoot } & SharedRoots;

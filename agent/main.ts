@@ -10,14 +10,18 @@ import {
   type AgentConfig,
   type Rules,
 } from './agent.ts';
-import { ConfigError, describeKeys, readConfig } from './config-file.ts';
+import { lookAtApproval } from './approval.ts';
+import { placeOf } from '../service/places.ts';
+import { describeKeys } from '../config/pages.ts';
+import { readConfig } from '../config/schema.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { KEYS } from './config.ts';
 import { guardLastWords } from './last-words.ts';
 import { preview } from './preview.ts';
 import type { Shown } from './preview-stream.ts';
 import { run } from './run.ts';
 
-const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
+const USAGE = `usage: hushwatch agent run | check | preview  [FILE]
 
   run        redact, sign and spool what the sensor sees, until SIGTERM
   check      read the configuration and everything it names, say what is wrong, exit 0 or 3
@@ -26,7 +30,9 @@ const USAGE = `usage: hushwatch agent run | check | preview  --config FILE
              --lines FILE    lines of the exporter that the configuration names as source
              --limit N       stop after N events (default 20)
 
-example: hushwatch agent preview --config /etc/hushwatch/agent.yaml --limit 5
+FILE, or --config FILE, is /etc/hushwatch/agent.yaml unless another is named. SIGHUP reads it again.
+
+example: hushwatch agent preview --limit 5
 
 keys of the configuration
 ${describeKeys(KEYS)}
@@ -44,14 +50,9 @@ export async function main(args: string[]): Promise<number> {
       limit: { type: 'string' },
     },
   });
-  const [verb, ...more] = positionals;
-  const file = values.config;
-  if (
-    typeof file !== 'string' ||
-    more.length > 0 ||
-    verb === undefined ||
-    !['run', 'check', 'preview'].includes(verb)
-  ) {
+  const [verb, named, ...more] = positionals;
+  const file = values.config ?? named ?? placeOf('agent');
+  if (typeof file !== 'string' || more.length > 0 || !isVerb(verb)) {
     process.stderr.write(USAGE);
     return 2;
   }
@@ -63,7 +64,9 @@ export async function main(args: string[]): Promise<number> {
       return await run(config, exporter);
     }
     const rules =
-      verb === 'check' ? await openApproved(config, parseVerifierKey(config.log_key)) : await openRules(config);
+      verb === 'check'
+        ? await openApproved(config, parseVerifierKey(config.log_key), lookAtApproval)
+        : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
     else await preview(rules, shownBy(values, config, rules), { limit: Number(values.limit ?? 20) });
@@ -74,6 +77,8 @@ export async function main(args: string[]): Promise<number> {
     return 3;
   }
 }
+
+const isVerb = (verb: string | undefined): boolean => verb !== undefined && ['run', 'check', 'preview'].includes(verb);
 
 /** What happens now, or what was recorded. The agent's own socket is kept by a running agent: a second sensor speaks to ours. */
 function shownBy(values: Readonly<Record<string, unknown>>, config: AgentConfig, { withMd5 }: Rules): Shown {

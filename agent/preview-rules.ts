@@ -16,7 +16,7 @@ import { compileRuleset } from '../redaction-rules/compile.ts';
 import { exposure } from '../redaction-rules/exposure.ts';
 import { KEY_BYTES } from '../redaction-rules/keys.ts';
 import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import type { Gate } from './gate.ts';
 import { preview } from './preview.ts';
 import type { Shown } from './preview-stream.ts';

@@ -5,7 +5,7 @@
  * written, and a redirected output is refused: raw data has no business in a file.
  */
 import { ATTRIBUTES, EVENTS, isAttributeName, type EventName } from '#protocol/vocabulary.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import type { RawEvent } from './event.ts';
 import { withMatches, type Gate } from './gate.ts';
 import { streamOf, type Shown } from './preview-stream.ts';

@@ -6,7 +6,7 @@ import pino, { type Logger } from 'pino';
 import { keepAlive, tellManager } from '../service/manager.ts';
 import { openAgent, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { SystemClock } from './clock.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { Damage } from './damage.ts';
 import { troubleOf } from './disk.ts';
 import type { Known } from './enrich/told.ts';

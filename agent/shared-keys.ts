@@ -7,7 +7,7 @@ import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { HOUR_US } from '../redaction-rules/keys.ts';
 import { openKeys, SealedKeysError, type Opener } from '../redaction-rules/sealed-keys.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { troubleOf } from './disk.ts';
 import type { Keyring } from './keyring.ts';
 

@@ -20,7 +20,7 @@ import { parseNote, signNote, verifyNote, type SigningKey } from '#protocol/note
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Body } from './body.ts';
-import { ConfigError } from './config-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import type { Disk, Room } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
 import { parseExporterPosition, type ExporterPosition } from './sources/exporters/position.ts';

@@ -15,7 +15,8 @@ import { parseReceipt } from '#protocol/receipt.ts';
 import { clearScratch, realDisk, replaceFile } from './disk.ts';
 import type { TransparencyLog } from './log.ts';
 import type { State } from './state.ts';
-import { ConfigError } from './yaml-file.ts';
+import { readTrusted } from '../config/trusted.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 /** Where accept() asks. */
 export interface Approved {
@@ -40,7 +41,7 @@ export function readReviewers(home: string): Reviewers | undefined {
   const file = join(home, 'reviewers');
   if (!existsSync(file)) return undefined;
   try {
-    return parseReviewers(readFileSync(file));
+    return parseReviewers(encodeText(readTrusted(file, MAX_NOTE_BYTES)));
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new ConfigError(`${file}: ${error.message}; write \`quorum N\` and a verifier key a line`);

@@ -16,7 +16,7 @@ import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
 import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
 import { replaceOwned } from './owned-file.ts';
 import { parseRegistry } from './registry.ts';
-import { ConfigError } from './yaml-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 /** JSON, at most {@link MAX_INVITATION_BYTES}. Contents of files by their names, which lead nowhere but below their directory. */
 export interface Invitation {

@@ -12,7 +12,7 @@ import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
 import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
-import { describeConfig, readConfig } from './config.ts';
+import { KEYS, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { explore } from './explorer/explore.ts';
@@ -29,7 +29,8 @@ import { SEVERITIES, type AlertRow, type StoryRow } from './findings.ts';
 import { State } from './state.ts';
 import { SuppressionFile } from './suppressions.ts';
 import { compact, queryEvents, QueryError } from './tables.ts';
-import { ConfigError } from './yaml-file.ts';
+import { describeKeys } from '../config/pages.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 } as const;
 
@@ -39,7 +40,7 @@ const HOME =
   process.env['HUSHWATCH_COLLECTOR'] ??
   join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 
-export const USAGE = `usage: hushwatch collector run | check | compact [--config FILE]
+export const USAGE = `usage: hushwatch collector run | check | compact [FILE]
        hushwatch collector init --home DIRECTORY --origin NAME
        hushwatch collector invite --node NAME --url wss://HOST:PORT/v1/ship [--role ROLE] [--cohort NAME]
                                   [--ruleset FILE] [--pack DIRECTORY] > INVITATION
@@ -51,7 +52,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [--config
        hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 50] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
-The directory of the data is that of FILE; without --config it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
+The directory of the data is that of FILE (or --config FILE); without one it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
 A query asks what the page of events asks: "event = process.exec and process.executable.path startswith /tmp/".
   NAME = VALUE, !=, <, <=, >, >=, exists, in (VALUE, VALUE), contains, startswith, endswith, matches REGEX; and, or,
   not, ( ). A name is an attribute, event, class or node; a value with spaces or signs stands in quotes.
@@ -62,7 +63,7 @@ exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 verification says no
 example: hushwatch events --since 10m --where "event = 'network.connect'" --json
 
 collector.yaml
-${describeConfig().replaceAll(/^/gm, '  ').trimEnd()}
+${describeKeys(KEYS)}
 `;
 
 /** What stops a command: told in a line, with what to do. */
@@ -74,11 +75,12 @@ export async function main(args: string[]): Promise<number> {
     if (verb === 'init') return await init(rest);
     if (verb === 'invite') return inviteNode(rest);
     if (verb === 'admit') return admitNode(rest);
-    const { values } = parse(rest, { config: { type: 'string', default: join(HOME, 'collector.yaml') } });
-    if (verb === 'check') return await check(values.config);
-    if (verb === 'run') return await run(values.config);
+    const { values, positionals } = parse(rest, { config: { type: 'string' } }, 1);
+    const file = values.config ?? positionals[0] ?? join(HOME, 'collector.yaml');
+    if (verb === 'check') return await check(file);
+    if (verb === 'run') return await run(file);
     if (verb === 'compact') {
-      for (const name of await compact(readConfig(values.config).home, nowUs())) say(name);
+      for (const name of await compact(readConfig(file).home, nowUs())) say(name);
       return EXIT.done;
     }
     throw new UsageError(verb === '' ? 'say what to do' : `no command ${verb}`);

@@ -2,12 +2,14 @@
  * Who may send: `nodes.yaml`, with each node's role, cohort, batch key and transport key. Read again when it changes;
  * a version with a mistake is told and the one before it stays in force.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Node } from 'yaml';
 import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
-import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from './yaml-file.ts';
+import { didYouMean } from '../config/suggest.ts';
+import { readTrusted } from '../config/trusted.ts';
+import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from '../config/yaml.ts';
 
 export interface RegisteredNode {
   readonly name: string;
@@ -18,6 +20,8 @@ export interface RegisteredNode {
   readonly transportKey: string;
 }
 
+/** Some ten thousand nodes. */
+const MAX_BYTES = 4 << 20;
 const NODE_KEYS = ['name', 'role', 'cohort', 'batch_key', 'transport_key'];
 const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
@@ -42,7 +46,8 @@ function parseNode(item: Node, place: Place): RegisteredNode | undefined {
   const text = (key: string, isRight: (text: string) => boolean, shouldBe: string): string | undefined => {
     const value = scalarOf(values.get(key));
     if (typeof value === 'string' && isRight(value)) return value;
-    return place.tell(key, `must be ${shouldBe}`, values.get(key) ?? item);
+    const near = key === 'role' ? didYouMean(String(value), ROLES) : '';
+    return place.tell(key, `must be ${shouldBe}${near}`, values.get(key) ?? item);
   };
   const nameForm = 'a name of a-z, 0-9, dot and dash, at most 63 characters';
   const name = text('name', isNodeName, nameForm);
@@ -80,7 +85,7 @@ export class Registry {
   private constructor(file: string) {
     this.#file = file;
     this.#stamp = stampOf(file);
-    this.#nodes = parseRegistry(readFileSync(file, 'utf8'), file);
+    this.#nodes = parseRegistry(readTrusted(file, MAX_BYTES), file);
   }
 
   static open(file: string): Registry {
@@ -104,7 +109,7 @@ export class Registry {
     const stamp = stampOf(this.#file);
     if (stamp === this.#stamp) return false;
     this.#stamp = stamp;
-    this.#nodes = parseRegistry(readFileSync(this.#file, 'utf8'), this.#file);
+    this.#nodes = parseRegistry(readTrusted(this.#file, MAX_BYTES), this.#file);
     return true;
   }
 }

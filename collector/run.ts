@@ -33,7 +33,7 @@ import { SuppressionFile } from './suppressions.ts';
 import { TokenFile } from './tokens.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
-import { ConfigError } from './yaml-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 
 const LOOK_AT_REGISTRY_MS = 1_000;
 

@@ -2,15 +2,17 @@
  * `suppressions.yaml` in the collector's directory: read again when it changes, without anything being forgotten; a version with a
  * mistake is told and the one before it stays in force. No file: nothing is suppressed.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node } from 'yaml';
 import type { Suppression } from './detectors/suppressions.ts';
-import { didYouMean } from './detectors/sigma/suggest.ts';
-import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from './yaml-file.ts';
+import { didYouMean } from '../config/suggest.ts';
+import { readTrusted } from '../config/trusted.ts';
+import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from '../config/yaml.ts';
 
 const KEYS = ['id', 'owner', 'reason', 'expires', 'detector', 'rule', 'node', 'program'];
 const MAX_DAYS = 366;
+const MAX_BYTES = 4 << 20;
 const DAY_US = 86_400_000_000;
 const DETECTORS = [
   ...['sigma', 'first-seen', 'rarity', 'rate', 'cohort', 'lineage', 'risk', 'silence', 'chain'],
@@ -88,7 +90,7 @@ export class SuppressionFile {
     const stamp = stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
     if (stamp === this.#stamp) return false;
     this.#stamp = stamp;
-    this.#inForce = stat === undefined ? [] : parseSuppressions(readFileSync(this.#file, 'utf8'), this.#file, nowUs);
+    this.#inForce = stat === undefined ? [] : parseSuppressions(readTrusted(this.#file, MAX_BYTES), this.#file, nowUs);
     return true;
   }
 }

@@ -16,7 +16,7 @@ import { openIdentity } from '../agent/identity.ts';
 import { Keyring } from '../agent/keyring.ts';
 import { parseInvitation, type Invitation } from '../collector/enrolment.ts';
 import { makeTlsIdentity } from '../collector/keys.ts';
-import { ConfigError } from '../collector/yaml-file.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
 
 const USAGE = `usage: hushwatch enroll INVITATION [--source ebpf | proc-connector | proc]

@@ -4,18 +4,23 @@ import pino from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keepAlive, tellManager } from '../../service/manager.ts';
-import { ConfigError, describeKeys, readConfig } from '../config-file.ts';
+import { placeOf } from '../../service/places.ts';
+import { describeKeys } from '../../config/pages.ts';
+import { readConfig } from '../../config/schema.ts';
+import { ConfigError } from '../../config/yaml.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';
 import { noteRefusal } from './refusal.ts';
 import { Refused, Uplink, wordsOf } from './uplink.ts';
 
-const USAGE = `usage: hushwatch shipper run | check  --config FILE
+const USAGE = `usage: hushwatch shipper run | check  [FILE]
 
   run      carry batches from the spool to the collector, bring back receipts, until SIGTERM
-  check    read the configuration, say what is wrong, exit 0 or 3
+  check    read the configuration and the certificate, say what is wrong, exit 0 or 3
 
-example: hushwatch shipper run --config /etc/hushwatch/shipper.yaml
+FILE, or --config FILE, is /etc/hushwatch/shipper.yaml unless another is named. SIGHUP reads it again.
+
+example: hushwatch shipper check /etc/hushwatch/shipper.yaml
 
 keys of the configuration
 ${describeKeys(KEYS)}
@@ -31,8 +36,8 @@ export async function main(args: string[]): Promise<number> {
     strict: false,
     options: { config: { type: 'string' } },
   });
-  const [verb, ...more] = positionals;
-  const file = values.config;
+  const [verb, named, ...more] = positionals;
+  const file = values.config ?? named ?? placeOf('shipper');
   if (typeof file !== 'string' || more.length > 0 || (verb !== 'run' && verb !== 'check')) {
     process.stderr.write(USAGE);
     return 2;

@@ -18,7 +18,7 @@ import { overlay, parseMapping, type Mapping } from './sigma/mapping.ts';
 import { applyFilters } from './sigma/filter.ts';
 import { parseSigmaFile } from './sigma/parse.ts';
 import type { SigmaCorrelation, SigmaFilter, SigmaRule } from './sigma/rule.ts';
-import { didYouMean } from './sigma/suggest.ts';
+import { didYouMean } from '../../config/suggest.ts';
 
 export interface Pack {
   readonly rules: readonly SigmaRule[];

@@ -1,7 +1,7 @@
 /** The outputs that `collector.yaml` names. Secrets and certificates are read once, at start. */
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
-import { ConfigError } from '../yaml-file.ts';
+import { ConfigError } from '../../config/yaml.ts';
 import { makeFile } from './file.ts';
 import type { Output } from './output.ts';
 import { makeSyslog } from './syslog.ts';
@@ -11,19 +11,19 @@ type Named = Pick<Config, 'webhooks' | 'syslog' | 'otlp' | 'files'>;
 
 export async function makeOutputs({ webhooks, syslog, otlp, files }: Named): Promise<readonly Output[]> {
   const outputs = [
-    ...webhooks.map(({ url, secretFile }) => {
-      const secret = read(secretFile);
+    ...webhooks.map(({ url, secret_file }) => {
+      const secret = read(secret_file);
       return makeWebhook({ url, secret: secret && parseSecret(secret) });
     }),
-    ...syslog.map(({ host, port, caFile, certFile, keyFile }) =>
-      makeSyslog({ host, port, ca: read(caFile), cert: read(certFile), key: read(keyFile) }),
+    ...syslog.map(({ address, ca_file, cert_file, key_file }) =>
+      makeSyslog({ ...address, ca: read(ca_file), cert: read(cert_file), key: read(key_file) }),
     ),
     ...files.map(makeFile),
     ...(await Promise.all(
-      otlp.map(async ({ url, headersFile, caFile }) => {
+      otlp.map(async ({ url, headers_file, ca_file }) => {
         // Loaded only here: who sends no OTLP runs none of its libraries.
         const { makeOtlp } = await import('./otlp.ts');
-        return makeOtlp({ url, headers: headersIn(headersFile), ca: read(caFile) });
+        return makeOtlp({ url, headers: headersIn(headers_file), ca: read(ca_file) });
       }),
     )),
   ];

@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { roff } from '../../config/pages.ts';
+import { CONFIGURATIONS, manualPage } from './configuration.ts';
 
 const BRIEF: Readonly<Record<string, string>> = {
   '': "watches a machine without looking over its users' shoulders",
@@ -38,18 +40,24 @@ export function manualPages(checkout: string, commands: readonly string[]): Read
   );
 }
 
+/** Of the files that processes read: `hushwatch-agent.yaml.5.gz`, … */
+export function configurationPages(processes: readonly string[]): ReadonlyMap<string, Uint8Array> {
+  return new Map(
+    CONFIGURATIONS.filter(({ process }) => processes.includes(process)).map((each) => [
+      `hushwatch-${each.process}.yaml.5.gz`,
+      gzipSync(manualPage(each)),
+    ]),
+  );
+}
+
 function pageOf(name: string, brief: string, usage: string, commands: readonly string[]): string {
-  const roff = usage
-    .replaceAll('\\', '\\e')
-    .replaceAll('-', '\\-')
-    .replaceAll(/^([.'])/gm, '\\&$1');
   const others = commands.map((each) => `.BR hushwatch\\-${each} (1)`).join(',\n');
   return `.TH ${name.toUpperCase()} 1 "" "Hushwatch"
 .SH NAME
 ${name.replaceAll('-', '\\-')} \\- ${brief}
 .SH USAGE
 .nf
-${roff}.fi
+${roff(usage)}.fi
 .SH SEE ALSO
 .BR hushwatch (1),
 ${others}

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { sourceDigest } from '../../agent/build.ts';
 import { bundle, type Bundle, type BundleOptions } from './bundle.ts';
 import { billOfMaterials, componentsOf, copyright } from './inventory.ts';
-import { completion, manualPages } from './manual.ts';
+import { CONFIGURATIONS, example } from './configuration.ts';
+import { completion, configurationPages, manualPages } from './manual.ts';
 
 export interface PackageFile {
   readonly path: string;
@@ -123,6 +124,7 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
   const own = pages.filter(([file]) =>
     (name === 'hushwatch-agent' ? ON_NODES : ON_COLLECTORS).some((each) => file === `hushwatch-${each}.1.gz`),
   );
+  const configured = name === 'hushwatch-agent' ? ['agent', 'shipper'] : ['collector'];
   const packed = Object.values(bundles).flatMap(({ libraries }) => libraries);
   const components = componentsOf(checkout, [
     ...packed,
@@ -148,6 +150,10 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
       content: `#!/bin/sh\nHUSHWATCH_COLLECTOR="\${HUSHWATCH_COLLECTOR:-/var/lib/hushwatch-collector}" exec /${library}/node /${library}/hushwatch.js "$@"\n`,
     },
     ...own.map(([file, page]) => plain(`usr/share/man/man1/${file}`, page)),
+    ...[...configurationPages(configured)].map(([file, page]) => plain(`usr/share/man/man5/${file}`, page)),
+    ...CONFIGURATIONS.filter(({ process }) => configured.includes(process)).map((each) =>
+      plain(`usr/share/doc/${name}/examples/${each.process}.yaml`, example(each)),
+    ),
     plain(`usr/share/${name}/completion`, completion(checkout, commands)),
     plain(`usr/share/${name}/hushwatch.1.gz`, pages.find(([file]) => file === 'hushwatch.1.gz')?.[1] ?? ''),
     ...units.map((unit) => plain(`lib/systemd/system/${unit}`, deploy(`systemd/${unit}`))),

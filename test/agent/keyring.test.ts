@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
-import { ConfigError } from '../../agent/config-file.ts';
+import { ConfigError } from '../../config/yaml.ts';
 import { Keyring } from '../../agent/keyring.ts';
 import { neededFrom, SharedKeys } from '../../agent/shared-keys.ts';
 import { compileRuleset, type Redactor } from '../../redaction-rules/compile.ts';

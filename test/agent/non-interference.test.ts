@@ -12,7 +12,7 @@ import { decodeBatch, unpackLines } from '#protocol/batch.ts';
 import { formatVerifierKey } from '#protocol/note.ts';
 import type { Statement } from '#protocol/statement.ts';
 import { openAgent, type Agent } from '../../agent/agent.ts';
-import { parseConfig } from '../../agent/config-file.ts';
+import { parseConfig } from '../../config/schema.ts';
 import { KEYS } from '../../agent/config.ts';
 import { derive, Deriver } from '../../agent/derive.ts';
 import { realDisk, type Disk } from '../../agent/disk.ts';

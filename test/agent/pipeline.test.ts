@@ -9,7 +9,7 @@ import { formatVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { checkSuccession, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import { openAgent, type Agent } from '../../agent/agent.ts';
-import { parseConfig } from '../../agent/config-file.ts';
+import { parseConfig } from '../../config/schema.ts';
 import { KEYS } from '../../agent/config.ts';
 import { realDisk, type Disk } from '../../agent/disk.ts';
 import { Enricher } from '../../agent/enrich.ts';

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { NotApproved } from '../../agent/approval.ts';
 import { isProblemOfRules, openRules, type AgentConfig } from '../../agent/agent.ts';
-import { parseConfig } from '../../agent/config-file.ts';
+import { parseConfig } from '../../config/schema.ts';
 import { KEYS } from '../../agent/config.ts';
 import { releasedOf } from '../../redaction-rules/examples.ts';
 import { generateSealKey, sealKeys } from '../../redaction-rules/sealed-keys.ts';

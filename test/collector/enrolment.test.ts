@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { loadPack, packFiles, STARTER_PACK } from '../../collector/detectors/pack.ts';
 import { admit, approvedPack, approvedRuleset, invite, parseInvitation } from '../../collector/enrolment.ts';
-import { ConfigError } from '../../collector/yaml-file.ts';
+import { ConfigError } from '../../config/yaml.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
 import { logKey } from '../protocol/sample.ts';
 import { SampleNode } from './sample.ts';

@@ -12,7 +12,7 @@ import type { FieldName } from './modifiers.ts';
 import { compilePattern, fillPlaceholders, literalOf } from './pattern.ts';
 import { compileRegex } from './regex.ts';
 import type { LogSource, SigmaRule } from './rule.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 /** A rule as it applies to one kind of event. */
 export interface BoundRule {

@@ -9,7 +9,7 @@
  */
 import { and, not, or, some, type Expression } from './expression.ts';
 import { compilePattern, parsePattern } from './pattern.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 export interface Selections<F> {
   readonly names: readonly string[];

@@ -16,7 +16,7 @@ import {
   type Described,
   type SigmaCorrelation,
 } from './rule.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 import { holds } from './words.ts';
 
 const KEYS = ['type', 'rules', 'group-by', 'timespan', 'condition', 'aliases', 'generate'];

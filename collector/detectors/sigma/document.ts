@@ -6,7 +6,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseAllDocuments } from 'yaml';
 import { SigmaError } from './error.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 export type Scalar = string | number | boolean | null;
 

@@ -9,7 +9,7 @@ import { SigmaError } from './error.ts';
 import { and } from './expression.ts';
 import { missing, parseLogSource, parseSelections, type Described, type LogSource } from './rule.ts';
 import type { SigmaFilter, SigmaRule } from './rule.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 export function parseFilter(map: MapNode, described: Described): SigmaFilter {
   const { file } = described;

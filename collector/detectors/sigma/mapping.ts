@@ -9,7 +9,7 @@ import { SigmaError } from './error.ts';
 import { and, TRUE, type Expression } from './expression.ts';
 import { compileItem, type FieldName } from './modifiers.ts';
 import type { LogSource } from './rule.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 /** Where the value of a field is found in an event. */
 export type Source =

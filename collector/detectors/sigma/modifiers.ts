@@ -17,7 +17,7 @@ import {
 } from './expression.ts';
 import { DASHES, literalOf, parsePattern, widen, withAnyDash, withPlaceholders, type Pattern } from './pattern.ts';
 import { problemOf } from './regex.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 /** The name of a field; undefined for values searched for anywhere in the event. */
 export type FieldName = string | undefined;

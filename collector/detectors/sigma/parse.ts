@@ -8,7 +8,7 @@ import { SigmaError } from './error.ts';
 import { parseCorrelation } from './correlation-rule.ts';
 import { parseFilter } from './filter.ts';
 import { describe, lineOf, parseDetection, type SigmaDocument, type SigmaRule } from './rule.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 /** One rule; a file that holds more than one document is refused here, see {@link parseSigmaFile}. */
 export function parseSigmaRule(text: string, file: string): SigmaRule {

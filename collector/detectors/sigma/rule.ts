@@ -10,7 +10,7 @@ import { mapOf, textOf, textsOf, type MapNode, type Node } from './document.ts';
 import { SigmaError } from './error.ts';
 import { and, or, testsOf, type Expression } from './expression.ts';
 import { compileItem, type FieldName } from './modifiers.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../../../config/suggest.ts';
 
 export const LEVELS = ['informational', 'low', 'medium', 'high', 'critical'] as const;
 export type Level = (typeof LEVELS)[number];

@@ -132,17 +132,17 @@ test('what is missing or wrong is told when the configuration is checked, by fil
   const none = { webhooks: [], syslog: [], otlp: [], files: [] };
   const url = 'https://example.org/';
   const missing = join(home.path, 'missing');
-  await expect(makeOutputs({ ...none, webhooks: [{ url, secretFile: missing }] })).rejects.toThrow(
+  await expect(makeOutputs({ ...none, webhooks: [{ url, secret_file: missing }] })).rejects.toThrow(
     `${missing}: cannot be read (ENOENT)`,
   );
   const headersFile = join(home.path, 'headers');
   writeFileSync(headersFile, 'authorization: Bearer x\n\nhunter2\n');
-  const wrong = makeOutputs({ ...none, otlp: [{ url, headersFile, caFile: undefined }] });
+  const wrong = makeOutputs({ ...none, otlp: [{ url, headers_file: headersFile, ca_file: undefined }] });
   await expect(wrong).rejects.toThrow(/^(?!.*hunter2).*headers:3 is no header/);
   writeFileSync(headersFile, 'authorization: Bearer x\n');
   const made = await makeOutputs({
-    ...{ ...none, otlp: [{ url, headersFile, caFile: undefined }], files: ['/x'] },
-    webhooks: [{ url: 'https://user:hunter2@example.org/hook?token=hunter2', secretFile: undefined }],
+    ...{ ...none, otlp: [{ url, headers_file: headersFile, ca_file: undefined }], files: ['/x'] },
+    webhooks: [{ url: 'https://user:hunter2@example.org/hook?token=hunter2', secret_file: undefined }],
   });
   await expect(makeOutputs({ ...none, files: ['/x', '/x'] })).rejects.toThrow('file /x: named twice');
   // Names stand in logs and in the state: no secret of an address is part of them.
@@ -158,9 +158,9 @@ test('killed again and again, every story arrives at every output', { timeout: 6
   const caFile = join(home.path, 'server.crt');
   const path = join(home.path, 'stories.ndjson');
   const config = {
-    webhooks: [{ url: `https://localhost:${hooks.port}/hook`, secretFile: undefined }],
-    syslog: [{ host: 'localhost', port: syslog.port, caFile, certFile: undefined, keyFile: undefined }],
-    otlp: [{ url: `https://localhost:${otel.port}/v1/logs`, headersFile: undefined, caFile }],
+    webhooks: [{ url: `https://localhost:${hooks.port}/hook`, secret_file: undefined }],
+    syslog: [{ address: { host: 'localhost', port: syslog.port }, ca_file: caFile, cert_file: undefined, key_file: undefined }],
+    otlp: [{ url: `https://localhost:${otel.port}/v1/logs`, headers_file: undefined, ca_file: caFile }],
     files: [path],
   };
   const program = fileURLToPath(new URL('feeding.ts', import.meta.url));

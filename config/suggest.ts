@@ -1,7 +1,9 @@
-/** For a word that nobody knows: the known one that is the fewest slips of the pen away. */
+/** For a word that nobody knows: the known one that is the fewest slips of the pen away, or that begins with it. */
 
 const MAX_LENGTH = 64;
 const MAX_SLIPS = 2;
+/** So much of a word says which is meant. */
+const LEAST_BEGINNING = 3;
 
 /** `; did you mean `x`?`, or nothing when no known word is near. */
 export function didYouMean(word: string, known: Iterable<string>): string {
@@ -13,7 +15,17 @@ export function didYouMean(word: string, known: Iterable<string>): string {
     least = slips;
     best = candidate;
   }
+  best ??= begun(word, known);
   return best === undefined ? '' : `; did you mean \`${best}\`?`;
+}
+
+/** The one word that begins so, or that this one begins with. */
+function begun(word: string, known: Iterable<string>): string | undefined {
+  if (word.length < LEAST_BEGINNING || word.length > MAX_LENGTH) return undefined;
+  const near = [...known].filter(
+    (one) => one.startsWith(word) || (one.length >= LEAST_BEGINNING && word.startsWith(one)),
+  );
+  return near.length === 1 ? near[0] : undefined;
 }
 
 /** Letters to insert, leave out, replace or swap with their neighbour; `enough` when it is that many or more. */
