@@ -47,7 +47,8 @@ export interface Rules {
   readonly keyring: Keyring;
 }
 
-export async function openRules(config: AgentConfig): Promise<Rules> {
+/** With the keys that are open already, where they are. */
+export async function openRules(config: AgentConfig, open?: Keyring): Promise<Rules> {
   const ruleset = parseRuleset(readFileSync(config.ruleset, 'utf8'), config.ruleset);
   if (ruleset.role !== config.role) {
     throw new NotApproved(
@@ -55,8 +56,8 @@ export async function openRules(config: AgentConfig): Promise<Rules> {
     );
   }
   const pack = loadPack(config.rule_pack);
-  const keyring = Keyring.open(config.pseudonym_key, Date.now() * 1_000);
-  await takeIfUsable(new SharedKeys(config), keyring);
+  const keyring = open ?? Keyring.open(config.pseudonym_key, Date.now() * 1_000);
+  if (open === undefined) await takeIfUsable(new SharedKeys(config), keyring);
   const plan = planRules(pack.rules, pack.mapping, clearOf(exposure(ruleset)));
   return {
     ruleset,
@@ -101,17 +102,20 @@ interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'wit
 /** Rules that may be used here, or why there are none. Only a problem of the rules is answered so; others are thrown. */
 async function rulesInForce(config: AgentConfig, logKey: VerifierKey): Promise<InForce> {
   try {
-    const { ruleset, ...rules } = await openApproved(config, logKey);
-    const keys = { keyring: rules.keyring, epochUs: ruleset.epoch?.length };
-    const canaries = new Canaries(ruleset, rules);
-    const { redactor } = canaries;
-    const named = { ruleset: ruleset.digest, turning: turningOf(ruleset) };
-    return { ...rules, ...named, redactor, keys, canaries, problem: undefined };
+    return inForce(await openApproved(config, logKey));
   } catch (error) {
     if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
     const none = { ruleset: NO_RULES, rulepack: NO_RULES, turning: undefined, keys: undefined, canaries: undefined };
     return { ...NOTHING, ...none, problem: error };
   }
+}
+
+function inForce({ ruleset, ...rules }: Rules): InForce {
+  const keys = { keyring: rules.keyring, epochUs: ruleset.epoch?.length };
+  const canaries = new Canaries(ruleset, rules);
+  const { redactor } = canaries;
+  const named = { ruleset: ruleset.digest, turning: turningOf(ruleset) };
+  return { ...rules, ...named, redactor, keys, canaries, problem: undefined };
 }
 
 export const isProblemOfRules = (error: unknown): boolean =>
@@ -129,8 +133,9 @@ export async function openApproved(
   config: AgentConfig,
   logKey: VerifierKey,
   approve: typeof requireApproval = requireApproval,
+  open?: Keyring,
 ): Promise<Rules> {
-  const rules = await openRules(config);
+  const rules = await openRules(config, open);
   const { approvals, reviewers, role } = config;
   const places = { approvals, reviewers, role, versions: join(config.spool, 'approved-versions'), logKey };
   approve({ kind: 'ruleset', digest: rules.ruleset.digest }, places);
@@ -178,26 +183,50 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
       boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
       role: config.role,
       cohort: config.cohort,
-      ruleset: rules.ruleset,
-      rulepack: rules.rulepack,
-      turning: rules.turning,
+      ...rulesNamed(rules),
       vocabulary: vocabularyDigest(),
       agent: { version: VERSION, build: buildDigest() },
       sources: SOURCES.filter(
         (source) => source === config.source || source === 'host' || (source === 'journal' && readsJournal(config)),
       ),
     },
-    limits: {
-      events: config.batch_events,
-      bytes: config.batch_bytes,
-      ageMs: config.batch_age_ms,
-      heartbeatMs: config.heartbeat_ms,
-    },
+    limits: limitsOf(config),
     logKey,
     withheldBecause: rules.problem,
     withMd5: rules.withMd5,
     keys: rules.keys,
     canaries: rules.canaries,
+  };
+}
+
+const rulesNamed = ({ ruleset, rulepack, turning }: InForce): Pick<Herald, 'ruleset' | 'rulepack' | 'turning'> => ({
+  ruleset,
+  rulepack,
+  turning,
+});
+
+const limitsOf = (config: AgentConfig): BatchLimits => ({
+  events: config.batch_events,
+  bytes: config.batch_bytes,
+  ageMs: config.batch_age_ms,
+  heartbeatMs: config.heartbeat_ms,
+});
+
+/**
+ * The same agent under the rules and limits of another configuration. Rules that may not be used are no reason to release
+ * nothing, as at a start: it throws, and the former ones stay in force.
+ */
+export async function withRules(agent: Agent, config: AgentConfig): Promise<Agent> {
+  if (agent.canaries?.broken === true)
+    throw new ConfigError('canaries came out of the redaction of this process; only a restart makes it anew');
+  const rules = inForce(await openApproved(config, agent.logKey, requireApproval, agent.keys?.keyring));
+  const { matcher, redactor, withMd5, keys, canaries } = rules;
+  return {
+    ...agent,
+    line: { ...agent.line, matcher, redactor },
+    herald: { ...agent.herald, ...rulesNamed(rules) },
+    limits: limitsOf(config),
+    ...{ withheldBecause: undefined, withMd5, keys, canaries },
   };
 }
 

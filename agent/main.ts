@@ -61,7 +61,7 @@ export async function main(args: string[]): Promise<number> {
     const exporter = exporterOf(config);
     if (verb === 'run') {
       guardLastWords();
-      return await run(config, exporter);
+      return await run(file, config, exporter);
     }
     const rules =
       verb === 'check'

@@ -46,7 +46,7 @@ async function* ofNow({ socket, withMd5, journal }: Extract<Shown, { socket: str
   const { signal } = stop;
   const processes = new ProcessTable(sharesPids() ? '/proc' : undefined);
   const known = { processes, users: new UserNames(), clock: new SystemClock() };
-  const inspector = new Inspector(new Digester(withMd5), () => {});
+  const inspector = new Inspector(new Digester(() => withMd5), () => {});
   const enricher = new Enricher(processes, known.users, known.clock);
   const observed = observe(openFrameSource(socket, signal), enricher, new Ledger(), SENSOR_IS_KNOWN);
   const deriver = new Deriver(nodeFiles(), (pid) => processes.peek(pid)?.args);

@@ -4,16 +4,23 @@
  */
 import pino, { type Logger } from 'pino';
 import { keepAlive, tellManager } from '../service/manager.ts';
-import { openAgent, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
+import { join } from 'node:path';
+import { readConfig, waitingForStart } from '../config/schema.ts';
+import { Reloader } from '../service/reload.ts';
+import { openAgent, withRules, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
+import { KEYS } from './config.ts';
+import { InForce } from './in-force.ts';
+import { Pieces } from './pieces.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from '../config/yaml.ts';
 import { Damage } from './damage.ts';
 import { troubleOf } from './disk.ts';
 import type { Known } from './enrich/told.ts';
+import type { RawEvent } from './event.ts';
 import { record } from './pipeline.ts';
 import { ProcessTable, sharesPids } from './process-table.ts';
 import { takeReceipts, type ReceiptCounts, type Taking } from './receipts.ts';
-import { beginLife, endLife, type End } from './self.ts';
+import { beginLife, endLife, rulesChanged, type End } from './self.ts';
 import { sense } from './sense.ts';
 import { neededFrom, SharedKeys } from './shared-keys.ts';
 import { Trouble, untilDone } from './trouble.ts';
@@ -27,7 +34,10 @@ const HOUSEKEEPING_MS = 10_000;
 /** A slow disk is not a hanging agent. */
 const GRACE_MS = 30_000;
 
-export async function run(config: AgentConfig, exporter: ReturnType<typeof exporterOf>): Promise<number> {
+/** Beside the spool, which is all that the agent may write. */
+export const reportOf = ({ spool }: Pick<AgentConfig, 'spool'>): string => join(spool, 'configuration.json');
+
+export async function run(file: string, config: AgentConfig, exporter: ReturnType<typeof exporterOf>): Promise<number> {
   const log = pino(
     { name: 'hushwatch-agent', base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination(2),
@@ -37,38 +47,54 @@ export async function run(config: AgentConfig, exporter: ReturnType<typeof expor
   const begun = await begin(config, log, stop.signal);
   if (begun === undefined) return 0;
   const { agent, before } = begun;
-  const { line, herald, limits } = agent;
+  const { line } = agent;
+  const inForce = new InForce(agent);
   sayHow(agent, log);
 
   const known = knownTo(config);
-  const house = await keepHouse(config, agent, known, log);
-  const alive = keepAlive(progressOf(agent, config));
+  const house = await keepHouse(config, inForce, known, log);
+  const alive = keepAlive(progressOf(inForce));
   const receipts = { accepted: 0, refused: 0 };
   const damage = new Damage();
   const taking = takeReceipts(receiptsOf(config, agent, receipts, damage, log), stop.signal);
-  const events = sense({ config, agent, exporter, known, before, damage, log, signal: stop.signal });
-  const writing = new Trouble(
-    log,
-    'a batch could not be written; its events are counted as lost',
-    'batches are written again; the next statements say what was lost',
+  const pieces = new Pieces(
+    sense({ config, agent, inForce, exporter, known, before, damage, log, signal: stop.signal }),
   );
-  await using _telemetry = await telemetryOf(agent, receipts, config, log);
+  const reloader = new Reloader({
+    file,
+    report: reportOf(config),
+    read: () => readConfig(file, KEYS),
+    prepare: async (next) => {
+      const changed = await withRules(inForce.agent, next);
+      return () => {
+        inForce.become(changed);
+        pieces.cut();
+      };
+    },
+    waiting: (next) => waitingForStart(config, next, KEYS),
+    log,
+  });
+  await using _telemetry = await telemetryOf(inForce, receipts, config, log);
   tellManager('READY=1');
   await Promise.race([
-    record(events, line, herald, limits, (problem) =>
-      problem === undefined ? writing.over() : writing.again(problem),
-    ),
+    recordEach(pieces, inForce, log),
     // It ends only by the same signal, or by an error that should end us too.
     taking.then(() => new Promise<never>(() => {})),
     house.failed,
   ]);
   tellManager('STOPPING=1');
+  reloader.end();
   house.end();
   await taking;
   leave(config, log);
   alive.end();
   const { last, waiting } = line.spool;
-  const told = { sequence: last?.sequence, waiting: waiting.length, receipts, unknown: line.redactor.unknown };
+  const told = {
+    sequence: last?.sequence,
+    waiting: waiting.length,
+    receipts,
+    unknown: inForce.agent.line.redactor.unknown,
+  };
   log.info(told, 'stopped');
   return 0;
 }
@@ -117,25 +143,45 @@ function receiptsOf(
 }
 
 function telemetryOf(
-  { line, canaries, withheldBecause }: Agent,
+  inForce: InForce,
   receipts: ReceiptCounts,
   { metrics_socket, otlp_socket, spool_bytes }: AgentConfig,
   log: Logger,
 ): Promise<AsyncDisposable | undefined> {
-  const isReleasing = (): boolean => withheldBecause === undefined && canaries?.broken !== true;
+  const { line } = inForce.agent;
+  const isReleasing = (): boolean =>
+    inForce.agent.withheldBecause === undefined && inForce.agent.canaries?.broken !== true;
   const readings = agentReadings({ spool: line.spool, spoolLimit: spool_bytes, receipts, isReleasing });
   return telemetryWhenAsked(
     { service: 'hushwatch-agent', version: VERSION, metrics: AGENT_METRICS, readings },
-    { listen: metrics_socket || undefined, otlp: otlp_socket || undefined, tell: (problem) => log.warn(problem) },
+    { listen: metrics_socket, otlp: otlp_socket, tell: (problem) => log.warn(problem) },
   );
 }
 
+/** A batch names the rules that all its events went through: where the rules change, it is closed, and the next begins. */
+async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce, log: Logger): Promise<void> {
+  const writing = new Trouble(
+    log,
+    'a batch could not be written; its events are counted as lost',
+    'batches are written again; the next statements say what was lost',
+  );
+  const tell = (problem?: Error): void => (problem === undefined ? writing.over() : writing.again(problem));
+  let named = inForce.agent.herald;
+  while (!pieces.isOver) {
+    const { line, herald, limits } = inForce.agent;
+    const change = herald === named ? [] : [rulesChanged(named, herald)];
+    named = herald;
+    await record(pieces.piece(...change), line, herald, limits, tell);
+  }
+}
+
 /** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */
-function progressOf({ line }: Agent, { heartbeat_ms }: AgentConfig): () => boolean {
+function progressOf(inForce: InForce): () => boolean {
+  const { line } = inForce.agent;
   let [signed, since] = [line.spool.last?.sequence, performance.now()];
   return () => {
     if (line.spool.last?.sequence !== signed) [signed, since] = [line.spool.last?.sequence, performance.now()];
-    return performance.now() - since < heartbeat_ms + GRACE_MS;
+    return performance.now() - since < inForce.agent.limits.heartbeatMs + GRACE_MS;
   };
 }
 
@@ -163,10 +209,11 @@ interface House {
 }
 
 /** Clock, names, who is alive and which keys are needed are looked after every ten seconds, the keys at once. */
-async function keepHouse(config: AgentConfig, { keys }: Agent, known: KnownNow, log: Logger): Promise<House> {
+async function keepHouse(config: AgentConfig, inForce: InForce, known: KnownNow, log: Logger): Promise<House> {
   const shared = new SharedKeys(config);
   const trouble = new Trouble(log, 'keys could not be turned; it is tried again', 'keys are turned again');
   const keepKeys = async (): Promise<void> => {
+    const { keys } = inForce.agent;
     if (keys === undefined) return;
     try {
       if (keys.epochUs !== undefined) keys.keyring.forgetBefore(neededFrom(Date.now() * 1_000, keys.epochUs));

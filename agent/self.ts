@@ -41,7 +41,10 @@ export function crashed(component: 'agent' | 'sensor', end: End): readonly RawEv
 }
 
 /** One for each kind of rules that is another than when the last statement was signed. */
-export function rulesChanged(last: Statement | undefined, herald: Herald): readonly RawEvent[] {
+export function rulesChanged(
+  last: Pick<Statement, 'ruleset' | 'rulepack'> | undefined,
+  herald: Herald,
+): readonly RawEvent[] {
   if (last === undefined) return [];
   return (['ruleset', 'rulepack'] as const)
     .filter((kind) => last[kind] !== herald[kind])

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { EVENTS } from '#protocol/vocabulary.ts';
 import { directoryOf, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
+import type { InForce } from './in-force.ts';
 import { VERSION } from './build.ts';
 import type { Damage } from './damage.ts';
 import { derive, Deriver } from './derive.ts';
@@ -31,6 +32,8 @@ type Chunks = AsyncGenerator<readonly RawEvent[]>;
 export interface Sensing {
   readonly config: AgentConfig;
   readonly agent: Agent;
+  /** What follows the rules in force asks here. */
+  readonly inForce: InForce;
   /** Undefined where the sources are our own. */
   readonly exporter: Exporter | undefined;
   readonly known: Known;
@@ -45,7 +48,7 @@ export interface Sensing {
 export async function* sense(sensing: Sensing): Chunks {
   const { config, agent, before, damage, signal } = sensing;
   const watch = new Watch(config);
-  const inspector = new Inspector(new Digester(agent.withMd5), () => loseInspection(agent));
+  const inspector = new Inspector(new Digester(() => sensing.inForce.agent.withMd5), () => loseInspection(agent));
   const { line, herald } = agent;
   yield [...crashed('agent', before), ...rulesChanged(line.spool.last, herald), watch.started('agent', VERSION)];
   yield* merge(
@@ -54,7 +57,7 @@ export async function* sense(sensing: Sensing): Chunks {
     inspector.events(signal),
     damage.events(signal),
     ...fromJournal(sensing),
-    ...fromCanaries(sensing),
+    fromCanaries(sensing),
   );
   inspector.close();
   yield [watch.stopped()];
@@ -144,11 +147,20 @@ function fromJournal({ config, agent, known, signal }: Sensing): readonly Chunks
   return [journalEvents({ known, directory, position: spool.journal, note: (at) => ledger.readJournal(at), signal })];
 }
 
-/** Where rules are in force, whether they hold. */
-function fromCanaries({ agent, log, signal }: Sensing): readonly Chunks[] {
+/** Where rules are in force, whether they hold: those that come into force later too. */
+async function* fromCanaries({ inForce, log, signal }: Sensing): Chunks {
   const warn = (leaks: readonly string[]): void =>
     log.error({ leaks }, 'canaries came out of the redaction: from now on events are counted and not released');
-  return agent.canaries === undefined ? [] : [agent.canaries.sing(warn, signal)];
+  while (!signal.aborted) {
+    const until = AbortSignal.any([signal, inForce.changed]);
+    if (inForce.agent.canaries !== undefined) yield* inForce.agent.canaries.sing(warn, until);
+    else await once(until);
+  }
+}
+
+/** Resolves when it is given. */
+async function once(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((settle) => signal.addEventListener('abort', settle, { once: true }));
 }
 
 /** A file that could not even be queued for a look. */

@@ -1,16 +1,18 @@
 /**
- * Between a process and the service manager: that it is ready, alive, stopping (sd_notify(3)); the socket it was given (sd_listen_fds(3)).
+ * Between a process and the service manager: that it is ready, alive, reading its configuration again, stopping (sd_notify(3)); the socket it was given (sd_listen_fds(3)).
  *
  * `hushwatch-launch` leaves a connected datagram socket open and names it in HUSHWATCH_NOTIFY; writing to it is sending. Without it
  * nobody asked, and nothing is told.
  */
 import { writeSync } from 'node:fs';
 
-export function tellManager(state: 'READY=1' | 'STOPPING=1' | 'WATCHDOG=1'): void {
+export function tellManager(state: 'READY=1' | 'RELOADING=1' | 'STOPPING=1' | 'WATCHDOG=1'): void {
   const line = Number(process.env['HUSHWATCH_NOTIFY'] ?? Number.NaN);
   if (!Number.isInteger(line)) return;
   try {
-    writeSync(line, state);
+    // The manager wants to know which reload is meant, by the clock that both have.
+    const since = state === 'RELOADING=1' ? `\nMONOTONIC_USEC=${process.hrtime.bigint() / 1_000n}` : '';
+    writeSync(line, `${state}${since}`);
   } catch {
     // The manager is starting again itself. What it misses is a sign of life, and the next one comes.
   }

@@ -47,11 +47,11 @@ const FOREIGN = /^(?:fuse|nfs|cifs|smb|9p|ceph|afs|coda|lustre|glusterfs|autofs)
 type State = Awaited<ReturnType<typeof stateOf>>;
 
 export class Digester {
-  readonly #withMd5: boolean;
+  readonly #withMd5: () => boolean;
   readonly #known = new Map<string, Facts>();
   readonly #mounts: string;
 
-  constructor(withMd5: boolean, mounts = '/proc/self/mountinfo') {
+  constructor(withMd5: () => boolean, mounts = '/proc/self/mountinfo') {
     this.#withMd5 = withMd5;
     this.#mounts = mounts;
   }
@@ -91,7 +91,7 @@ export class Digester {
   }
 
   async #factsOf(file: FileHandle, size: number): Promise<Facts> {
-    const hashes = ['sha256', ...(this.#withMd5 ? ['md5'] : [])].map((name) => createHash(name));
+    const hashes = ['sha256', ...(this.#withMd5() ? ['md5'] : [])].map((name) => createHash(name));
     const counts = new Uint32Array(256);
     const slice = Buffer.allocUnsafe(Math.min(SLICE_BYTES, size + 1));
     let kind: ContentKind = 'empty';

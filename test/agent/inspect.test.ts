@@ -41,7 +41,7 @@ function wanted(path: string, changes: Partial<Wanted> = {}): Wanted {
   return { path, inode: Number(ino), device: deviceOf(dev), ranUs: Date.now() * 1_000, ...changes };
 }
 
-const ask = (path: string, changes: Partial<Wanted> = {}) => new Digester(false).ask(wanted(path, changes));
+const ask = (path: string, changes: Partial<Wanted> = {}) => new Digester(() => false).ask(wanted(path, changes));
 
 test('what a file is', async () => {
   const script = '#!/bin/sh\necho hello\n';
@@ -54,7 +54,7 @@ test('what a file is', async () => {
     md5: undefined,
   });
   expect(await ask(file('empty', ''))).toMatchObject({ result: 'ok', size: 0, kind: 'empty', sha256: sha256('') });
-  const md5 = await new Digester(true).ask(wanted(file('md5', 'x')));
+  const md5 = await new Digester(() => true).ask(wanted(file('md5', 'x')));
   expect(md5).toMatchObject({ md5: createHash('md5').update('x').digest('hex') });
 });
 
@@ -69,7 +69,7 @@ test('another object under the name, or another content since: changed', async (
   const path = file('swapped', 'good');
   const before = wanted(path);
   renameSync(file('evil', 'evil'), path);
-  expect(await new Digester(false).ask(before)).toEqual({ result: 'changed' });
+  expect(await new Digester(() => false).ask(before)).toEqual({ result: 'changed' });
 
   const rewritten = file('rewritten', 'good');
   expect(await ask(rewritten, { ranUs: (Date.now() - 10_000) * 1_000 })).toEqual({ result: 'changed' });
@@ -85,8 +85,8 @@ test('what is no regular file, no file, a link, or too large is not read', async
   const target = file('target', 'x');
   const link = join(directory, 'link');
   symlinkSync(target, link);
-  expect(await new Digester(false).ask({ ...wanted(target), path: link })).toEqual({ result: 'unreadable' });
-  expect(await new Digester(false).ask({ ...wanted(target), path: `${target}-gone` })).toEqual({
+  expect(await new Digester(() => false).ask({ ...wanted(target), path: link })).toEqual({ result: 'unreadable' });
+  expect(await new Digester(() => false).ask({ ...wanted(target), path: `${target}-gone` })).toEqual({
     result: 'unreadable',
   });
 
@@ -101,12 +101,12 @@ test('a file system that somebody else answers for is not touched', async () => 
     'mountinfo',
     `1 0 0:1 / / rw - ext4 /dev/vda rw\n2 1 0:9 / ${directory} rw shared:1 - fuse.sshfs host rw\n`,
   );
-  expect(await new Digester(false, mounts).ask(wanted(path))).toEqual({ result: 'unreadable' });
+  expect(await new Digester(() => false, mounts).ask(wanted(path))).toEqual({ result: 'unreadable' });
 });
 
 test('the same content of the same object is read once', async () => {
   const path = file('cached', 'one');
-  const digester = new Digester(false);
+  const digester = new Digester(() => false);
   const first = await digester.ask(wanted(path));
   expect(await digester.ask(wanted(path))).toEqual(first);
   writeFileSync(path, 'two');
@@ -163,7 +163,7 @@ test.each([
 /** An inspector, and what it tells of events. */
 async function inspected(
   events: readonly RawEvent[],
-  digester = new Digester(false),
+  digester = new Digester(() => false),
 ): Promise<{ told: RawEvent[]; lost: number }> {
   let lost = 0;
   const inspector = new Inspector(digester, () => lost++);
@@ -262,7 +262,7 @@ test('the same inode by another name counts; what was there before does not; wha
 test('a full queue is counted; so is what waits at the end', async () => {
   const path = file('flood', 'x');
   let lost = 0;
-  const inspector = new Inspector(new Digester(false), () => lost++);
+  const inspector = new Inspector(new Digester(() => false), () => lost++);
   for (let i = 0; i < 300; i++) {
     inspector.note(written(path));
     inspector.note(ran(path));
@@ -291,7 +291,7 @@ test('any events whatever break nothing', async () => {
     fc.property(
       fc.array(fc.tuple(fc.constantFrom<RawEvent['name']>('file.open', 'file.rename', 'process.exec'), attributes)),
       (events) => {
-        const inspector = new Inspector(new Digester(false), () => {});
+        const inspector = new Inspector(new Digester(() => false), () => {});
         for (const [name, carried] of events) inspector.note(event(name, carried));
       },
     ),

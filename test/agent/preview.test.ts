@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { formatVerifierKey } from '#protocol/note.ts';
+import { logKey } from '../protocol/sample.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,7 +18,7 @@ beforeAll(() => {
     `ruleset: ${join(ROOT, 'redaction-rules/rulesets/generic-linux.yaml')}`,
     `rule_pack: ${join(ROOT, 'collector/detectors/rules')}`,
     `pseudonym_key: ${join(work, 'pseudonym.key')}`,
-    'log_key: example.com/log+00000000+AAAA',
+    `log_key: ${formatVerifierKey(logKey.verifier)}`,
   ];
   writeFileSync(join(work, 'agent.yaml'), `${lines.join('\n')}\n`);
 });

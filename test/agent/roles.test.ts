@@ -11,7 +11,7 @@ import { parseConfig } from '../../config/schema.ts';
 import { KEYS } from '../../agent/config.ts';
 import { releasedOf } from '../../redaction-rules/examples.ts';
 import { generateSealKey, sealKeys } from '../../redaction-rules/sealed-keys.ts';
-import { fixedKey } from '../protocol/sample.ts';
+import { fixedKey, logKey } from '../protocol/sample.ts';
 import { SHIPPED } from '../redaction-rules/shipped.ts';
 
 const PACK = fileURLToPath(new URL('../../collector/detectors/rules', import.meta.url));
@@ -28,7 +28,7 @@ function configOf(node: string, role: string, ruleset: string): AgentConfig {
   const lines = [
     ...[`node: ${node}`, `role: ${role}`, 'cohort: subnet-1', `ruleset: ${ruleset}`, `rule_pack: ${PACK}`],
     ...[`pseudonym_key: ${at('key')}`, `sealed_keys: ${at('sealed')}`, `seal_key: ${at('seal')}`],
-    ...[`authority: ${formatVerifierKey(authority.verifier)}`, 'log_key: example.com/log+00000000+AAAA'],
+    ...[`authority: ${formatVerifierKey(authority.verifier)}`, `log_key: ${formatVerifierKey(logKey.verifier)}`],
   ];
   return parseConfig(`${lines.join('\n')}\n`, 'agent.yaml', KEYS);
 }
@@ -111,7 +111,7 @@ const COMPARED: readonly (readonly [string, Readonly<Record<string, unknown>>, r
 test('two guests of a subnet can be compared by their programs, and by nothing else', async () => {
   const configs = ['node-1', 'node-2'].map((node) => configOf(node, 'guest', fileOf('guest')));
   await Promise.all(configs.map(sealFor));
-  const [one, two] = await Promise.all(configs.map(openRules));
+  const [one, two] = await Promise.all(configs.map((config) => openRules(config)));
   if (one === undefined || two === undefined) throw new Error('two nodes');
   for (const [event, attributes, shared] of COMPARED) {
     const [first, second] = [released(one, event, attributes), released(two, event, attributes)];

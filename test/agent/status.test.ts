@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { formatVerifierKey } from '#protocol/note.ts';
 import { NO_RULES } from '#protocol/statement.ts';
 import { judge, main, tell, type NodeStatus } from '../../agent/status.ts';
+import { logKey } from '../protocol/sample.ts';
 
 const WELL: NodeStatus = {
   node: 'node-1',
@@ -78,7 +80,7 @@ test('a node that never began is told from one that cannot be told', async () =>
   expect(await main(['--config', join(home, 'none.yaml')])).toBe(3);
   expect(await main(['more'])).toBe(3);
   mkdirSync(join(home, 'spool'));
-  const key = 'log.example.org+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+  const key = formatVerifierKey(logKey.verifier);
   writeFileSync(
     join(home, 'agent.yaml'),
     `node: node-1\nlog_key: ${key}\nruleset: r.yaml\nrule_pack: rules\nspool: spool\nreceipts: receipts\n`,

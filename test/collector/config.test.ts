@@ -62,7 +62,7 @@ files: [stories.ndjson]
     ['a misspelled key', 'lisen: a:1', /^\/c:1:1 lisen: no such key; did you mean `listen`/],
     ['a key twice', 'origin: a\norigin: b', /^\/c:2:1 Map keys must be unique/],
     ['an alias', 'origin: &a x\nlisten: *a', /^\/c:2:9 listen: must be HOST:PORT/],
-    ['a tag', 'origin: !!binary aGk=', /^\/c:1:9 Unresolved tag/],
+    ['a tag', 'origin: !!binary aGk=', /^\/c:1:18 origin: must be a name/],
     ['a list', '[]', /^\/c:1:1 must be a map/],
     ['no port', 'listen: localhost', /^\/c:1:\d+ listen: must be HOST:PORT/],
     ['a port beyond', 'listen: localhost:65536', /^\/c:1:\d+ listen: must be HOST:PORT/],

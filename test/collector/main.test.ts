@@ -140,9 +140,9 @@ test('check says what there is, and refuses a mistake with exit 3', () => {
     stdout: expect.stringMatching(/1 nodes, 1 rulesets, [0-9]+ rules/),
   });
   writeFileSync(join(root, 'wrong.yaml'), 'lisen: a:1\n');
-  const { status, stderr } = hushwatch('collector', 'check', '--config', join(root, 'wrong.yaml'));
+  const { status, stderr } = hushwatch('collector', 'check', join(root, 'wrong.yaml'));
   expect(status).toBe(3);
-  expect(stderr).toMatch(/wrong.yaml:1 lisen: no such key/);
+  expect(stderr).toMatch(/wrong.yaml:1:1 lisen: no such key; did you mean `listen`/);
 });
 
 test('a second collector in the same directory ends at once', () => {

@@ -44,25 +44,29 @@ test.each([
   [
     'nobody answers for it',
     ONE.replace(/ {4}owner.*\n/, ''),
-    'suppressions.yaml:2 owner: is missing: who answers for it',
+    'suppressions.yaml:2:5 owner: is missing: who answers for it',
   ],
   [
     'no reason',
     ONE.replace(/ {4}reason.*\n/, ''),
-    'suppressions.yaml:2 reason: is missing: why nobody needs to be told',
+    'suppressions.yaml:2:5 reason: is missing: why nobody needs to be told',
   ],
-  ['no end', ONE.replace(/ {4}expires.*\n/, ''), 'suppressions.yaml:2 expires: is missing'],
-  ['an end that is no day', ONE.replace('2026-12-24', 'never'), 'suppressions.yaml:5 expires: must be a day'],
-  ['an end too far', ONE.replace('2026-12-24', '2028-01-01'), 'suppressions.yaml:5 expires: is more than a year ahead'],
-  ['a whole node', ONE.replace(/ {4}rule.*\n/, ''), 'suppressions.yaml:2 detector: name a detector or a rule'],
+  ['no end', ONE.replace(/ {4}expires.*\n/, ''), 'suppressions.yaml:2:5 expires: is missing'],
+  ['an end that is no day', ONE.replace('2026-12-24', 'never'), 'suppressions.yaml:5:14 expires: must be a day'],
+  [
+    'an end too far',
+    ONE.replace('2026-12-24', '2028-01-01'),
+    'suppressions.yaml:5:14 expires: is more than a year ahead',
+  ],
+  ['a whole node', ONE.replace(/ {4}rule.*\n/, ''), 'suppressions.yaml:2:5 detector: name a detector or a rule'],
   [
     'a detector nobody has',
     ONE.replace('rule: shadow-read', 'detector: rarty'),
     'there is no rarty; did you mean `rarity`?',
   ],
-  ['a key nobody knows', ONE.replace('owner', 'ownr'), 'suppressions.ownr: no such key; known are id, owner'],
+  ['a key nobody knows', ONE.replace('owner', 'ownr'), 'suppressions.ownr: no such key; did you mean `owner`?'],
   ['twice the same', ONE + ONE, 'suppressions.backup: stands twice'],
-  ['no list', ' 1', 'suppressions.yaml:1 suppressions: must be a list'],
+  ['no list', ' 1', 'suppressions: must be a list'],
 ])('refused: %s', (_, text, problem) => {
   expect(() => parsed(text)).toThrow(problem);
 });

@@ -133,7 +133,7 @@ class Understood implements AsyncDisposable {
   readonly #processes = new ProcessTable();
   readonly #enricher = new Enricher(this.#processes, new UserNames(), new SystemClock());
   readonly #deriver: Deriver;
-  readonly #inspector = new Inspector(new Digester(false), () => this.lost++);
+  readonly #inspector = new Inspector(new Digester(() => false), () => this.lost++);
   readonly #over = new AbortController();
   readonly #asked: string;
   #done: Promise<unknown> = Promise.resolve();

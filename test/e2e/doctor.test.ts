@@ -41,7 +41,7 @@ function file(name: string, lines: readonly string[]): string {
 
 const RULESET = join(CHECKOUT, 'redaction-rules/rulesets/generic-linux.yaml');
 const PACK = join(CHECKOUT, 'collector/detectors/rules');
-const LOG_KEY = 'log_key: example.com/log+00000000+AAAA';
+const LOG_KEY = `log_key: ${formatVerifierKey(logKey.verifier)}`;
 const agentYaml = (): string[] => [
   'node: node-1',
   `ruleset: ${RULESET}`,
@@ -90,7 +90,12 @@ describe.skipIf(!isRoot)(`this machine${WHY_SKIPPED}`, () => {
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const shipper = (to: number | undefined): string =>
-      file('shipper.yaml', ['node: node-1', `collector: wss://127.0.0.1:${to}/`, 'collector_pin: sha256/x', LOG_KEY]);
+      file('shipper.yaml', [
+        'node: node-1',
+        `collector: wss://127.0.0.1:${to}/`,
+        `collector_pin: sha256/${'A'.repeat(43)}=`,
+        LOG_KEY,
+      ]);
     expect(visit('--shipper', shipper(port)).findings).toContainEqual({
       topic: 'collector',
       state: 'ok',
@@ -104,7 +109,10 @@ test('a configuration that cannot be used: 3, with file, line and key', () => {
   const { status, findings } = visit('--config', file('broken.yaml', ['nod: node-1']));
   expect(status).toBe(3);
   expect(findings).toContainEqual(
-    expect.objectContaining({ topic: 'configuration', says: expect.stringMatching(/broken\.yaml:1 nod: no such key/) }),
+    expect.objectContaining({
+      topic: 'configuration',
+      says: expect.stringMatching(/broken\.yaml:1:1 nod: no such key/),
+    }),
   );
   expect(visit('--config', join(work, 'nowhere.yaml')).status).toBe(3);
 });

@@ -159,7 +159,9 @@ test('killed again and again, every story arrives at every output', { timeout: 6
   const path = join(home.path, 'stories.ndjson');
   const config = {
     webhooks: [{ url: `https://localhost:${hooks.port}/hook`, secret_file: undefined }],
-    syslog: [{ address: { host: 'localhost', port: syslog.port }, ca_file: caFile, cert_file: undefined, key_file: undefined }],
+    syslog: [
+      { address: { host: 'localhost', port: syslog.port }, ca_file: caFile, cert_file: undefined, key_file: undefined },
+    ],
     otlp: [{ url: `https://localhost:${otel.port}/v1/logs`, headers_file: undefined, ca_file: caFile }],
     files: [path],
   };
