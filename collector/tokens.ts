@@ -4,12 +4,13 @@
  * Read again when it changes, so that a revoked token is worth nothing from the next request on.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify, type Node } from 'yaml';
 import { ACCESS_ROLES, type AccessRole } from './dashboard/roles.ts';
 import { replaceOwned } from './owned-file.ts';
-import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from './yaml-file.ts';
+import { readTrusted } from '../config/trusted.ts';
+import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from '../config/yaml.ts';
 
 export interface Token {
   readonly id: string;
@@ -31,6 +32,7 @@ export interface TokenSource {
 
 const KEYS = ['id', 'name', 'roles', 'hash', 'created', 'expires', 'revoked'];
 const MAX_TOKENS = 1_000;
+const MAX_BYTES = 1 << 20;
 export const TOKEN_NAME = /^[\w.@-]{1,64}$/;
 
 export const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');
@@ -71,7 +73,7 @@ export class TokenFile implements TokenSource {
     const stamp = stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
-    this.#tokens = stat === undefined ? [] : parseTokens(readFileSync(this.#file, 'utf8'), this.#file);
+    this.#tokens = stat === undefined ? [] : parseTokens(readTrusted(this.#file, MAX_BYTES), this.#file);
   }
 
   /** The token, which is nowhere afterwards, and its entry. */

@@ -7,7 +7,7 @@
  */
 import { ATTRIBUTES, CLASSES, EVENTS, isAttributeName, isEventName, type ValueType } from '#protocol/vocabulary.ts';
 import { problemOf } from '../detectors/sigma/regex.ts';
-import { didYouMean } from '../detectors/sigma/suggest.ts';
+import { didYouMean } from '../../config/suggest.ts';
 
 export const COMPARISONS = ['<', '<=', '>', '>='] as const;
 const TEXTUAL = ['contains', 'startswith', 'endswith', 'matches'] as const;

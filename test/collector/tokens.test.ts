@@ -46,7 +46,7 @@ test('with a mistake in the file nobody is let in, and commands say where it is'
   const { id } = tokens.create({ name: 'alex', roles: ['viewer'] }, NOW);
   writeFileSync(file, `${readFileSync(file, 'utf8')}    owner: me\n`);
   expect(tokens.find(id, LATER)).toBeUndefined();
-  expect(() => new TokenFile(home)).toThrow(/tokens\.yaml:\d+ tokens\.owner: no such key/);
+  expect(() => new TokenFile(home)).toThrow(/tokens\.yaml:\d+:\d+ tokens\.owner: no such key/);
 });
 
 const GOOD = { id: '00000000', name: 'a', roles: ['viewer'], hash: '0'.repeat(64), created: '2026-11-28T12:00:00Z' };
