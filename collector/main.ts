@@ -343,6 +343,7 @@ function reportText(report: ArchiveReport): string {
         `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
     ),
     ...rulesText(report),
+    ...changesText(report),
     ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
     ok ? 'verified' : `NOT verified: ${problems.length} problems`,
   ].join('\n');
@@ -359,6 +360,17 @@ function rulesText({ approved, linesChecked }: ArchiveReport): readonly string[]
         `approved: ${kind} ${name} ${version} for ${role} (${digest.slice(0, 12)}), ${where}, by ${reviewers.join(', ')}`,
     ),
     `released: ${lines}`,
+  ];
+}
+
+/** The last of them says what detects now. */
+function changesText({ changes }: ArchiveReport): readonly string[] {
+  const last = changes.at(-1);
+  if (last === undefined) return [];
+  const { time, who, reason, after, where } = last;
+  const at = new Date(time / 1000).toISOString();
+  return [
+    `detectors: ${changes.length} changes, the last at ${where}, ${at}, by ${who}: ${reason} (${after.slice(0, 12)})`,
   ];
 }
 

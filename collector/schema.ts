@@ -11,6 +11,7 @@ CREATE INDEX IF NOT EXISTS batches_by_time ON batches (time_last);
 CREATE TABLE IF NOT EXISTS approvals (
   log_index INTEGER PRIMARY KEY, digest TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
   role TEXT NOT NULL, vocabulary TEXT NOT NULL, signers TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS detector_changes (log_index INTEGER PRIMARY KEY, change TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rules_in_force (
   node TEXT NOT NULL, kind TEXT NOT NULL, sequence INTEGER NOT NULL, since INTEGER NOT NULL, digest TEXT NOT NULL,
   PRIMARY KEY (node, kind, sequence)) WITHOUT ROWID;

@@ -4,6 +4,7 @@
  * the log, live by the same lines as after a crash, so nothing is lost with it.
  */
 import { APPROVED_KINDS, APPROVED_ROLES, type Approval, type ApprovedKind } from '#protocol/approval.ts';
+import { parseChange, type Change as DetectorChange } from '#protocol/change.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
 import { lostIn, PSEUDONYM_SCOPES, sumOf, WEAKER_SOURCES, type Epochs, type Statement } from '#protocol/statement.ts';
@@ -15,7 +16,8 @@ import type { TransparencyLog } from './log.ts';
 import { openDatabase, openDatabaseReadOnly } from './schema.ts';
 
 const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
-  coalesce((SELECT max(log_index) FROM approvals), -1)) + 1 AS next`;
+  coalesce((SELECT max(log_index) FROM approvals), -1),
+  coalesce((SELECT max(log_index) FROM detector_changes), -1)) + 1 AS next`;
 /** Log entries indexed in one transaction. */
 const STEP = 1024;
 
@@ -36,6 +38,11 @@ export interface BatchRow {
 export interface ApprovalRow extends Approval {
   readonly logIndex: number;
   readonly signers: readonly string[];
+}
+
+/** A change of what detects, with its place in the log. */
+export interface ChangeRow extends DetectorChange {
+  readonly logIndex: number;
 }
 
 /** Rules that the statements of a node name, and since when they do. */
@@ -128,6 +135,9 @@ export class State extends Findings {
       if (decoded.kind === 'approval') {
         const signers = decoded.note.signatures.map(({ name }) => name);
         found.push(() => this.#insertApproval({ ...decoded.approval, logIndex: index, signers }));
+      } else if (decoded.kind === 'change') {
+        const { text: change } = decoded.note;
+        found.push(() => this.database.run('INSERT INTO detector_changes VALUES (?, ?)', index, change));
       } else {
         const { note, statement } = decoded;
         const received = receivedAt(statement);
@@ -160,6 +170,14 @@ export class State extends Findings {
   /** Every approval in the log, oldest first. */
   approvals(): readonly ApprovalRow[] {
     return this.database.rows('SELECT * FROM approvals ORDER BY log_index').map(approvalOf);
+  }
+
+  /** Every change of what detects in the log, oldest first. */
+  detectorChanges(): readonly ChangeRow[] {
+    return this.database.rows('SELECT * FROM detector_changes ORDER BY log_index').map((row) => ({
+      ...parseChange(text(row['change'])),
+      logIndex: number(row['log_index']),
+    }));
   }
 
   #insert(index: number, statement: Statement, digest: string, received: number): void {
@@ -256,6 +274,8 @@ export class State extends Findings {
     const sql = `SELECT date(received / 1000000, 'unixepoch') AS day, min(log_index) AS first, max(log_index) AS last
       FROM batches GROUP BY day HAVING count(*) + (SELECT count(*) FROM approvals
         WHERE approvals.log_index BETWEEN min(batches.log_index) AND max(batches.log_index))
+        + (SELECT count(*) FROM detector_changes AS changes
+        WHERE changes.log_index BETWEEN min(batches.log_index) AND max(batches.log_index))
         = max(batches.log_index) - min(batches.log_index) + 1 ORDER BY first`;
     return this.database.rows(sql).map((row) => ({
       day: text(row['day']),

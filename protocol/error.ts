@@ -23,6 +23,7 @@ export const PROTOCOL_ERROR_CODES = {
   'bad-tile': 'A tile or entry bundle that does not hold what its path says, or a path that is none.',
   'bad-receipt': 'Not a tlog-proof as this protocol writes it.',
   'bad-approval': 'Not an approval, or not a list of reviewers, as this protocol writes them.',
+  'bad-change': 'Not a change of what detects, or not a line-up, as this protocol writes them.',
 } as const;
 export type ProtocolErrorCode = keyof typeof PROTOCOL_ERROR_CODES;
 

@@ -8,9 +8,19 @@
  */
 import { APPROVED_KINDS, openApproval, type Approval, type Reviewers } from './approval.ts';
 import { unpackLines } from './batch.ts';
+import {
+  isChange,
+  lineupPath,
+  NO_LINEUP,
+  NOTHING_DETECTS,
+  openChange,
+  parseLineup,
+  type Change,
+  type Lineup,
+} from './change.ts';
 import { openCheckpoint, type VerifiedCheckpoint } from './checkpoint.ts';
 import type { CosignerKey } from './cosignature.ts';
-import { equalBytes, sha256Hex } from './encoding.ts';
+import { decodeText, equalBytes, sha256Hex } from './encoding.ts';
 import { decodeEntry } from './entry.ts';
 import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './error.ts';
 import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
@@ -69,6 +79,8 @@ export const ARCHIVE_PROBLEM_CODES = {
   'root-mismatch': 'The tiles do not add up to the root that the log signed.',
   unapproved:
     'An approval that too few reviewers signed, or a batch whose rules were not approved in the log before it.',
+  'wrong-change':
+    'A change of what detects that the log did not sign, that does not follow the one before, or whose line-up says otherwise.',
   'missing-body': 'A body is not there, and not old enough to have expired.',
   'wrong-receipt': 'A receipt that does not prove what it says.',
   rewritten: 'A receipt shows a log that this log is not the continuation of.',
@@ -105,6 +117,11 @@ export interface ApprovedEntry extends Approval {
   readonly reviewers: readonly string[];
 }
 
+/** A change of what detects, and where in the log it stands. */
+export interface ChangeEntry extends Change {
+  readonly where: string;
+}
+
 export interface ArchiveReport {
   readonly ok: boolean;
   readonly origin: string | undefined;
@@ -114,6 +131,8 @@ export interface ArchiveReport {
   readonly receipts: number;
   /** Every approval in the log that enough reviewers signed; undefined where nobody said who they are. */
   readonly approved: readonly ApprovedEntry[] | undefined;
+  /** Every change of what detects that the log signed, oldest first. */
+  readonly changes: readonly ChangeEntry[];
   /** Released lines that were held against their ruleset. */
   readonly linesChecked: number;
   readonly nodes: readonly NodeReport[];
@@ -136,6 +155,7 @@ interface Findings {
   readonly bodies: { present: number; expired: number; missing: number };
   /** Those that stand in the log so far. */
   readonly approved: ApprovedEntry[];
+  readonly changes: ChangeEntry[];
   linesChecked: number;
 }
 
@@ -145,6 +165,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     chains: new Map(),
     bodies: { present: 0, expired: 0, missing: 0 },
     approved: [],
+    changes: [],
     linesChecked: 0,
   };
   const checkpoint = await verifyLogCheckpoint(archive, findings);
@@ -161,6 +182,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     bodies: findings.bodies,
     receipts: archive.receipts?.length ?? 0,
     approved: archive.reviewers === undefined ? undefined : findings.approved,
+    changes: findings.changes,
     linesChecked: findings.linesChecked,
     nodes: [...findings.chains.values()].map(reportOf),
     problems: findings.problems,
@@ -289,10 +311,30 @@ async function verifyEntry(
 ): Promise<void> {
   const decoded = decodeEntry(entry);
   if (decoded.kind === 'batch') return await verifyStatement(archive, nodes, decoded, where, findings);
+  if (decoded.kind === 'change') return await verifyChange(archive, entry, where, findings);
   if (archive.reviewers === undefined) return;
   const approved = openApproval(entry, archive.reviewers);
   if (approved !== undefined) findings.approved.push({ ...approved, where });
   else findings.problems.push({ code: 'unapproved', where, message: 'too few reviewers signed this approval' });
+}
+
+/** By the log, after the one before, and true of the line-ups that it names. */
+async function verifyChange(archive: Archive, entry: Uint8Array, where: string, findings: Findings): Promise<void> {
+  const problem = (message: string): void => void findings.problems.push({ code: 'wrong-change', where, message });
+  const change = openChange(entry, archive.logKey);
+  if (change === undefined) return problem('not signed by the key of the log');
+  const last = findings.changes.at(-1)?.after ?? NO_LINEUP;
+  findings.changes.push({ ...change, where });
+  if (change.before !== last) return problem('does not follow the change before it');
+  const [before, after] = [await readLineup(archive, change.before), await readLineup(archive, change.after)];
+  if (before === undefined || after === undefined) return problem('a line-up is missing, or not what was hashed');
+  if (!isChange(change, before, after)) problem('lists other changes than those of its line-ups');
+}
+
+async function readLineup({ reader }: Archive, digest: string): Promise<Lineup | undefined> {
+  if (digest === NO_LINEUP) return NOTHING_DETECTS;
+  const bytes = await reader.readFile(lineupPath(digest));
+  return bytes === undefined || sha256Hex(bytes) !== digest ? undefined : parseLineup(decodeText(bytes));
 }
 
 /** The first of the rules that a statement names which nobody approved for its role and vocabulary before. */

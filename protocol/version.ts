@@ -4,6 +4,7 @@
  *
  *  - 1: first. Signed statement with conservation counters, zstd body, tlog-proof receipts.
  *       Beside statements the log holds approvals (approval.ts); a batch names only rules that were approved before it.
+ *       Since detectors can be changed while a collector runs, it holds their changes too (change.ts); a verifier from before does not know them.
  *  - 2: the statement names the epochs of the batch's pseudonyms. Collectors learn to read it before agents write it.
  *
  * Lines, sources, places and classes of events belong to a version: a statement that needs another one is of the next.

@@ -37,6 +37,7 @@ test('a whole archive', async () => {
     entries: 5,
     bodies: { present: 5, expired: 0, missing: 0 },
     receipts: 0,
+    changes: [],
     linesChecked: 0,
     nodes: [
       {

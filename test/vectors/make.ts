@@ -5,6 +5,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { encodeBatch, packBody } from '#protocol/batch.ts';
+import { formatChange } from '#protocol/change.ts';
 import { cosign } from '#protocol/cosignature.ts';
 import { formatNote, formatVerifierKey, parseNote, signNote, type SigningKey } from '#protocol/note.ts';
 import { formatReceipt, parseReceipt } from '#protocol/receipt.ts';
@@ -21,6 +22,7 @@ import {
   signedStatement,
   witnessKey,
 } from '../protocol/sample.ts';
+import { CHANGE } from '../protocol/changes.ts';
 import { outcomeOf, type Vector } from './outcome.ts';
 import { vocabularyShape } from './vocabulary-shape.ts';
 
@@ -111,8 +113,29 @@ const batches2: Record<string, Uint8Array> = {
   'epochs after the counts': edited(/(epochs .*\n)(events .*\n)/, '$2$1'),
 };
 
+const CHANGED = formatChange(CHANGE);
+const altered = (from: string | RegExp, to: string): Uint8Array => signNote(CHANGED.replace(from, to), logKey);
+const changes: Record<string, Uint8Array> = {
+  'two changes': signNote(CHANGED, logKey),
+  'the first': altered(/before .*/, `before ${'0'.repeat(64)}`),
+  'a name in other letters': altered('who alex', 'who Áléx of operations'),
+  'signed by a node': signNote(CHANGED, nodeKey),
+  'another version': altered('change/v1', 'change/v2'),
+  'nobody did it': altered('who alex', 'who '),
+  'no reason': altered(/reason .*\n/, ''),
+  'a reason that ends with a space': altered(/(reason .*)/, '$1 '),
+  'nothing changed': altered(/after .*/, `after ${'a'.repeat(64)}`),
+  'one more than listed': altered('changes 3', 'changes 4'),
+  'out of order': altered(/(changed knob .*\n)(removed rule .*\n)/, '$2$1'),
+  'one twice': altered(/(changed knob .*\n)(removed rule .*\n)/, '$1$1'),
+  'an unknown kind': altered('removed rule', 'removed rules'),
+  'a name with a space': altered('nightly-backup', 'nightly backup'),
+  'a leading zero': altered('time 1', 'time 01'),
+};
+
 write('v1', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches);
 write('v2', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches2);
+write('v1', 'change', { key: formatVerifierKey(logKey.verifier) }, changes);
 write('v1', 'receipt', { key: formatVerifierKey(logKey.verifier), note: base64(entries[1] ?? Buffer.of()) }, receipts);
 
 const vocabulary = new URL('vocabulary.json', import.meta.url);
@@ -120,7 +143,7 @@ if (!existsSync(vocabulary)) writeFileSync(vocabulary, `${JSON.stringify(vocabul
 
 function write(
   version: 'v1' | 'v2',
-  kind: 'batch' | 'receipt',
+  kind: Vector['kind'],
   given: Omit<Vector, 'name' | 'bytes' | 'outcome' | 'kind'>,
   inputs: Record<string, Uint8Array>,
 ): void {

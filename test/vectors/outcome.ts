@@ -1,11 +1,12 @@
 /** What a reader of the protocol makes of a vector: the decoded value, `"refused"` (the signature or proof says no) or an error code. */
 import { decodeBatch, unpackBody, verifyBatch } from '#protocol/batch.ts';
+import { openChange } from '#protocol/change.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 
 export interface Vector {
-  readonly kind: 'batch' | 'receipt';
+  readonly kind: 'batch' | 'change' | 'receipt';
   readonly name: string;
   /** Verifier key: of the node, or of the log. */
   readonly key: string;
@@ -18,11 +19,17 @@ export interface Vector {
 
 export function outcomeOf(vector: Omit<Vector, 'outcome'>): unknown {
   try {
-    return (vector.kind === 'batch' ? readBatch(vector) : readReceipt(vector)) ?? 'refused';
+    return READERS[vector.kind](vector) ?? 'refused';
   } catch (error) {
     if (error instanceof ProtocolError) return { error: error.code };
     throw error;
   }
+}
+
+const READERS = { batch: readBatch, change: readChange, receipt: readReceipt };
+
+function readChange({ key, bytes }: Omit<Vector, 'outcome'>): unknown {
+  return openChange(Buffer.from(bytes, 'base64'), parseVerifierKey(key));
 }
 
 function readBatch({ key, bytes }: Omit<Vector, 'outcome'>): unknown {
