@@ -64,12 +64,12 @@ export const KEYS = {
     'Where metrics are sent by OTLP over HTTP, with its path, like https://otel.example.org:4318/v1/metrics.',
     url('https', 'http'),
   ),
-  silence_seconds: key('A node that sends nothing for longer alerts.', count(1, 2 ** 31), 300),
+  silence_seconds: live(key('A node that sends nothing for longer alerts.', count(1, 2 ** 31), 300)),
   webhooks: live(key('Where stories are posted.', listOf(WEBHOOK), [])),
   syslog: live(key('Where stories go as syslog over TLS.', listOf(SYSLOG), [])),
   otlp: live(key('Where stories go as OTLP logs.', listOf(OTLP), [])),
   files: live(key('Files that stories are appended to, a JSON object a line.', listOf(path), [])),
-  detectors: key('Knobs of the baselines.', record(tuningKeys()), {}),
+  detectors: live(key('Knobs of the baselines.', record(tuningKeys()), {})),
 };
 
 export type Config = Omit<Parsed<typeof KEYS>, 'detectors'> & {

@@ -18,16 +18,15 @@ import { SigmaError } from './detectors/sigma/error.ts';
 import { explore } from './explorer/explore.ts';
 import { QuestionError } from './explorer/query.ts';
 import { lineCheckIn } from './held-lines.ts';
+import { readInForce } from './in-force.ts';
 import { initCollector, pinOf } from './keys.ts';
 import { makeOutputs } from './outputs/outputs.ts';
 import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
-import { loadRulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { runCollector, type Settings } from './run.ts';
 import { SEVERITIES, type AlertRow, type StoryRow } from './findings.ts';
 import { State } from './state.ts';
-import { SuppressionFile } from './suppressions.ts';
 import { compact, queryEvents, QueryError } from './tables.ts';
 import { describeKeys } from '../config/pages.ts';
 import { ConfigError } from '../config/yaml.ts';
@@ -92,23 +91,23 @@ function readSettings(file: string): Settings {
   const { home } = config;
   return {
     config,
+    configFile: resolve(file),
     registry: Registry.open(join(home, 'nodes.yaml')),
     rulesets: Rulesets.open(join(home, 'rulesets')),
-    rulepacks: loadRulepacks(join(home, 'packs')),
+    inForce: readInForce(resolve(file), nowUs()),
     reviewers: readReviewers(home),
   };
 }
 
 async function check(file: string): Promise<number> {
-  const { config, registry, rulesets, rulepacks } = readSettings(file);
+  const { config, registry, rulesets, inForce } = readSettings(file);
   // What outputs need is there, and can be read.
   const outputs = await makeOutputs(config);
-  const suppressions = new SuppressionFile(config.home, nowUs()).inForce.length;
   if (rulesets.problems.length > 0) throw new ConfigError(rulesets.problems.join('\n'));
   const { length } = registry.nodes();
   const told = outputs.map(({ name }) => `, ${name}`).join('');
   say(
-    `${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${rulepacks.rules.rules.length} rules, ${suppressions} suppressions${told}`,
+    `${file}: ${length} nodes, ${rulesets.digests.length} rulesets, ${inForce.rulepacks.rules.rules.length} rules, ${inForce.suppressions.length} suppressions${told}`,
   );
   return EXIT.done;
 }
@@ -117,8 +116,8 @@ async function run(file: string): Promise<number> {
   const settings = readSettings(file);
   const logger = pino({ base: null });
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stop.abort());
-  await runCollector(settings, logger, stop.signal);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  await runCollector(settings, logger, stop.signal, (reload) => void process.on('SIGHUP', reload));
   return EXIT.done;
 }
 

@@ -126,9 +126,15 @@ async function refuseFork(collector: Collector, batch: VerifiedBatch): Promise<n
   throw new Rejection('fork', `${node} signed another statement with number ${sequence} before`);
 }
 
-/** Follows the evidence until asked to stop. The same lines live, after a crash, and over old evidence. */
-export async function watch(follower: Follower, detection: Detection, signal: AbortSignal): Promise<void> {
+/** Follows the evidence until asked to stop. `changeTo` is told where in the log another line-up begins. The same lines live, after a crash, and over old evidence. */
+export async function watch(
+  follower: Follower,
+  detection: Detection,
+  signal: AbortSignal,
+  changeTo: (lineup: string) => void = () => {},
+): Promise<void> {
   for await (const step of follower.steps(signal)) {
+    if (step.lineup !== undefined) changeTo(step.lineup);
     const found = detect(detection, step);
     follower.commit(found);
   }

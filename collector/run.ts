@@ -10,26 +10,24 @@ import { keepAlive, tellManager } from '../service/manager.ts';
 import { VERSION } from '../service/version.ts';
 import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
+import { DetectorChanges } from './changes.ts';
 import type { Config } from './config.ts';
 import { startDashboard } from './dashboard/server.ts';
-import { Detection } from './detectors/detection.ts';
-import { makeDetectors } from './detectors/detectors.ts';
-import { clearOf } from './detectors/sigma/plan.ts';
+import { Detecting } from './detecting.ts';
 import { EvidenceStore } from './evidence.ts';
+import type { InForce } from './in-force.ts';
 import { readLogKey } from './keys.ts';
 import { TransparencyLog } from './log.ts';
 import { feedOutput } from './outputs/output.ts';
 import { makeOutputs } from './outputs/outputs.ts';
-import { nowUs, watch } from './pipeline.ts';
+import { nowUs } from './pipeline.ts';
 import { startReceiver } from './receive.ts';
 import { Registry } from './registry.ts';
-import type { Rulepacks } from './rulepacks.ts';
 import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
 import { COLLECTOR_METRICS } from '../telemetry/metrics.ts';
 import { telemetryWhenAsked } from '../telemetry/when-asked.ts';
 import { collectorReadings, type Watched } from './telemetry.ts';
-import { SuppressionFile } from './suppressions.ts';
 import { TokenFile } from './tokens.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
@@ -40,42 +38,56 @@ const LOOK_AT_REGISTRY_MS = 1_000;
 /** What is read before anything is opened: a mistake here is the operator's to mend. */
 export interface Settings {
   readonly config: Config;
+  readonly configFile: string;
   readonly registry: Registry;
   readonly rulesets: Rulesets;
-  readonly rulepacks: Rulepacks;
+  readonly inForce: InForce;
   readonly reviewers: Reviewers | undefined;
 }
 
-/** Resolves when asked to stop; rejects when the log broke. */
-export async function runCollector(settings: Settings, logger: Logger, stop: AbortSignal): Promise<void> {
-  const { config, registry, rulesets, rulepacks } = settings;
+/** Resolves when asked to stop; rejects when the log broke. `onReload` is given what to call when a signal asks to read rules anew. */
+export async function runCollector(
+  settings: Settings,
+  logger: Logger,
+  stop: AbortSignal,
+  onReload: (reload: () => void) => void = () => {},
+): Promise<void> {
+  const { config, configFile, registry, rulesets } = settings;
   const { home } = config;
   // After going back to an earlier version there may be rules of the later one: they stay, and their batches wait on nodes.
   for (const problem of rulesets.problems) logger.warn({ problem }, 'a file in rulesets/ cannot be read');
   const read = (name: string): string => readFileSync(join(home, name), 'utf8');
 
-  await using log = await TransparencyLog.open(join(home, 'log'), readLogKey(home, config.origin));
+  const key = readLogKey(home, config.origin);
+  await using log = await TransparencyLog.open(join(home, 'log'), key);
   const evidence = await EvidenceStore.open(home);
   using state = State.open(join(home, 'state.sqlite'));
   await state.follow(log, async ({ body, time }) => (await evidence.keptAt(body.sha256)) ?? time.last);
-  const suppressions = new SuppressionFile(home, nowUs());
-  const detection = detectionOf(settings, state, suppressions);
   const follow = (): Promise<void> => state.follow(log, nowUs);
+  const changing = { configFile, key, log, state, follow, logger, now: nowUs };
+  const changes = await DetectorChanges.open(changing, settings.inForce);
+  onReload(() => changes.signal());
+  const rulepacks = {
+    get rules() {
+      return changes.current.rulepacks.rules;
+    },
+  };
+  const detecting = new Detecting(rulesets, state, changes);
   const approvals = await Approvals.open({ home, reviewers: settings.reviewers, log, state, follow, logger });
   const collector = { registry, rulesets, approvals, chains: new Chains(state), evidence, log, state };
 
   const publishing = Promise.withResolvers<Error>();
   const refreshing = setInterval(() => {
     refresh(registry, 'nodes.yaml', logger);
-    refresh({ refresh: () => suppressions.refresh(nowUs()) }, 'suppressions.yaml', logger);
-    failureOf(approvals.publish()).then((failure) => failure && publishing.resolve(failure), publishing.reject);
+    for (const work of [approvals.publish(), changes.refresh()])
+      failureOf(work).then((failure) => failure && publishing.resolve(failure), publishing.reject);
   }, LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
 
   const outputs = await makeOutputs(config);
   const ending = new AbortController();
   const following = [
-    watch(new Follower({ log, evidence, state }, detection), detection, ending.signal),
+    detecting.watch(new Follower({ log, evidence, state }, detecting.detection), ending.signal),
     ...outputs.map((output) => feedOutput(state, output, logger, ending.signal)),
   ].map(failureOf);
   // Disposed in reverse: first the doors, then the followers, then what they stand on.
@@ -120,24 +132,6 @@ function telemetryOf(watched: Watched, config: Config, logger: Logger): Promise<
     { service: 'hushwatch-collector', version: VERSION, metrics: COLLECTOR_METRICS, readings },
     { listen: config.metrics, otlp: config.otlp_metrics, tell: (problem) => logger.warn(problem) },
   );
-}
-
-function detectionOf(
-  { config, rulesets, rulepacks }: Settings,
-  state: State,
-  suppressions: SuppressionFile,
-): Detection {
-  const saved = Object.fromEntries(state.detectorStates());
-  const detectors = makeDetectors({
-    pack: rulepacks.rules,
-    // What is not worth waking anybody for gives points of risk.
-    alertFrom: 'informational',
-    clearFor: (digest) => clearOf(rulesets.exposure(digest) ?? []),
-    silenceUs: config.silence_seconds * 1_000_000,
-    tuning: config.detectors,
-    saved,
-  });
-  return new Detection({ detectors, tuning: config.detectors, suppressions: () => suppressions.inForce, saved });
 }
 
 async function failureOf(work: Promise<void>): Promise<Error | undefined> {

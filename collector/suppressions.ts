@@ -1,8 +1,8 @@
 /**
- * `suppressions.yaml` in the collector's directory: read again when it changes, without anything being forgotten; a version with a
- * mistake is told and the one before it stays in force. No file: nothing is suppressed.
+ * `suppressions.yaml` in the collector's directory. No file: nothing is suppressed. Who reads it again when it changes is
+ * changes.ts.
  */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Node } from 'yaml';
 import type { Suppression } from './detectors/suppressions.ts';
@@ -68,29 +68,8 @@ function timeOf(day: string, node: Node, place: Place, nowUs: number): number | 
   return at;
 }
 
-/** What is in force, as the file says now. */
-export class SuppressionFile {
-  readonly #file: string;
-  #stamp = '';
-  #inForce: readonly Suppression[] = [];
-
-  /** Throws ConfigError. */
-  constructor(home: string, nowUs: number) {
-    this.#file = join(home, 'suppressions.yaml');
-    this.refresh(nowUs);
-  }
-
-  get inForce(): readonly Suppression[] {
-    return this.#inForce;
-  }
-
-  /** Reads the file again if it changed: whether it did. Throws ConfigError once for each version that is wrong. */
-  refresh(nowUs: number): boolean {
-    const stat = existsSync(this.#file) ? statSync(this.#file) : undefined;
-    const stamp = stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
-    if (stamp === this.#stamp) return false;
-    this.#stamp = stamp;
-    this.#inForce = stat === undefined ? [] : parseSuppressions(readTrusted(this.#file, MAX_BYTES), this.#file, nowUs);
-    return true;
-  }
+/** Those of the file in that directory; none where there is no file. Throws ConfigError. */
+export function readSuppressions(home: string, nowUs: number): readonly Suppression[] {
+  const file = join(home, 'suppressions.yaml');
+  return existsSync(file) ? parseSuppressions(readTrusted(file, MAX_BYTES), file, nowUs) : [];
 }

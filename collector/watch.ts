@@ -36,6 +36,8 @@ export interface Step {
   readonly alerts: readonly Alert[];
   /** When everything has been seen: the time, µs. Not set while nodes that come back cannot be told from silent ones. */
   readonly tick: number | undefined;
+  /** The log says that from here on another line-up looks at the batches. Then there are none in this step. */
+  readonly lineup?: string;
 }
 
 export class Follower {
@@ -63,7 +65,7 @@ export class Follower {
     try {
       while (!signal.aborted) {
         const step = await this.#next();
-        if (step.batches.length > 0 || step.alerts.length > 0) {
+        if (step.batches.length > 0 || step.alerts.length > 0 || step.lineup !== undefined) {
           yield step;
           continue;
         }
@@ -85,6 +87,11 @@ export class Follower {
     const alerts: Alert[] = [];
     for await (const { index, entry } of this.#watched.log.entries(this.#position)) {
       const decoded = decodeEntry(entry);
+      if (decoded.kind === 'change') {
+        if (batches.length > 0) break;
+        this.#position++;
+        return { batches, alerts, tick: undefined, lineup: decoded.change.after };
+      }
       if (decoded.kind !== 'batch') {
         this.#position++;
         continue;

@@ -9,6 +9,7 @@ import type { EventReference } from './detector.ts';
 import { isRevocable, measureIfMet, type Entry } from './measure.ts';
 import { itemsOf, memberOf } from './saved.ts';
 import { fieldBehind } from './sigma/correlation-rule.ts';
+import { digestOf } from './sigma/digest.ts';
 import type { SigmaCorrelation } from './sigma/rule.ts';
 
 /** A match of a rule, or of a correlation that another one builds on. */
@@ -80,7 +81,7 @@ export interface Correlator {
 }
 
 export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?: unknown): Correlator {
-  const memories = correlations.map((correlation) => restore(correlation, memberOf(saved, correlation.id)));
+  const memories = correlations.map((correlation) => restore(correlation, memberOf(saved, keyOf(correlation))));
   const waiting = memories.filter(({ waits }) => waits);
   const steps = stepsOf(memories);
   const observe = (match: Match, depth: number): readonly Story[] =>
@@ -102,9 +103,12 @@ export function makeCorrelator(correlations: readonly SigmaCorrelation[], saved?
           ...above(memory.correlation, matchOf(story), 0),
         ]),
       ),
-    save: () => Object.fromEntries(memories.map((memory) => [memory.correlation.id, saveGroups(memory)])),
+    save: () => Object.fromEntries(memories.map((memory) => [keyOf(memory.correlation), saveGroups(memory)])),
   };
 }
+
+/** What was counted for one that said something else says nothing about this one. */
+const keyOf = (correlation: SigmaCorrelation): string => `${correlation.id} ${digestOf(correlation).slice(0, 16)}`;
 
 /** Which correlations wait for a rule, by the id or name that they know it by. */
 function stepsOf(memories: readonly Memory[]): ReadonlyMap<string, readonly { memory: Memory; rule: number }[]> {

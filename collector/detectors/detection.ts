@@ -8,9 +8,9 @@
  */
 import { alertId, type Alert, type Detector, type EvidenceBatch, type PlacedAlert, type Story } from './detector.ts';
 import { ProcessTrees, type Standing } from './process-tree.ts';
-import type { Tuning } from './knobs.ts';
+import { knobsOf, type Tuning } from './knobs.ts';
 import { makeRisk, type Risk } from './risk.ts';
-import { memberOf } from './saved.ts';
+import { memberOf, savedBy } from './saved.ts';
 import { Stories } from './stories.ts';
 import { suppressionOf, type Suppression } from './suppressions.ts';
 
@@ -30,18 +30,30 @@ export interface DetectionOptions {
 }
 
 export class Detection {
-  readonly #detectors: readonly Detector[];
+  #detectors: readonly Detector[];
   readonly #trees: ProcessTrees;
-  readonly #risk: Risk;
-  readonly #stories: Stories;
+  #risk: Risk;
+  #stories: Stories;
+  #tuning: Tuning;
   readonly #suppressions: () => readonly Suppression[];
 
   constructor({ detectors, tuning = {}, suppressions = () => [], saved }: DetectionOptions) {
     this.#detectors = detectors;
+    this.#tuning = tuning;
     this.#suppressions = suppressions;
     this.#trees = new ProcessTrees(memberOf(saved, 'trees'));
     this.#risk = makeRisk(tuning.risk, memberOf(saved, 'risk'));
     this.#stories = new Stories(tuning.stories, memberOf(saved, 'stories'));
+  }
+
+  /** Other rules and knobs from here on; trees, risk and stories go on. `make` is given the detectors as they are. */
+  change(tuning: Tuning, make: (before: readonly Detector[]) => readonly Detector[]): void {
+    this.#detectors = make(this.#detectors);
+    const isOther = (part: 'risk' | 'stories'): boolean =>
+      JSON.stringify(knobsOf(part, tuning)) !== JSON.stringify(knobsOf(part, this.#tuning));
+    if (isOther('risk')) this.#risk = makeRisk(tuning.risk, savedBy(this.#risk));
+    if (isOther('stories')) this.#stories = new Stories(tuning.stories, savedBy(this.#stories));
+    this.#tuning = tuning;
   }
 
   /** `more`: alerts about the batch that no detector finds, such as a body that is gone. */

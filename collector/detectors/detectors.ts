@@ -6,11 +6,11 @@ import { makeChainDetector, type ChainKnobs } from './chain.ts';
 import type { Detector } from './detector.ts';
 import { makeCohortDetector } from './cohort.ts';
 import { makeFirstSeenDetector } from './first-seen.ts';
-import type { Tuning } from './knobs.ts';
+import { isTuned, knobsOf, type Tuning } from './knobs.ts';
 import { makeLineageDetector } from './lineage.ts';
 import { makeRarityDetector } from './rarity.ts';
 import { makeRateDetector } from './rate.ts';
-import { memberOf } from './saved.ts';
+import { memberOf, savedBy } from './saved.ts';
 import { makeSigmaDetector, type SigmaOptions } from './sigma.ts';
 import { makeSilenceDetector, type SilenceKnobs } from './silence.ts';
 import { makeUpgradeDetector } from './upgrade.ts';
@@ -41,6 +41,29 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
     makeCanaryDetector(options, memberOf(saved, 'canary')),
   ];
   return detectors.map(eager);
+}
+
+/**
+ * The detectors with other rules and knobs, knowing what they know: those that are the same stay as they are, the others begin
+ * with what they would have saved. A baseline keeps all that it learned; a correlation that is another one counts anew.
+ */
+export function changeDetectors(
+  before: readonly Detector[],
+  from: DetectorOptions,
+  to: DetectorOptions,
+): readonly Detector[] {
+  const isOther = ({ id }: Detector): boolean => isChanged(id, from, to);
+  const saved = Object.fromEntries(before.filter(isOther).map((each) => [each.id, savedBy(each)]));
+  const known = new Map(before.map((each) => [each.id, each]));
+  return makeDetectors({ ...to, saved }).map((each) => (isOther(each) ? each : (known.get(each.id) ?? each)));
+}
+
+function isChanged(id: string, from: DetectorOptions, to: DetectorOptions): boolean {
+  const knobs = ({ tuning = {} }: DetectorOptions): string =>
+    JSON.stringify(isTuned(id) ? knobsOf(id, tuning) : tuning);
+  if (id === 'sigma') return from.pack !== to.pack;
+  if (id === 'silence') return from.silenceUs !== to.silenceUs;
+  return (isTuned(id) || id === 'upgrade') && knobs(from) !== knobs(to);
 }
 
 /** Those that learn what is usual. */

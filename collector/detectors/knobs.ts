@@ -7,9 +7,14 @@ export interface Knob {
   readonly fallback: number;
   readonly least: number;
   readonly most: number;
+  /** What a greater number does to how often somebody is called. */
+  readonly more: 'louder' | 'quieter' | 'other';
 }
 
-const knob = (says: string, fallback: number, least: number, most: number): Knob => ({ says, fallback, least, most });
+const knob = (says: string, fallback: number, least: number, most: number, more: Knob['more'] = 'quieter'): Knob => ({
+  ...{ says, fallback, least, most },
+  more,
+});
 
 const relearn = knob('Hours after an upgrade in which what is new only counts as informational.', 6, 0, 720);
 
@@ -17,14 +22,14 @@ export const KNOBS = {
   'first-seen': {
     learning_hours: knob('Hours that a node is watched before anything is new.', 24, 0, 2_160),
     habits: knob('Things remembered for each node; those not seen for longest are forgotten.', 5_000, 100, 100_000),
-    alerts_an_hour: knob('Alerts an hour for each node; more are left out.', 20, 1, 1_000),
+    alerts_an_hour: knob('Alerts an hour for each node; more are left out.', 20, 1, 1_000, 'louder'),
     relearn_hours: relearn,
   },
   rarity: {
-    rare_below: knob('Times, decayed, that something may have happened and still be rare.', 1.5, 1, 100),
+    rare_below: knob('Times, decayed, that something may have happened and still be rare.', 1.5, 1, 100, 'louder'),
     half_life_days: knob('Days in which what happened counts half.', 7, 1, 365),
-    shapes: knob('Kinds of deeds counted for each node; the rarest are forgotten.', 2_000, 100, 50_000),
-    alerts_an_hour: knob('Alerts an hour for each node; more are left out.', 10, 1, 1_000),
+    shapes: knob('Kinds of deeds counted for each node; the rarest are forgotten.', 2_000, 100, 50_000, 'other'),
+    alerts_an_hour: knob('Alerts an hour for each node; more are left out.', 10, 1, 1_000, 'louder'),
     relearn_hours: relearn,
   },
   rate: {
@@ -40,10 +45,11 @@ export const KNOBS = {
       0.15,
       0,
       0.5,
+      'louder',
     ),
     deviations: knob('Robust standard deviations from the median of the peers that are normal.', 8, 2, 100),
     learning_hours: knob('Hours of which differences are taken as given.', 24, 1, 720),
-    patience_hours: knob('Hours to wait for nodes that are late, before the others are compared.', 1, 0, 48),
+    patience_hours: knob('Hours to wait for nodes that are late, before the others are compared.', 1, 0, 48, 'other'),
     relearn_hours: relearn,
   },
   lineage: {
@@ -54,7 +60,7 @@ export const KNOBS = {
     relearn_hours: relearn,
   },
   risk: {
-    half_life_hours: knob('Hours in which points fade to half.', 6, 0.1, 720),
+    half_life_hours: knob('Hours in which points fade to half.', 6, 0.1, 720, 'louder'),
     tree_points: knob(
       'Points of one process tree that alert: a low finding gives 4, an informational one 1.',
       12,
@@ -65,13 +71,20 @@ export const KNOBS = {
     node_points: knob('Points of one node that alert.', 40, 2, 10_000),
   },
   stories: {
-    gap_minutes: knob('Minutes without an alert after which the next one begins another story.', 30, 1, 1_440),
-    longest_hours: knob('Hours after which a story ends, however close its alerts follow one another.', 6, 1, 168),
+    gap_minutes: knob('Minutes without an alert after which the next one begins another story.', 30, 1, 1_440, 'other'),
+    longest_hours: knob(
+      'Hours after which a story ends, however close its alerts follow one another.',
+      6,
+      1,
+      168,
+      'other',
+    ),
     alerts_per_day: knob(
       'Stories shown a day, on average, the best by score; 0 shows all from medium on.',
       0,
       0,
       10_000,
+      'louder',
     ),
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Knob>>>>;

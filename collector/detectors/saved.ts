@@ -6,6 +6,9 @@ export function memberOf(saved: unknown, key: string): unknown {
     : undefined;
 }
 
+/** What it remembers, as it comes back after a restart. */
+export const savedBy = (part: { save(): unknown }): unknown => JSON.parse(JSON.stringify(part.save() ?? null));
+
 /** A JSON object of numbers, in its order. */
 export function numbersOf(saved: unknown): Map<string, number> {
   return entriesOf(saved, (value) => (typeof value === 'number' ? value : undefined));

@@ -1,57 +1,59 @@
 /**
- * `hushwatch detect backtest | noise | explain | suggest`: why there was an alert, what is loud, and what a change would have done, out of
- * a collector's own evidence. Reads only, beside a running collector. All other verbs are those of the rules.
+ * `hushwatch detect backtest | diff | apply | changes | noise | explain | suggest`: why there was an alert, what is loud, what a change would
+ * have done, out of a collector's own evidence; and putting it in force. Reads only, beside a running collector, except that `apply`
+ * asks that one. All other verbs are those of the rules.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { readConfig } from '../config.ts';
 import { Detection } from '../detectors/detection.ts';
-import { DAY, HOUR } from '../detectors/detector.ts';
+import { DAY } from '../detectors/detector.ts';
 import { makeDetectors } from '../detectors/detectors.ts';
-import type { Tuning } from '../detectors/knobs.ts';
 import { loadExamples, main as rulesMain } from '../detectors/main.ts';
-import { loadPack, STARTER_PACK, type Pack } from '../detectors/pack.ts';
+import { STARTER_PACK, type Pack } from '../detectors/pack.ts';
 import { clearOf, planRules } from '../detectors/sigma/plan.ts';
 import { EvidenceStore } from '../evidence.ts';
-import { loadRulepacks } from '../rulepacks.ts';
+import type { InForce } from '../in-force.ts';
 import { Rulesets } from '../rulesets.ts';
 import type { AlertRow } from '../findings.ts';
-import { State } from '../state.ts';
-import { SuppressionFile } from '../suppressions.ts';
+import type { State } from '../state.ts';
 import { backtest, describeBacktest } from './backtest.ts';
+import { candidateIn, inForceIn, NoCandidate } from './candidate.ts';
+import { Misused, nowUs, openState, parse, say, Unanswerable, type Values } from './command.ts';
 import { eventOf, explainAlert } from './explain.ts';
 import { describeNoise, noiseOf } from './noise.ts';
+import { applyFiles, showChanges, showDiff } from './putting-in-force.ts';
 import { replay } from './replay.ts';
 import { suggest } from './suggest.ts';
 
 const USAGE = `usage: hushwatch detect backtest [--with DIRECTORY] [--since 7d] [--home DIRECTORY] [--json]
+       hushwatch detect diff [DIRECTORY | REVISION] [--home DIRECTORY] [--json]
+       hushwatch detect apply --by NAME --reason TEXT [--home DIRECTORY]
+       hushwatch detect changes [--home DIRECTORY] [--json]
        hushwatch detect noise [--since 7d] [--home DIRECTORY] [--json]
        hushwatch detect explain ALERT [--home DIRECTORY] [--json]
        hushwatch detect suggest ALERT [--author NAME] [--home DIRECTORY]
 
 backtest alerts gained, lost and moved if the pack of rules were the one in DIRECTORY, with the knobs of its collector.yaml and
          its suppressions.yaml if they are there; without --with: what the rules and knobs in force make of it anew
+diff     what is other, in words: new and gone, louder and quieter. Without more: in the files and not yet in force; of DIRECTORY: there
+         and not in the files; of a REVISION of git: in the files and not then
+apply    puts in force what lies in packs/, collector.yaml (detectors, silence_seconds) and suppressions.yaml, all or nothing, and
+         writes into the log what changed, who did it and why; baselines keep what they learned
+changes  every change of what detects, with the proof that it stands in the log, and what is not in force yet
 noise    which rule is loud, about which node, what share, and what people said of it
 explain  an alert with its events as they were released, its numbers, and what would have kept it quiet
 suggest  the narrowest filter that would have kept a false alarm quiet; refused if it would hide what must be found
 
 `;
 
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const HOME =
-  process.env['HUSHWATCH_COLLECTOR'] ??
-  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 const MAX_ALERTS = 1_000_000;
-
-/** Told in a line; exit 1. */
-class Unanswerable extends Error {}
 
 export async function main(args: string[]): Promise<number> {
   const [verb = '', ...rest] = args;
-  const commands = { backtest: runBacktest, noise: showNoise, explain: showAlert, suggest: showSuggestion };
+  const commands = {
+    ...{ backtest: runBacktest, diff: showDiff, apply: applyFiles, changes: showChanges },
+    ...{ noise: showNoise, explain: showAlert, suggest: showSuggestion },
+  };
   if (!Object.hasOwn(commands, verb)) {
     if (args.includes('--help') || args.length === 0) process.stdout.write(USAGE);
     return rulesMain(args);
@@ -61,97 +63,36 @@ export async function main(args: string[]): Promise<number> {
     return (await command?.(parse(rest))) ?? 2;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const isUsage = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+    const isUsage = error instanceof Misused || ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
     process.stderr.write(`hushwatch detect ${verb}: ${error.message}\n${isUsage ? USAGE : ''}`);
     if (isUsage) return 2;
-    return error instanceof Unanswerable ? 1 : 3;
+    return error instanceof Unanswerable || error instanceof NoCandidate ? 1 : 3;
   }
 }
 
-type Values = ReturnType<typeof parse>;
-
-function parse(args: string[]) {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      home: { type: 'string', default: HOME },
-      since: { type: 'string', default: '7d' },
-      with: { type: 'string' },
-      author: { type: 'string', default: 'suggested by hushwatch detect' },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const [, n = '', unit = ''] = /^([0-9]{1,6})([hd])$/.exec(values.since) ?? [];
-  if (n === '') throw new Unanswerable('--since is a number and h or d, such as 7d');
-  const spanUs = Number(n) * (unit === 'd' ? DAY : HOUR);
-  return { ...values, home: resolve(values.home), spanUs, subject: positionals[0] };
-}
-
-function openState(home: string): State {
-  const file = join(home, 'state.sqlite');
-  if (!existsSync(file)) throw new Unanswerable(`${file} is not there; has the collector run?`);
-  return State.openReadOnly(file);
-}
-
-const nowUs = (): number => Date.now() * 1_000;
-const say = (text: string): void => void process.stdout.write(text);
-
 function runBacktest({ home, with: candidate, spanUs, json }: Values): number {
   using state = openState(home);
-  const config = readConfig(join(home, 'collector.yaml'));
-  const inForce = loadRulepacks(join(home, 'packs')).rules;
+  const now = inForceIn(home, nowUs());
+  const other = candidate === undefined ? now : candidateIn(resolve(candidate), now, nowUs());
   const exposures = Rulesets.open(join(home, 'rulesets'));
-  const detection = (
-    pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>,
-    tuning: Tuning,
-    { inForce }: SuppressionFile,
-  ): Detection => {
+  const detection = ({ rulepacks, tuning, suppressions }: InForce): Detection => {
     const clearFor = (digest: string): ReturnType<typeof clearOf> => clearOf(exposures.exposure(digest) ?? []);
     return new Detection({
-      detectors: makeDetectors({ pack, alertFrom: 'informational', clearFor, tuning }),
+      detectors: makeDetectors({ pack: rulepacks.rules, alertFrom: 'informational', clearFor, tuning }),
       tuning,
-      suppressions: () => inForce,
+      suppressions: () => suppressions,
     });
   };
-  const suppressions = new SuppressionFile(home, nowUs());
-  const other = candidate === undefined ? undefined : candidateIn(resolve(candidate), inForce, config.detectors);
   const result = backtest({
     evidence: replay(home, state),
-    now: detection(inForce, config.detectors, suppressions),
-    candidate: detection(
-      other?.pack ?? inForce,
-      other?.tuning ?? config.detectors,
-      other?.suppressions ?? suppressions,
-    ),
+    now: detection(now),
+    candidate: detection(other),
     sinceUs: nowUs() - spanUs,
     onProgress: progress(),
   });
-  const untried = other === undefined ? [] : changedOnNodes(inForce, other.pack, exposures);
+  const untried = other === now ? [] : changedOnNodes(now.rulepacks.rules, other.rulepacks.rules, exposures);
   say(json ? `${JSON.stringify(forMachines(result, untried))}\n` : describeBacktest(result, untried));
   return 0;
-}
-
-function candidateIn(
-  directory: string,
-  inForce: Pick<Pack, 'rules' | 'correlations' | 'mapping'>,
-  tuning: Tuning,
-): {
-  readonly pack: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
-  readonly tuning: Tuning;
-  readonly suppressions: SuppressionFile | undefined;
-} {
-  if (!existsSync(directory)) throw new Unanswerable(`${directory} is not there`);
-  const file = join(directory, 'collector.yaml');
-  const hasRules = readdirSync(directory, { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.yml'));
-  const hasSuppressions = existsSync(join(directory, 'suppressions.yaml'));
-  if (!hasRules && !hasSuppressions && !existsSync(file))
-    throw new Unanswerable(`${directory} holds neither rules nor a collector.yaml nor a suppressions.yaml`);
-  return {
-    pack: hasRules ? loadPack(directory) : inForce,
-    tuning: existsSync(file) ? readConfig(file).detectors : tuning,
-    suppressions: hasSuppressions ? new SuppressionFile(directory, nowUs()) : undefined,
-  };
 }
 
 /** Rules that are other than those in force, and read what no ruleset here releases. */
@@ -222,7 +163,7 @@ async function showAlert({ home, subject, json }: Values): Promise<number> {
 async function showSuggestion({ home, subject, author }: Values): Promise<number> {
   using state = openState(home);
   const alert = alertOf(state, subject);
-  const { rules } = loadRulepacks(join(home, 'packs')).rules;
+  const { rules } = inForceIn(home, nowUs()).rulepacks.rules;
   const rule = rules.find(({ id }) => id === alert.rule);
   if (rule === undefined)
     throw new Unanswerable(`${alert.detector} is no rule; its knobs are what to turn: ${alert.silencedBy}`);

@@ -39,6 +39,12 @@ export function* replay(home: string, state: State): Generator<Replayed> {
   }
 }
 
+/** The entry at that place of a log of that size. */
+export function entryAt(home: string, index: number, size: number): Uint8Array {
+  const first = Math.floor(index / TILE_WIDTH) * TILE_WIDTH;
+  return bundleOf(home, first, size)[index - first] ?? new Uint8Array();
+}
+
 function bundleOf(home: string, first: number, size: number): readonly Uint8Array[] {
   const index = first / TILE_WIDTH;
   const width = Math.min(TILE_WIDTH, size - first);

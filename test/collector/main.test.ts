@@ -178,7 +178,7 @@ test('batches survive kill -9 in their midst; nothing is lost, nothing twice', {
   const found = rows(hushwatch('events', '--since', '1h', '--limit', '100000', '--json').stdout);
   expect(found).toHaveLength(300);
   expect(new Set(found.map(({ sequence }) => sequence)).size).toBe(60);
-  expect(hushwatch('verify', home)).toMatchObject({ status: 0, stdout: expect.stringContaining('62 entries') });
+  expect(hushwatch('verify', home)).toMatchObject({ status: 0, stdout: expect.stringContaining('63 entries') });
 });
 
 describe('questions', () => {
@@ -233,7 +233,7 @@ describe('questions', () => {
 
 test('verify says no, and where, when a bit of the evidence changes', () => {
   using state = State.open(join(home, 'state.sqlite'));
-  const file = join(home, bodyPath(state.batch(5)?.body ?? ''));
+  const file = join(home, bodyPath(state.batch(6)?.body ?? ''));
   const bytes = readFileSync(file);
   const flipped = Buffer.from(bytes);
   flipped[20] = (flipped[20] ?? 0) ^ 1;
@@ -241,7 +241,7 @@ test('verify says no, and where, when a bit of the evidence changes', () => {
   const { status, stdout } = hushwatch('verify', home);
   writeFileSync(file, bytes);
   expect(status).toBe(4);
-  expect(stdout).toMatch(/^WRONG body-mismatch: entry 5 \(node-1 #4\): /m);
+  expect(stdout).toMatch(/^WRONG body-mismatch: entry 6 \(node-1 #4\): /m);
   expect(hushwatch('verify', home)).toMatchObject({ status: 0 });
 });
 

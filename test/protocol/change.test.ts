@@ -96,7 +96,7 @@ test('whatever comes in, only a ProtocolError comes out', () => {
   );
 });
 
-const [before, after] = [BEFORE, AFTER].map((lineup) => lineupDigest(lineup)) as [string, string];
+const [before, after] = [lineupDigest(BEFORE), lineupDigest(AFTER)] as const;
 const FIRST: Change = {
   ...{ ...CHANGE, before: NO_LINEUP, after: before, changes: 2 },
   listed: changesBetween(new Map(), BEFORE),
