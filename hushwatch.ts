@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   'rules preview': async () => (await import('./agent/preview-rules.ts')).main,
   keys: async () => (await import('./redaction-rules/authority.ts')).main,
   detect: async () => (await import('./collector/tuning/main.ts')).main,
+  cohort: async () => (await import('./collector/tuning/show.ts')).cohortMain,
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
   alerts: async () => (await import('./collector/main.ts')).alerts,
@@ -47,6 +48,8 @@ for collector operators
   collector run | check         receive, verify, keep, log, detect
   collector invite | admit      let a node in
   detect test | plan            try detection rules
+  detect show ID                what a detector says, how loud it is, its knobs
+  cohort [NAME]                 which node differs from its peers, and in what
   detect backtest | noise | explain | suggest   tune them on the evidence
   events --since 10m --json     released events, from the evidence
   stories                       what is worth reading: alerts told by process tree

@@ -60,6 +60,40 @@ export interface Act {
   readonly reason: string;
 }
 
+/** A detector, or one rule of it. */
+export interface Speaker {
+  readonly detector: string;
+  readonly rule?: string | undefined;
+}
+
+export interface Spoken extends Speaker {
+  readonly title: string;
+  readonly alerts: number;
+  /** Of these. */
+  readonly suppressed: number;
+  /** Time of the last, µs. */
+  readonly last: number;
+  /** The gravest. */
+  readonly severity: Severity;
+}
+
+export interface Volume {
+  readonly time: number;
+  readonly alerts: number;
+  readonly suppressed: number;
+}
+
+export interface Origin {
+  /** Undefined: unknown, or none. */
+  readonly name: string | undefined;
+  readonly alerts: number;
+}
+
+const OF_DETECTOR = `json_extract(alert, '$.detector')`;
+const OF_RULE = `json_extract(alert, '$.rule')`;
+const OF_SPEAKER = `${OF_DETECTOR} = ? AND coalesce(${OF_RULE}, '') = coalesce(?, ${OF_RULE}, '')`;
+const speakerOf = ({ detector, rule }: Speaker): readonly [string, string | null] => [detector, rule ?? null];
+
 export type Change = 'alert' | 'batch';
 
 export class Findings implements Disposable {
@@ -195,6 +229,62 @@ export class Findings implements Disposable {
   alert(id: string): AlertRow | undefined {
     const row = this.database.row('SELECT seq, log_index, alert FROM alerts WHERE id = ?', id);
     return row === undefined ? undefined : alertOf(row);
+  }
+
+  /** How often each detector and rule spoke since then, and when last. */
+  spoken(sinceUs: number): readonly Spoken[] {
+    const sql = `SELECT ${OF_DETECTOR} AS detector, ${OF_RULE} AS rule, count(*) AS alerts, sum(story = '') AS suppressed,
+      max(time) AS last, max(severity) AS severity, max(json_extract(alert, '$.title')) AS title
+      FROM alerts WHERE time >= ? GROUP BY 1, 2 ORDER BY alerts DESC`;
+    return this.database.rows(sql, sinceUs).map((row) => ({
+      detector: text(row['detector']),
+      rule: row['rule'] === null ? undefined : text(row['rule']),
+      title: text(row['title']),
+      alerts: number(row['alerts']),
+      suppressed: number(row['suppressed']),
+      last: number(row['last']),
+      severity: SEVERITIES[number(row['severity'])] ?? 'informational',
+    }));
+  }
+
+  /** Alerts of one detector, or of one of its rules, in buckets of time. */
+  volume(of: Speaker, sinceUs: number, bucketUs: number): readonly Volume[] {
+    const sql = `SELECT CAST(time / ? AS INTEGER) AS bucket, count(*) AS alerts, sum(story = '') AS suppressed
+      FROM alerts WHERE time >= ? AND ${OF_SPEAKER} GROUP BY bucket ORDER BY bucket`;
+    return this.database.rows(sql, bucketUs, sinceUs, ...speakerOf(of)).map((row) => ({
+      time: number(row['bucket']) * bucketUs,
+      alerts: number(row['alerts']),
+      suppressed: number(row['suppressed']),
+    }));
+  }
+
+  /** About whom, the loudest first: by node, or by what the detector calls its rules. */
+  origins(of: Speaker, sinceUs: number, by: 'node' | 'rule', limit: number): readonly Origin[] {
+    const sql = `SELECT ${{ node: 'node', rule: OF_RULE }[by]} AS name, count(*) AS alerts FROM alerts
+      WHERE time >= ? AND ${OF_SPEAKER} GROUP BY 1 ORDER BY alerts DESC, name LIMIT ?`;
+    return this.database.rows(sql, sinceUs, ...speakerOf(of), limit).map((row) => ({
+      name: row['name'] === null ? undefined : text(row['name']),
+      alerts: number(row['alerts']),
+    }));
+  }
+
+  /** The sentences of the newest. */
+  reasons(of: Speaker, sinceUs: number, limit: number): readonly string[] {
+    const sql = `SELECT json_extract(alert, '$.reason') AS reason FROM alerts WHERE time >= ? AND ${OF_SPEAKER} ORDER BY seq DESC LIMIT ?`;
+    return this.database.rows(sql, sinceUs, ...speakerOf(of), limit).map((row) => text(row['reason']));
+  }
+
+  /** The newest of one detector, suppressed ones included. */
+  alertsOf(of: Speaker, sinceUs: number, limit: number): readonly AlertRow[] {
+    const sql = `SELECT seq, log_index, alert FROM alerts WHERE time >= ? AND ${OF_SPEAKER} ORDER BY seq DESC LIMIT ?`;
+    return this.database.rows(sql, sinceUs, ...speakerOf(of), limit).map(alertOf);
+  }
+
+  /** What people said of stories that it spoke in, oldest first. */
+  verdictsOn(of: Speaker): readonly Verdict[] {
+    const sql = `SELECT * FROM verdicts WHERE story IN
+      (SELECT story FROM alerts WHERE story IN (SELECT story FROM verdicts) AND ${OF_SPEAKER}) ORDER BY seq`;
+    return this.database.rows(sql, ...speakerOf(of)).map(verdictOf);
   }
 
   lastAlertSeq(): number {

@@ -28,7 +28,7 @@ const MAX_TOLD = 5;
 const MAX_AHEAD = HOUR;
 
 /** An hour of a node that was not judged yet. */
-interface Pending {
+export interface Pending {
   readonly release: string;
   readonly changedAt: number;
   readonly deeds: Map<string, { readonly logIndex: number; readonly line: number }>;
@@ -37,7 +37,7 @@ interface Pending {
   loss: number;
 }
 
-interface Member {
+export interface Member {
   readonly hours: Map<number, Pending>;
   /** Deed -> hour in which it was done last, judged hours only. */
   readonly recent: Map<string, number>;
@@ -46,7 +46,7 @@ interface Member {
   lastHour: number;
 }
 
-interface Cohort {
+export interface Cohort {
   readonly members: Map<string, Member>;
   /** Node and difference -> hour in which it was there last. */
   readonly given: Map<string, number>;
@@ -90,6 +90,9 @@ export function makeCohortDetector(knobs: CohortKnobs = {}, saved?: unknown): De
     save: () => ({ releases: releases.save(), losses: losses.save(), cohorts: rowsOf(cohorts, rowOf) }),
   };
 }
+
+/** What a detector saved, to be looked at: a copy that nobody else holds. */
+export const cohortsIn = (saved: unknown): ReadonlyMap<string, Cohort> => mapOf(memberOf(saved, 'cohorts'), cohortOf);
 
 const blankCohort = (): Cohort => ({
   ...{ members: new Map(), given: new Map(), front: 0, judged: -1, firstHour: -1, saidAlone: false },
@@ -160,7 +163,7 @@ function portDeed(verb: string, program: string, port: unknown): string | undefi
   return typeof port === 'number' && port < 32_768 ? `${verb} on port ${port} by ${program}` : undefined;
 }
 
-interface Judged extends Hourly {
+export interface Judged extends Hourly {
   readonly release: string;
   readonly changedAt: number;
   readonly loss: number;
@@ -198,7 +201,8 @@ function* judge(name: string, cohort: Cohort, hour: number, knobs: KnobsOf<'coho
   }
 }
 
-function hourlyOf(
+/** Its hour as peers are compared by; remembers it as judged. */
+export function hourlyOf(
   node: string,
   member: Member,
   hour: number,

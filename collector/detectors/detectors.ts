@@ -19,19 +19,21 @@ export interface DetectorOptions extends SilenceKnobs, ChainKnobs, CanaryKnobs {
   readonly pack: Pick<SigmaOptions, 'rules' | 'correlations' | 'mapping'>;
   readonly clearFor: SigmaOptions['clearFor'];
   readonly alertFrom?: SigmaOptions['alertFrom'];
+  readonly isStillMatched?: SigmaOptions['isStillMatched'];
   readonly tuning?: Tuning | undefined;
   /** What {@link saveDetectors} gave. */
   readonly saved?: unknown;
 }
 
 export function makeDetectors(options: DetectorOptions): readonly Detector[] {
-  const { pack, clearFor, alertFrom, tuning = {}, saved } = options;
+  const { pack, clearFor, alertFrom, isStillMatched, tuning = {}, saved } = options;
   const sigma = {
     rules: pack.rules,
     ...(pack.correlations === undefined ? {} : { correlations: pack.correlations }),
     mapping: pack.mapping,
     clearFor,
     ...(alertFrom === undefined ? {} : { alertFrom }),
+    ...(isStillMatched === undefined ? {} : { isStillMatched }),
   };
   const detectors = [
     makeChainDetector(options, memberOf(saved, 'chain')),

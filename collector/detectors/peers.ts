@@ -42,10 +42,13 @@ export interface PeerKnobs {
 const LEAST_AMOUNT = 120;
 const GRAVE = /^(?:listening|loading|a log-in)/;
 
+/** So many of a cohort may differ from the others before it is the cohort that changes. */
+export const mostOdd = (nodes: number, share: number): number => Math.max(1, Math.floor(nodes * share));
+
 /** Only nodes that run the same software are given. */
 export function differencesAmong(nodes: readonly Hourly[], knobs: PeerKnobs): readonly Difference[] {
   if (nodes.length < 2) return [];
-  const few = Math.max(1, Math.floor(nodes.length * knobs.odd_share));
+  const few = mostOdd(nodes.length, knobs.odd_share);
   return [...extraDeeds(nodes, few), ...missingDeeds(nodes), ...oddAmounts(nodes, few, knobs.deviations)];
 }
 
@@ -103,27 +106,39 @@ function oddAmounts(nodes: readonly Hourly[], few: number, deviations: number): 
   });
 }
 
-function oddAmount(node: Hourly, nodes: readonly Hourly[], kind: string, deviations: number): readonly Difference[] {
-  const of = ({ amounts }: Hourly): number => amounts.get(kind) ?? 0;
+/** What is normal for a node's amount of one class of events, by its peers; undefined of fewer than two. */
+export function normalAmount(
+  node: Hourly,
+  nodes: readonly Hourly[],
+  kind: string,
+  deviations: number,
+): { readonly from: number; readonly to: number; readonly median: number } | undefined {
   const peers = nodes.filter((each) => each !== node);
-  const spread = spreadOf(peers.map(of));
-  if (spread === undefined) return [];
-  const amount = of(node);
+  const spread = peers.length < 2 ? undefined : spreadOf(peers.map((each) => amountOf(each, kind)));
+  if (spread === undefined) return undefined;
+  const { median, least, most } = spread;
   const reach = deviations * countDeviation(spread);
   // Two peers are no statistics: they must agree, and the third must be far away.
-  const [from, to] =
-    peers.length === 2
-      ? [spread.least / 4, spread.most > 2 * spread.least + LEAST_AMOUNT ? Infinity : 4 * spread.most]
-      : [Math.min(spread.median - reach, spread.median / 4), Math.max(spread.median + reach, 2 * spread.most)];
+  if (peers.length === 2) return { from: least / 4, to: most > 2 * least + LEAST_AMOUNT ? Infinity : 4 * most, median };
+  return { from: Math.min(median - reach, median / 4), to: Math.max(median + reach, 2 * most), median };
+}
+
+const amountOf = ({ amounts }: Hourly, kind: string): number => amounts.get(kind) ?? 0;
+
+function oddAmount(node: Hourly, nodes: readonly Hourly[], kind: string, deviations: number): readonly Difference[] {
+  const expected = normalAmount(node, nodes, kind, deviations);
+  if (expected === undefined) return [];
+  const { from, to, median } = expected;
+  const amount = amountOf(node, kind);
   const isMore = amount > Math.max(to, LEAST_AMOUNT);
-  const isLess = amount < from && spread.median > 10 * LEAST_AMOUNT;
+  const isLess = amount < from && median > 10 * LEAST_AMOUNT;
   if (!isMore && !isLess) return [];
   const normal = { from: round(Math.max(0, from), 0), to: round(Math.max(to, LEAST_AMOUNT), 0) };
   return [
     {
       node: node.node,
       key: `${isMore ? 'more' : 'fewer'} ${kind}`,
-      says: `${round(amount, 0)} ${kind} events in an hour, where ${normal.from} to ${normal.to} are normal by ${peers.length} peers`,
+      says: `${round(amount, 0)} ${kind} events in an hour, where ${normal.from} to ${normal.to} are normal by ${nodes.length - 1} peers`,
       isGrave: false,
       measure: { what: `${kind} events an hour`, value: amount, normal },
       at: undefined,

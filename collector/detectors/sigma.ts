@@ -35,11 +35,14 @@ export interface SigmaOptions {
   readonly clearFor: (ruleset: string) => Clear;
   /** Rules below this level do not alert. */
   readonly alertFrom?: Severity;
+  /** Whether what matched on the node would match there still. A back-test asks it; evidence keeps what nodes found by older rules. */
+  readonly isStillMatched?: (ruleset: string, id: string, record: ReleasedRecord) => boolean;
 }
 
 const MAX_REMEMBERED = 10_000;
 
 export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detector {
+  const { isStillMatched } = options;
   const rules = new Map(options.rules.map((rule) => [rule.id, rule]));
   const least = LEVELS.indexOf(options.alertFrom ?? 'low');
   const recent = numbersOf(memberOf(saved, 'recent'));
@@ -88,6 +91,7 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
       const matcher = matcherFor(batch.statement.ruleset);
       for (const [line, record] of batch.events.entries()) {
         for (const id of matchesOf(record, matcher)) {
+          if (isStillMatched?.(batch.statement.ruleset, id, record) === false) continue;
           const rule = rules.get(id);
           const found =
             rule === undefined ? [] : correlator.observe(matchOf(batch, record, line, rule, options.mapping));

@@ -23,6 +23,7 @@ import { eventOf, explainAlert } from './explain.ts';
 import { describeNoise, noiseOf } from './noise.ts';
 import { applyFiles, showChanges, showDiff } from './putting-in-force.ts';
 import { replay } from './replay.ts';
+import { showMain, SHOW_USAGE, tryMain } from './show.ts';
 import { suggest } from './suggest.ts';
 
 const USAGE = `usage: hushwatch detect backtest [--with DIRECTORY] [--since 7d] [--home DIRECTORY] [--json]
@@ -50,12 +51,14 @@ const MAX_ALERTS = 1_000_000;
 
 export async function main(args: string[]): Promise<number> {
   const [verb = '', ...rest] = args;
+  if (verb === 'show') return await showMain(rest);
+  if (verb === 'backtest' && rest.some((each) => /^--change(?:=|$)/.test(each))) return await tryMain(rest);
   const commands = {
     ...{ backtest: runBacktest, diff: showDiff, apply: applyFiles, changes: showChanges },
     ...{ noise: showNoise, explain: showAlert, suggest: showSuggestion },
   };
   if (!Object.hasOwn(commands, verb)) {
-    if (args.includes('--help') || args.length === 0) process.stdout.write(USAGE);
+    if (args.includes('--help') || args.length === 0) process.stdout.write(USAGE + SHOW_USAGE);
     return rulesMain(args);
   }
   try {

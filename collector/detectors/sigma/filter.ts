@@ -34,15 +34,19 @@ export function parseFilter(map: MapNode, described: Described): SigmaFilter {
 export function applyFilters(rules: readonly SigmaRule[], filters: readonly SigmaFilter[]): readonly SigmaRule[] {
   for (const filter of filters) refuseIdle(filter, rules);
   return rules.map((rule) => {
-    const applied = filters.filter(
-      (filter) =>
-        (filter.rules?.some((wanted) => isNamed(rule, wanted)) ?? true) && isWithin(rule.logsource, filter.logsource),
-    );
+    const applied = filtersOf(rule, filters);
     return applied.length === 0
       ? rule
       : { ...rule, condition: and([rule.condition, ...applied.map((one) => one.condition)]) };
   });
 }
+
+/** Those that narrow the rule. */
+export const filtersOf = (rule: SigmaRule, filters: readonly SigmaFilter[]): readonly SigmaFilter[] =>
+  filters.filter(
+    (filter) =>
+      (filter.rules?.some((wanted) => isNamed(rule, wanted)) ?? true) && isWithin(rule.logsource, filter.logsource),
+  );
 
 function refuseIdle({ rules: wanted, logsource, file, rulesLine }: SigmaFilter, rules: readonly SigmaRule[]): void {
   for (const name of wanted ?? []) {
