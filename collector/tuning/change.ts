@@ -17,7 +17,7 @@ import type { Mapping } from '../detectors/sigma/mapping.ts';
 import type { SigmaCorrelation, SigmaDocument, SigmaFilter, SigmaRule } from '../detectors/sigma/rule.ts';
 import type { InForce } from '../in-force.ts';
 import { parseSuppressions } from '../suppressions.ts';
-import { ConfigError } from '../yaml-file.ts';
+import { ConfigError } from '../../config/yaml.ts';
 
 export const MAX_CHANGE = 32_768;
 
@@ -61,7 +61,7 @@ function parseFirst(text: string): unknown {
 }
 
 function knobsOver(now: Tuning, text: string): Tuning {
-  const given = parseConfig(text, FILE).detectors;
+  const given = parseConfig(text, `/${FILE}`).detectors;
   const names = [...Object.keys(now), ...Object.keys(given)].filter(isTuned);
   return Object.fromEntries(names.map((name) => [name, { ...now[name], ...given[name] }]));
 }

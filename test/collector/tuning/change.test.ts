@@ -59,7 +59,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ['detectors: { rate: { deviation: 9 } }', /deviation/],
   [
     'detectors: { rate: { deviations: 1 } }',
-    /change\.yml:1 detectors\.rate\.deviations: must be a number from 2 to 100/,
+    /change\.yml:1:34 detectors\.rate\.deviations: must be a number from 2 to 100/,
   ],
   ['suppressions:\n  - { id: a }', /owner/],
   ['title: x', /logsource|detection/],
