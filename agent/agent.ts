@@ -33,6 +33,7 @@ import type { Line } from './pipeline.ts';
 import { EXPORTERS, type Exporter } from './sources/exporters/name.ts';
 import { journalState } from './sources/journal.ts';
 import { FileSpool, type Herald } from './spool.ts';
+import { NO_SUMS, Sums, type Summing } from './sums.ts';
 
 export type AgentConfig = Parsed<typeof KEYS>;
 
@@ -94,6 +95,7 @@ export interface KeysInForce {
 interface InForce extends Pick<Rules, 'redactor' | 'matcher' | 'rulepack' | 'withMd5'> {
   readonly ruleset: string;
   readonly turning: Turning | undefined;
+  readonly summing: Summing;
   readonly keys: KeysInForce | undefined;
   readonly canaries: Canaries | undefined;
   readonly problem: Error | undefined;
@@ -105,8 +107,9 @@ async function rulesInForce(config: AgentConfig, logKey: VerifierKey): Promise<I
     return inForce(await openApproved(config, logKey));
   } catch (error) {
     if (!(error instanceof Error) || !isProblemOfRules(error)) throw error;
-    const none = { ruleset: NO_RULES, rulepack: NO_RULES, turning: undefined, keys: undefined, canaries: undefined };
-    return { ...NOTHING, ...none, problem: error };
+    const summing = { ...NO_SUMS, sums: undefined };
+    const no = { turning: undefined, keys: undefined, canaries: undefined, summing };
+    return { ...NOTHING, ruleset: NO_RULES, rulepack: NO_RULES, ...no, problem: error };
   }
 }
 
@@ -115,7 +118,8 @@ function inForce({ ruleset, ...rules }: Rules): InForce {
   const canaries = new Canaries(ruleset, rules);
   const { redactor } = canaries;
   const named = { ruleset: ruleset.digest, turning: turningOf(ruleset) };
-  return { ...rules, ...named, redactor, keys, canaries, problem: undefined };
+  const summing = { sums: ruleset.sums, keys: rules.keyring };
+  return { ...rules, summing, ...named, redactor, keys, canaries, problem: undefined };
 }
 
 export const isProblemOfRules = (error: unknown): boolean =>
@@ -154,6 +158,7 @@ export interface Agent {
   /** Undefined where no rules are in force. */
   readonly keys: KeysInForce | undefined;
   readonly canaries: Canaries | undefined;
+  readonly summing: Summing;
 }
 
 /** Where `source` is another exporter: which, and its file. */
@@ -171,12 +176,13 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
   const rules = await rulesInForce(config, logKey);
   const identity = openIdentity(config.identity, config.node);
   const spool = await FileSpool.open(config.spool, identity, config.spool_bytes, realDisk);
+  const sums = new Sums(rules.summing, Date.now() * 1_000, spool.sums);
   return {
     line: {
       matcher: rules.matcher,
       redactor: rules.redactor,
       spool,
-      ledger: new Ledger(spool.last, spool.sensor, spool.journal, spool.exporter),
+      ledger: new Ledger(spool.last, spool.sensor, spool.journal, spool.exporter, sums),
     },
     herald: {
       node: config.node,
@@ -196,6 +202,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     withMd5: rules.withMd5,
     keys: rules.keys,
     canaries: rules.canaries,
+    summing: rules.summing,
   };
 }
 
@@ -220,13 +227,13 @@ export async function withRules(agent: Agent, config: AgentConfig): Promise<Agen
   if (agent.canaries?.broken === true)
     throw new ConfigError('canaries came out of the redaction of this process; only a restart makes it anew');
   const rules = inForce(await openApproved(config, agent.logKey, requireApproval, agent.keys?.keyring));
-  const { matcher, redactor, withMd5, keys, canaries } = rules;
+  const { matcher, redactor, withMd5, keys, canaries, summing } = rules;
   return {
     ...agent,
     line: { ...agent.line, matcher, redactor },
     herald: { ...agent.herald, ...rulesNamed(rules) },
     limits: limitsOf(config),
-    ...{ withheldBecause: undefined, withMd5, keys, canaries },
+    ...{ withheldBecause: undefined, withMd5, keys, canaries, summing },
   };
 }
 

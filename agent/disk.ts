@@ -8,8 +8,8 @@ export interface Room {
 }
 
 export interface Disk {
-  /** Durable when it returns: written and synced, not yet under its name. */
-  writeDurably(path: string, bytes: Uint8Array): Promise<void>;
+  /** Durable when it returns: written and synced, not yet under its name. Others of the group may read it, unless `mode` says otherwise. */
+  writeDurably(path: string, bytes: Uint8Array, mode?: number): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Makes names in a directory durable. */
   syncDirectory(path: string): Promise<void>;
@@ -21,8 +21,8 @@ export interface Disk {
 }
 
 export const realDisk: Disk = {
-  async writeDurably(path, bytes) {
-    await using file = await open(path, 'w', 0o640);
+  async writeDurably(path, bytes, mode = 0o640) {
+    await using file = await open(path, 'w', mode);
     await file.writeFile(bytes);
     await file.datasync();
   },

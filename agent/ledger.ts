@@ -5,12 +5,17 @@
  * (one *instance*). A counters frame follows every frame it counts; so when it says that more was emitted than was
  * received, the rest was in the hands of an agent that died: lost, in the queue. That is exact because the head of
  * the spool remembers, with each statement, how much of that instance was already accounted for.
+ *
+ * What the ruleset lets leave as a sum only enters none of these numbers until the sum is told, and then as what was told.
+ * So each statement adds up, and none tells more of the summed events than the sum does.
  */
 import type { Counts, Lost, Place } from '#protocol/statement.ts';
-import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
+import { CLASSES, EVENTS, type EventClass } from '#protocol/vocabulary.ts';
 import type { ClassCounters, CountersFrame } from './sources/frame.ts';
 import type { ExporterMark, ExporterPosition } from './sources/exporters/position.ts';
 import type { JournalPosition } from './sources/journal/position.ts';
+import type { RawEvent } from './event.ts';
+import { NO_SUMS, Sums, type Movement, type SumCount, type Summing } from './sums.ts';
 
 type Tally = Partial<Record<EventClass, number>>;
 const KERNEL = ['merged', 'sampled', 'lost'] as const;
@@ -49,8 +54,16 @@ export class Ledger {
   #sensor: MutableAccount | undefined;
   #journal: JournalPosition | undefined;
   #exporter: ExporterPosition | undefined;
+  #sums: Sums;
 
-  constructor(from: Totals = NOTHING, sensor?: SensorAccount, journal?: JournalPosition, exporter?: ExporterPosition) {
+  constructor(
+    from: Totals = NOTHING,
+    sensor?: SensorAccount,
+    journal?: JournalPosition,
+    exporter?: ExporterPosition,
+    sums: Sums = new Sums(NO_SUMS, 0),
+  ) {
+    this.#sums = sums;
     this.#exporter = exporter;
     this.#journal = journal;
     this.#seen = { ...from.seen };
@@ -70,6 +83,17 @@ export class Ledger {
             lost: { ...sensor.lost },
             missing: { ...sensor.missing },
           };
+    this.#adopt();
+  }
+
+  /** Other rules: what both sum is counted on, what no longer is becomes what it was. */
+  sumBy(summing: Summing, now: number): void {
+    this.#sums = new Sums(summing, now, this.#sums.counts);
+    this.#adopt();
+  }
+
+  #adopt(): void {
+    for (const orphan of this.#sums.orphans) this.#move(orphan);
   }
 
   /** A sensor introduced itself. True when it is another than the one before: what that one had not told is gone. */
@@ -83,6 +107,26 @@ export class Ledger {
   received(cls: EventClass, fromSensor?: true): void {
     add(this.#seen, cls, 1);
     if (fromSensor === true && this.#sensor !== undefined) add(this.#sensor.received, cls, 1);
+  }
+
+  /** Whether an event that reached us leaves as part of a sum only: then it is seen when the sum is told. */
+  holds(event: RawEvent): boolean {
+    if (!this.#sums.holds(event)) return false;
+    if (event.fromSensor === true && this.#sensor !== undefined)
+      add(this.#sensor.received, EVENTS[event.name].class, 1);
+    return true;
+  }
+
+  /** A sum that is due, with what it tells; the counters move by no more than that. undefined: the rules have no such sum. */
+  tell(due: RawEvent): RawEvent | undefined {
+    const told = this.#sums.tell(due);
+    if (told !== undefined) this.#move(told.movement);
+    return told?.event;
+  }
+
+  #move({ counter, class: cls, n }: Movement): void {
+    add({ withheld: this.#withheld, merged: this.#merged, sampled: this.#sampled }[counter], cls, n);
+    add(this.#seen, cls, n);
   }
 
   /** The journal is accounted for up to there. */
@@ -132,6 +176,7 @@ export class Ledger {
       // A sensor is one of us, but it is not believed when it counts backwards.
       if (delta <= 0) continue;
       add(sensor[kind], cls, delta);
+      if (kind !== 'lost' && this.#sums.takes(kind, cls, delta)) continue;
       add(totals[kind], cls, delta);
       add(this.#seen, cls, delta);
     }
@@ -151,6 +196,11 @@ export class Ledger {
       withheld: { ...this.#withheld },
       lost: Object.fromEntries(Object.entries(this.#lost).map(([place, counts]) => [place, { ...counts }])),
     };
+  }
+
+  /** Counted and not told yet. */
+  get sums(): readonly SumCount[] {
+    return this.#sums.counts;
   }
 
   get journal(): JournalPosition | undefined {

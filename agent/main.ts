@@ -17,6 +17,7 @@ import { readConfig } from '../config/schema.ts';
 import { ConfigError } from '../config/yaml.ts';
 import { KEYS } from './config.ts';
 import { guardLastWords } from './last-words.ts';
+import { holderOf } from '../redaction-rules/sums.ts';
 import { preview } from './preview.ts';
 import type { Shown } from './preview-stream.ts';
 import { run } from './run.ts';
@@ -69,7 +70,10 @@ export async function main(args: string[]): Promise<number> {
         : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
-    else await preview(rules, shownBy(values, config, rules), { limit: Number(values.limit ?? 20) });
+    else
+      await preview({ ...rules, holder: holderOf(rules.ruleset.sums) }, shownBy(values, config, rules), {
+        limit: Number(values.limit ?? 20),
+      });
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError || isProblemOfRules(error)) || !(error instanceof Error)) throw error;

@@ -8,7 +8,7 @@
  * other rights, promises nothing but to bring back receipts. Arrays of events move along the line, not single events.
  *
  * Every event that entered is released, withheld or lost when its batch is signed, and the statement says how many of
- * each. Nothing between the first line and the last may keep, write or print an event.
+ * each; those of a sum, when the sum is told. Nothing between the first line and the last may keep, write or print an event.
  */
 import { MAX_LINE_BYTES } from '#protocol/batch.ts';
 import type { Counts } from '#protocol/statement.ts';
@@ -42,13 +42,14 @@ export async function record(
   tell: (problem: Error | undefined) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
-    const { totals, sensor, journal, exporter } = line.ledger;
+    const { totals, sensor, journal, exporter, sums } = line.ledger;
     const unsigned = {
       body,
       totals: { ...totals, released: sum(totals.released, body.events) },
       sensor,
       journal,
       exporter,
+      sums,
     };
     let problem: Error | undefined;
     try {
@@ -106,13 +107,16 @@ async function* redactEach(
   }
 }
 
-/** One event: counted, matched, redacted, or counted as withheld or lost. */
-function release(event: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
-  const cls = EVENTS[event.name].class;
-  ledger.received(cls, event.fromSensor);
-  if (event.journal !== undefined) ledger.readJournal(event.journal);
-  if (event.exporter !== undefined) ledger.readExporter(event.exporter);
+/** One event: matched, counted, redacted, or counted as withheld or lost. What a rule matched is in no sum. */
+function release(raw: RawEvent, { matcher, redactor, ledger, spool }: Line): ReleasedEvent | undefined {
+  const cls = EVENTS[raw.name].class;
+  if (raw.journal !== undefined) ledger.readJournal(raw.journal);
+  if (raw.exporter !== undefined) ledger.readExporter(raw.exporter);
+  const event = raw.name === 'hushwatch.sum' ? ledger.tell(raw) : raw;
+  if (event === undefined) return undefined;
   const rules = matcher.match(event);
+  if (rules.length === 0 && ledger.holds(event)) return undefined;
+  ledger.received(cls, event.fromSensor);
   // What a rule matched is shed last, whatever its class: a spool filled up with files must not hide the one that counts.
   if (!spool.admits(rules.length === 0 ? cls : 'self')) {
     ledger.lost('spool', cls);

@@ -16,9 +16,9 @@ import { compileRuleset } from '../redaction-rules/compile.ts';
 import { exposure } from '../redaction-rules/exposure.ts';
 import { KEY_BYTES } from '../redaction-rules/keys.ts';
 import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
+import { holderOf } from '../redaction-rules/sums.ts';
 import { ConfigError } from '../config/yaml.ts';
-import type { Gate } from './gate.ts';
-import { preview } from './preview.ts';
+import { preview, type PreviewGate } from './preview.ts';
 import type { Shown } from './preview-stream.ts';
 import { EXPORTERS } from './sources/exporters/name.ts';
 
@@ -67,7 +67,7 @@ export async function main(args: string[]): Promise<number> {
 }
 
 interface Asked {
-  readonly gate: Gate;
+  readonly gate: PreviewGate;
   readonly shown: Shown;
   readonly limit: number;
   readonly event: EventName | undefined;
@@ -95,14 +95,18 @@ function read(args: string[], socket: string): Asked | string {
   return { gate, shown, limit, event: typeof event === 'string' && isEventName(event) ? event : undefined };
 }
 
-function gateOf(file: string, pack: string): { readonly gate: Gate; readonly withMd5: boolean } {
+function gateOf(file: string, pack: string): { readonly gate: PreviewGate; readonly withMd5: boolean } {
   const ruleset = parseRuleset(readFileSync(file, 'utf8'), file);
   const { rules, mapping } = loadPack(pack);
   const plan = planRules(rules, mapping, clearOf(exposure(ruleset)));
   const bound = plan.filter(({ runs }) => runs === 'node').flatMap((planned) => planned.bound);
   const keys = { node: randomBytes(KEY_BYTES), cohort: randomBytes(KEY_BYTES), fleet: randomBytes(KEY_BYTES) };
   return {
-    gate: { matcher: compileBound(bound), redactor: compileRuleset(ruleset, keys) },
+    gate: {
+      matcher: compileBound(bound),
+      redactor: compileRuleset(ruleset, keys),
+      holder: holderOf(ruleset.sums),
+    },
     withMd5: bound.some(({ needs }) => needs.includes('file.hashes')),
   };
 }

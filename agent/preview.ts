@@ -5,6 +5,7 @@
  * written, and a redirected output is refused: raw data has no business in a file.
  */
 import { ATTRIBUTES, EVENTS, isAttributeName, type EventName } from '#protocol/vocabulary.ts';
+import type { Holder } from '../redaction-rules/sums.ts';
 import { ConfigError } from '../config/yaml.ts';
 import type { RawEvent } from './event.ts';
 import { withMatches, type Gate } from './gate.ts';
@@ -17,7 +18,12 @@ export interface Wanted {
   readonly event?: EventName | undefined;
 }
 
-export async function preview(gate: Gate, shown: Shown, { limit, event: only }: Wanted): Promise<void> {
+/** A gate, and which events it would let leave in a sum only. */
+export interface PreviewGate extends Gate {
+  readonly holder: Holder;
+}
+
+export async function preview(gate: PreviewGate, shown: Shown, { limit, event: only }: Wanted): Promise<void> {
   if (!process.stdout.isTTY) {
     throw new ConfigError(
       'preview shows raw values, which belong on a terminal only; run it on one, without a redirection',
@@ -44,9 +50,10 @@ const strikeOf = ({ TERM = 'dumb', NO_COLOR = '' }: NodeJS.ProcessEnv): Strike =
   TERM === 'dumb' || NO_COLOR !== '' ? MARKS : STYLE;
 
 /** One event: each attribute as it is, and what would leave of it; struck out when nothing would. */
-export function render(event: RawEvent, { redactor, matcher }: Gate, [begin, end]: Strike): string {
+export function render(event: RawEvent, { redactor, matcher, holder }: PreviewGate, [begin, end]: Strike): string {
   const matched = matcher.match(event);
-  const released = redactor.redact(withMatches(event, matched));
+  const sum = matched.length === 0 ? holder(event.name, event.attributes) : undefined;
+  const released = sum === undefined ? redactor.redact(withMatches(event, matched)) : undefined;
   const out: Readonly<Record<string, unknown>> = released === undefined ? {} : JSON.parse(released.line);
   const lines = EVENTS[event.name].attributes.flatMap((name) => {
     const value = event.attributes[name];
@@ -59,7 +66,9 @@ export function render(event: RawEvent, { redactor, matcher }: Gate, [begin, end
         : `${raw}  ->  ${printable(leaves)}`;
     return [`  ${name.padEnd(34)} ${text}`];
   });
-  return `${event.name}${released === undefined ? '  (withheld whole)' : ''}\n${lines.join('\n')}\n\n`;
+  const whole =
+    sum === undefined ? 'withheld whole' : `counted in the sum ${sum.name}, told with the others of its window`;
+  return `${event.name}${released === undefined ? `  (${whole})` : ''}\n${lines.join('\n')}\n\n`;
 }
 
 /** JSON escapes control characters, so that an event cannot drive the terminal. */

@@ -168,8 +168,9 @@ async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce,
   const tell = (problem?: Error): void => (problem === undefined ? writing.over() : writing.again(problem));
   let named = inForce.agent.herald;
   while (!pieces.isOver) {
-    const { line, herald, limits } = inForce.agent;
+    const { line, herald, limits, summing } = inForce.agent;
     const change = herald === named ? [] : [rulesChanged(named, herald)];
+    if (herald !== named) line.ledger.sumBy(summing, Date.now() * 1_000);
     named = herald;
     await record(pieces.piece(...change), line, herald, limits, tell);
   }

@@ -25,6 +25,7 @@ import { exporterEvents } from './sources/exporters.ts';
 import { hostEvents } from './sources/host.ts';
 import { journalEvents } from './sources/journal.ts';
 import { procEvents } from './sources/proc.ts';
+import { dueSums } from './sums.ts';
 
 type Exporter = NonNullable<ReturnType<typeof exporterOf>>;
 type Chunks = AsyncGenerator<readonly RawEvent[]>;
@@ -58,6 +59,7 @@ export async function* sense(sensing: Sensing): Chunks {
     damage.events(signal),
     ...fromJournal(sensing),
     fromCanaries(sensing),
+    fromSums(sensing),
   );
   inspector.close();
   yield [watch.stopped()];
@@ -155,6 +157,15 @@ async function* fromCanaries({ inForce, log, signal }: Sensing): Chunks {
     const until = AbortSignal.any([signal, inForce.changed]);
     if (inForce.agent.canaries !== undefined) yield* inForce.agent.canaries.sing(warn, until);
     else await once(until);
+  }
+}
+
+/** At the end of each window, what the rules in force sum. */
+async function* fromSums({ inForce, signal }: Sensing): Chunks {
+  while (!signal.aborted) {
+    const until = AbortSignal.any([signal, inForce.changed]);
+    yield* dueSums(inForce.agent.summing.sums ?? [], () => Date.now() * 1_000, until);
+    await once(until);
   }
 }
 

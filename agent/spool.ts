@@ -3,8 +3,9 @@
  *
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
  *     <number, 16 digits>.damaged  what the disk made of one: set aside, told, a few of them kept for whoever looks into it
- *     head                         the last statement signed, and in one more line the sensor's account and how far
- *                                  the journal, or an exporter's file, was read: numbers, chain and counters go on from here when every batch is gone
+ *     head                         the last statement signed, and in one more line the sensor's account, how far the
+ *                                  journal, or an exporter's file, was read, and what is counted and not told: numbers, chain and counters go on from here when every batch is gone.
+ *                                  The agent's alone: its counts are exact where the statement's are not
  *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
  *
  * Crash-only: `open` is the only way in, after a stop as after a crash. A batch is promised when the head that names it
@@ -25,6 +26,7 @@ import type { Disk, Room } from './disk.ts';
 import type { SensorAccount, Totals } from './ledger.ts';
 import { parseExporterPosition, type ExporterPosition } from './sources/exporters/position.ts';
 import { parsePosition, type JournalPosition } from './sources/journal/position.ts';
+import { parseSumCounts, type SumCount } from './sums.ts';
 
 /** What every statement of this run says alike. */
 export type Herald = Pick<
@@ -41,6 +43,7 @@ export interface Unsigned {
   readonly sensor: SensorAccount | undefined;
   readonly journal?: JournalPosition | undefined;
   readonly exporter?: ExporterPosition | undefined;
+  readonly sums?: readonly SumCount[];
 }
 
 interface Head {
@@ -48,6 +51,7 @@ interface Head {
   readonly sensor: SensorAccount | undefined;
   readonly journal: JournalPosition | undefined;
   readonly exporter: ExporterPosition | undefined;
+  readonly sums: readonly SumCount[];
 }
 
 /** The disk failed while a batch was being promised: only opening the spool again tells whether it was, and mends it. */
@@ -59,6 +63,7 @@ const BATCH_NAME = /^(\d{16})\.batch$/;
 const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;
 const DAMAGED_NAME = /^\d{16}\.damaged$/;
 const MOST_DAMAGED = 16;
+const OURS_ALONE = 0o600;
 /** Up to this share of its size the spool takes everything. */
 const SHED_FROM = 0.8;
 /** Of a disk the spool leaves a sixteenth, or so much of a large one: without room for receipts it could never empty again. */
@@ -135,6 +140,10 @@ export class FileSpool {
     return this.#head?.exporter;
   }
 
+  get sums(): readonly SumCount[] {
+    return this.#head?.sums ?? [];
+  }
+
   get waiting(): readonly number[] {
     return [...this.#waiting.keys()];
   }
@@ -172,12 +181,12 @@ export class FileSpool {
     };
     const note = signNote(formatStatement(statement), this.#key);
     const bytes = encodeBatch({ note, body: packed.bytes });
-    const { sensor, journal, exporter } = unsigned;
-    const head = { statement, sensor, journal, exporter };
+    const { sensor, journal, exporter, sums = [] } = unsigned;
+    const head = { statement, sensor, journal, exporter, sums };
     await this.#write(
       statement.sequence,
       bytes,
-      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal, exporter })}\n`)]),
+      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal, exporter, sums })}\n`)]),
     );
     this.#head = head;
     this.#waiting.set(statement.sequence, bytes.length);
@@ -191,7 +200,7 @@ export class FileSpool {
     // Both must have ended before anybody may try this number again: a write that goes on would spoil the next one's file.
     const written = await Promise.allSettled([
       this.#disk.writeDurably(at(`${name}.tmp`), batch),
-      this.#disk.writeDurably(at('head.tmp'), head),
+      this.#disk.writeDurably(at('head.tmp'), head, OURS_ALONE),
     ]);
     for (const write of written) if (write.status === 'rejected') throw write.reason;
     try {
@@ -272,16 +281,16 @@ function readHead(bytes: Buffer, directory: string): Head {
 export function parseHead(bytes: Buffer): Head {
   const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
   const { statement } = decodeStatementNote(bytes.subarray(0, end));
-  const last: { sensor?: SensorAccount; journal?: unknown; exporter?: unknown } | SensorAccount | null = JSON.parse(
-    bytes.subarray(end).toString(),
-  );
+  const last: { sensor?: SensorAccount; journal?: unknown; exporter?: unknown; sums?: unknown } | SensorAccount | null =
+    JSON.parse(bytes.subarray(end).toString());
   // Before there was a journal, the sensor's account stood alone.
   if (last === null || 'instance' in last)
-    return { statement, sensor: last ?? undefined, journal: undefined, exporter: undefined };
+    return { statement, sensor: last ?? undefined, journal: undefined, exporter: undefined, sums: [] };
   return {
     statement,
     sensor: last.sensor,
     journal: parsePosition(last.journal),
     exporter: parseExporterPosition(last.exporter),
+    sums: parseSumCounts(last.sums),
   };
 }

@@ -514,6 +514,14 @@ export const SENSES: Readonly<Record<EventName, Sense>> = {
     blind:
       'Says that the redaction in this process holds for secrets of a few forms in every attribute that is not told nearly as it is; not that a rule says what its reviewer meant, nor anything of an agent that lies.',
   },
+  'hushwatch.sum': {
+    source: 'agent',
+    hook: 'the agent, at the end of each window, where a ruleset has sums',
+    kernel: 'any',
+    cost: 'none',
+    blind:
+      'What one of the summed processes did, and when within the window. Noise stands in each number; below the floor nothing is told yet. Whoever makes a program look like one that is summed hides its starts and ends, not what it does besides, and not what a rule on the node matches.',
+  },
   'hushwatch.source.report': {
     source: 'agent',
     hook: 'the agent',

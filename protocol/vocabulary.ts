@@ -488,6 +488,25 @@ export const ATTRIBUTES = define({
     'Values of another exporter that were dropped: of another type, or numbers that would have been rounded.',
     1,
   ),
+  'hushwatch.sum.name': a('string', 'system', 'The sum, as the ruleset names it.', 'sandboxes'),
+  'hushwatch.sum.of': a(
+    'string',
+    'system',
+    'The event that is counted; `merged.` or `sampled.` and a class: what the sensor so counted of it.',
+    'process.exec',
+  ),
+  'hushwatch.sum.count': a(
+    'int',
+    'timing',
+    'How many, with noise and rounded; 0: too few to be told, counted on.',
+    4224,
+  ),
+  'hushwatch.sum.duration': a(
+    'int',
+    'system',
+    'Seconds over which they were counted, up to the time of the event.',
+    3600,
+  ),
   'hushwatch.canary.tried': a('int', 'system', 'Made-up secrets that the agent sent through its own redaction.', 1728),
   'hushwatch.canary.leaked': a('int', 'system', 'How many of them stood in what would have left.', 0),
   'hushwatch.canary.leaks': a(
@@ -1059,6 +1078,15 @@ export const EVENTS = events({
     'hushwatch.canary.tried',
     'hushwatch.canary.leaked',
     'hushwatch.canary.leaks',
+    'detection.rules',
+  ),
+  'hushwatch.sum': e(
+    'self',
+    'How many events of a kind there were that the ruleset does not let leave one by one.',
+    'hushwatch.sum.name',
+    'hushwatch.sum.of',
+    'hushwatch.sum.count',
+    'hushwatch.sum.duration',
     'detection.rules',
   ),
   'hushwatch.source.report': e(

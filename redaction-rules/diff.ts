@@ -13,6 +13,7 @@ import { SCOPES, type Scope } from './keys.ts';
 import { moreOf, type Order } from './precision.ts';
 import type { Rule } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
+import { diffSums } from './sum-text.ts';
 
 export const CHANGES = [
   'newly leaves',
@@ -61,9 +62,9 @@ export function diffRulesets(before: Ruleset, after: Ruleset): readonly DiffRow[
       }
     }
   }
-  return [...rows.values()]
-    .map(({ row }) => row)
-    .toSorted((a, b) => CHANGES.indexOf(a.change) - CHANGES.indexOf(b.change));
+  return [...[...rows.values()].map(({ row }) => row), ...diffSums(before.sums, after.sums, EXAMPLE_KEYS)].toSorted(
+    (a, b) => CHANGES.indexOf(a.change) - CHANGES.indexOf(b.change),
+  );
 }
 
 interface Found {

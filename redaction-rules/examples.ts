@@ -1,12 +1,13 @@
 /**
  * Runs the examples of a ruleset: what goes in, what must come out, what must stand nowhere.
  *
- * In what must come out, `…` stands for a pseudonym, for a mapped address or for what was taken away.
+ * An event that must be part of a sum names the sum instead. In what must come out, `…` stands for a pseudonym, for a mapped address or for what was taken away.
  */
 import type { Value } from '#protocol/vocabulary.ts';
 import { compileRuleset, type PseudonymKeys, type Redactor } from './compile.ts';
 import type { Example, Ruleset } from './ruleset.ts';
 import { GONE } from './shapes.ts';
+import { holderOf, type Sum } from './sums.ts';
 
 /** Keys that anybody may know: examples show form, not values. */
 export const EXAMPLE_KEYS: PseudonymKeys = {
@@ -35,10 +36,18 @@ export function releasedOf(
 
 export function failingExamples(ruleset: Ruleset): readonly ExampleFailure[] {
   const redactor = compileRuleset(ruleset, EXAMPLE_KEYS);
+  const holder = holderOf(ruleset.sums);
   return ruleset.examples.flatMap((example) => {
-    const problem = problemOf(example, releasedOf(redactor, example.event, example.in));
+    const problem =
+      summedProblem(example, holder(example.event, example.in)) ??
+      (example.sum === undefined ? problemOf(example, releasedOf(redactor, example.event, example.in)) : undefined);
     return problem === undefined ? [] : [{ example, problem }];
   });
+}
+
+function summedProblem({ sum }: Example, held: Sum | undefined): string | undefined {
+  if (held?.name === sum) return undefined;
+  return held === undefined ? `expected in the sum ${sum}, leaves by itself` : `leaves in the sum ${held.name} only`;
 }
 
 function problemOf(example: Example, out: Readonly<Record<string, unknown>>): string | undefined {

@@ -8,6 +8,9 @@ import { compileRuleset } from './compile.ts';
 import { EXAMPLE_KEYS, releasedOf } from './examples.ts';
 import { exposure, spanInWords, type ExposureRow } from './exposure.ts';
 import type { Ruleset } from './ruleset.ts';
+import { sumRows, sumsText, type SumRow } from './sum-text.ts';
+
+export type { SumRow } from './sum-text.ts';
 
 export interface ExplainedRow extends ExposureRow {
   /** A value that could be real, and what leaves of it. */
@@ -32,6 +35,10 @@ export function explainRows(ruleset: Ruleset, plan: readonly PlannedRule[]): rea
     };
   });
 }
+
+/** The sums that take some of these events. */
+export const explainSums = ({ sums }: Ruleset, events: ReadonlySet<string>): readonly SumRow[] =>
+  sumRows(sums, EXAMPLE_KEYS).filter((sum) => sum.events.some((event) => events.has(event)));
 
 /** `event attribute` -> files of the rules that run on that side and read it. */
 function readersOf(plan: readonly PlannedRule[], side: PlannedRule['runs']): ReadonlyMap<string, readonly string[]> {
@@ -73,7 +80,8 @@ export function explainText(ruleset: Ruleset, rows: readonly ExplainedRow[], col
     ...[...ruleset.reasons].map(([name, text]) => `reason ${name}: ${text}`),
   ];
   const tables = [...byEvent(rows)].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${fitting(own, columns)}`);
-  return `${head.join('\n')}\n\n${tables.join('\n')}`;
+  const events = new Set<string>(rows.map(({ event }) => event));
+  return `${head.join('\n')}\n\n${tables.join('\n')}${sumsText(explainSums(ruleset, events))}`;
 }
 
 function fitting(rows: readonly ExplainedRow[], columns = Number.POSITIVE_INFINITY): string {

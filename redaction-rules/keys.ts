@@ -67,7 +67,7 @@ export class MissingRoot extends Error {
 export function deriveKey(
   keys: PseudonymKeys,
   scope: Scope,
-  purpose: 'pseudonym' | 'prefix4' | 'prefix6' | 'noise',
+  purpose: 'pseudonym' | 'prefix4' | 'prefix6' | 'noise' | 'sum',
   domain: string,
   when: When,
 ): Buffer {

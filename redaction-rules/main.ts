@@ -12,7 +12,7 @@ import { clearOf, planRules, type PlannedRule } from '../collector/detectors/sig
 import { approve, ApproveUsage, makeKey, NotPublished, publish } from './approve.ts';
 import { failingExamples } from './examples.ts';
 import { CHANGES, diffRulesets, type DiffRow } from './diff.ts';
-import { explainRows, explainText, shown } from './explain.ts';
+import { explainRows, explainSums, explainText, shown } from './explain.ts';
 import { exposure } from './exposure.ts';
 import { oracleText } from './oracle.ts';
 import { NotEvidence, releasedLines } from './released-lines.ts';
@@ -21,6 +21,7 @@ import { changeText, riskText } from './risk-text.ts';
 import { changesOf, RiskMeter, type Risk } from './risk.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
+import { sizeInWords } from './sum-text.ts';
 import { verifyApproval } from './verify.ts';
 
 const USAGE = `usage: hushwatch rules check FILE...
@@ -158,7 +159,9 @@ function checkFile(file: string): number {
   const leaving = new Set(rows.filter((row) => row.leaves).map((row) => row.attribute)).size;
   process.stdout.write(
     `${ruleset.name} ${ruleset.version}: ${leaving} of ${Object.keys(ATTRIBUTES).length} attributes leave in some form; ` +
-      `${ruleset.examples.length - failures.length} of ${ruleset.examples.length} examples hold\nsha256 ${ruleset.digest}\n`,
+      `${ruleset.examples.length - failures.length} of ${ruleset.examples.length} examples hold\n` +
+      ruleset.sums.map((sum) => `sum ${sum.name}: ${sum.events.join(', ')}: ${sizeInWords(sum)}\n`).join('') +
+      `sha256 ${ruleset.digest}\n`,
   );
   return failures.length === 0 ? DONE : FAILED;
 }
@@ -175,7 +178,7 @@ function explain(args: string[]): number {
   const plan = planOf(values.pack, ruleset);
   const rows = explainRows(ruleset, plan).filter((row) => values.event === undefined || row.event === values.event);
   if (rows.length === 0) return usage(`no event ${values.event ?? ''}`);
-  if (values.json) writeLines(rows);
+  if (values.json) writeLines([...rows, ...explainSums(ruleset, new Set(rows.map(({ event }) => event)))]);
   else
     process.stdout.write(
       values.html ? explainReport(ruleset, rows) : explainText(ruleset, rows, process.stdout.columns),

@@ -5,6 +5,7 @@
  * Joining (scope, domain, epoch) is another question: `diff.ts` answers it.
  */
 import type { RangeName } from './address.ts';
+import { spanInWords } from './exposure.ts';
 import type { PathTemplate } from './path.ts';
 import type { Rule, TransformName, Values } from './rule.ts';
 
@@ -67,7 +68,7 @@ function comparisons(was: Rule, is: Rule): readonly Part[] {
   if ('scale' in was && 'scale' in is) {
     parts.push(
       size('scale of the noise', was.scale, is.scale, 'less'),
-      size('window of the noise', was.window, is.window, 'less'),
+      size('window of the noise', was.window, is.window, 'less', spanInWords),
     );
   }
   if ('patterns' in was && 'patterns' in is) {
@@ -92,9 +93,15 @@ function templates(was: PathTemplate, is: PathTemplate): readonly Part[] {
 
 const opposite: Readonly<Record<Order, Order>> = { same: 'same', more: 'less', less: 'more', other: 'other' };
 
-function size(name: string, was: number, is: number, greaterMeans: 'more' | 'less' = 'more'): Part {
+function size(
+  name: string,
+  was: number,
+  is: number,
+  greaterMeans: 'more' | 'less' = 'more',
+  words: (value: number) => string = String,
+): Part {
   if (was === is) return ['same', ''];
-  return [is > was ? greaterMeans : opposite[greaterMeans], `${name}: ${was} -> ${is}`];
+  return [is > was ? greaterMeans : opposite[greaterMeans], `${name}: ${words(was)} -> ${words(is)}`];
 }
 
 function inclusion(

@@ -22,6 +22,7 @@ import { holds, type Rule, type Values } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 import { GONE, isPlainName } from './shapes.ts';
 import { spell } from './spelling.ts';
+import { accountsOf, holderOf, mayBeTold, type SumAccount } from './sums.ts';
 import {
   addressTest,
   argvCheck,
@@ -219,11 +220,14 @@ function eventForms(ruleset: Ruleset): ReadonlyMap<EventName, EventForm> {
  */
 export function compileReleasedValidator(ruleset: Ruleset): ReleasedValidator {
   const forms = eventForms(ruleset);
+  const checkSums = compileSumCheck(ruleset);
+  const check = (line: unknown): undefined | ReleasedProblem =>
+    checkLine(line, forms, ruleset.time.resolution) ?? checkSums(line);
   return (line) => {
-    if (typeof line !== 'string') return checkLine(line, forms, ruleset.time.resolution);
+    if (typeof line !== 'string') return check(line);
     const parsed = parseLine(line);
     if (parsed === undefined) return { attribute: 'event', problem: 'not the one spelling of a JSON object' };
-    return checkLine(parsed, forms, ruleset.time.resolution);
+    return check(parsed);
   };
 }
 
@@ -264,5 +268,40 @@ function checkLine(
     if (!accepts(value)) return { attribute: known, problem: 'not in the form that the ruleset releases' };
     place = next;
   }
+  return undefined;
+}
+
+/** Of a line in the right form: that no rule says it must be part of a sum, and that a sum tells what it may. */
+function compileSumCheck(ruleset: Ruleset): (line: unknown) => undefined | ReleasedProblem {
+  if (ruleset.sums.length === 0) return () => undefined;
+  const holder = holderOf(ruleset.sums);
+  const accounts = new Map(accountsOf(ruleset.sums).map((account) => [`${account.sum}\n${account.of}`, account]));
+  return (line) => {
+    if (typeof line !== 'object' || line === null || !('event' in line)) return undefined;
+    const attributes: Readonly<Record<string, unknown>> = { ...line };
+    if (line.event === 'hushwatch.sum') return checkSum(attributes, accounts);
+    const isHeld = holder(String(line.event), attributes) !== undefined;
+    if (!isHeld || attributes['detection.rules'] !== undefined) return undefined;
+    return { attribute: 'event', problem: 'an event that the ruleset releases in a sum only' };
+  };
+}
+
+function checkSum(
+  line: Readonly<Record<string, unknown>>,
+  accounts: ReadonlyMap<string, SumAccount>,
+): undefined | ReleasedProblem {
+  const {
+    'hushwatch.sum.name': sum,
+    'hushwatch.sum.of': of,
+    'hushwatch.sum.count': n,
+    'hushwatch.sum.duration': duration,
+  } = line;
+  const account = accounts.get(`${String(sum)}\n${String(of)}`);
+  if (account === undefined) return { attribute: 'hushwatch.sum.of', problem: 'not what the ruleset sums' };
+  const whole = (value: unknown, unit: number): boolean => typeof value === 'number' && value % unit === 0;
+  if (typeof n !== 'number' || !mayBeTold(account, n))
+    return { attribute: 'hushwatch.sum.count', problem: 'finer, or fewer, than the ruleset lets a sum tell' };
+  if (!whole(duration, account.window / 1_000_000) || !whole(line['time'], account.window))
+    return { attribute: 'hushwatch.sum.duration', problem: 'not whole windows' };
   return undefined;
 }

@@ -5,7 +5,7 @@
 import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
 import { html, nothing, type Html } from '../collector/dashboard/html.ts';
 import { CHANGES, WIDENING, type DiffRow } from './diff.ts';
-import { byEvent, users, type ExplainedRow } from './explain.ts';
+import { byEvent, explainSums, users, type ExplainedRow, type SumRow } from './explain.ts';
 import { spanInWords } from './exposure.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -29,7 +29,10 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
               <dd>${text}</dd>`,
         )}
       </dl>
-      <nav>${[...events.keys()].map((event) => html`<a href="#${event}">${event}</a> `)}</nav>
+      <nav>
+        ${[...events.keys()].map((event) => html`<a href="#${event}">${event}</a> `)}
+        ${ruleset.sums.length === 0 ? nothing : html`<a href="#sums">sums</a>`}
+      </nav>
       ${[...events].map(
         ([event, own]) =>
           html`<section>
@@ -50,8 +53,44 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
               </tbody>
             </table>
           </section>`,
-      )}`,
+      )}
+      ${sumsSection(explainSums(ruleset, new Set(events.keys())))}`,
   );
+}
+
+function sumsSection(rows: readonly SumRow[]): Html {
+  if (rows.length === 0) return nothing;
+  return html`<section>
+    <h2 id="sums">sums</h2>
+    <p>Events that do not leave one by one, unless a rule on the node matches them.</p>
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">sum</th>
+          <th scope="col">of which events</th>
+          <th scope="col">what leaves</th>
+          <th scope="col">why</th>
+          <th scope="col">used by</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          ({ sum, events, where, unless, summary, example, why, for: purposes }) =>
+            html`<tr>
+              <th scope="row"><code>${sum}</code></th>
+              <td>
+                ${events.join(', ')}${where.map((condition) => html`<br />whose ${condition}`)}${unless.map(
+                  (condition) => html`<br />not if ${condition}`,
+                )}
+              </td>
+              <td>${summary}<br />${becomes(example.in, example.out)}</td>
+              <td>${why}</td>
+              <td>${purposes.join(', ')}</td>
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </section>`;
 }
 
 const identity = ({ role, digest }: Ruleset): Html =>

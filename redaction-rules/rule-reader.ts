@@ -245,7 +245,7 @@ export function readWhy(at: Located, entries: ReadonlyMap<string, Entry>, proble
     : (readText(entry.value, problems, 'write one sentence that a reviewer can weigh') ?? '');
 }
 
-function readPurposes(entries: ReadonlyMap<string, Entry>, names: Names, problems: Problems): readonly string[] {
+export function readPurposes(entries: ReadonlyMap<string, Entry>, names: Names, problems: Problems): readonly string[] {
   const entry = entries.get('for');
   if (entry === undefined) return [];
   const items = readList(entry.value, problems, 'write a list of `purposes`') ?? [];

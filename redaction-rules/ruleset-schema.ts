@@ -109,13 +109,42 @@ function eventSchema(): Schema {
     additionalProperties: values,
   };
   const never: Schema = { type: 'array', items: TEXT };
-  const example = record({ name: TEXT, in: shown, out: shown, never }, ['name', 'in', 'out']);
+  const example = {
+    ...record({ name: TEXT, in: shown, out: shown, never, sum: TEXT }, ['name', 'in']),
+    oneOf: [{ required: ['out'] }, { required: ['sum'] }],
+  };
   return {
     type: 'object',
     propertyNames: { anyOf: [{ const: 'examples' }, { $ref: '#/definitions/attribute' }] },
     properties: { examples: { type: 'array', items: example } },
     additionalProperties: { $ref: '#/definitions/rule' },
   };
+}
+
+function sumSchema(): Schema {
+  const asked: Schema = {
+    type: 'object',
+    propertyNames: { $ref: '#/definitions/attribute' },
+    additionalProperties: {
+      anyOf: [{ const: 'any' }, { type: 'array', items: { type: ['string', 'integer', 'boolean'] } }],
+    },
+  };
+  const size: Schema = { type: 'integer', minimum: 1, maximum: 2 ** 30 };
+  const sum = record(
+    {
+      events: { type: 'array', items: { enum: Object.keys(EVENTS) } },
+      where: asked,
+      unless: asked,
+      window: DURATION,
+      quantum: size,
+      scale: size,
+      floor: size,
+      why: TEXT,
+      for: { type: 'array', items: TEXT },
+    },
+    ['events', 'where', 'window', 'quantum', 'scale', 'floor', 'why'],
+  );
+  return { description: 'Events that leave as one number a window.', ...sum };
 }
 
 export function rulesetSchema(): Schema {
@@ -150,12 +179,14 @@ export function rulesetSchema(): Schema {
           propertyNames: { enum: Object.keys(EVENTS) },
           additionalProperties: { $ref: '#/definitions/event' },
         },
+        sums: { type: 'object', additionalProperties: { $ref: '#/definitions/sum' } },
       },
       ['name', 'version', 'role', 'time', 'attributes'],
     ),
     definitions: {
       attribute: { enum: Object.keys(ATTRIBUTES) },
       event: eventSchema(),
+      sum: sumSchema(),
       rule: { oneOf: Object.keys(rules).map((name) => ({ $ref: `#/definitions/${name}` })) },
       ...rules,
     },

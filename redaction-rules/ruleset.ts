@@ -31,6 +31,8 @@ import { HOUR_US } from './keys.ts';
 import { PLACEHOLDERS, type PathTemplate } from './path.ts';
 import { parseDuration, readRule, readWhy, reportUnknown, type Names } from './rule-reader.ts';
 import type { Rule } from './rule.ts';
+import { readSums } from './sum-reader.ts';
+import type { Sum } from './sums.ts';
 
 export const ROLES = ['guest', 'host', 'generic'] as const;
 export type Role = (typeof ROLES)[number];
@@ -44,6 +46,8 @@ export interface Example {
   readonly out: Readonly<Record<string, Value>>;
   /** Texts that stand nowhere in the released line. */
   readonly never: readonly string[];
+  /** The sum that the event goes into instead of leaving. */
+  readonly sum: string | undefined;
 }
 
 /** SHA-256, hex, of the file: what statements and approvals name. */
@@ -66,6 +70,8 @@ export interface Ruleset {
   readonly purposes: ReadonlyMap<string, string>;
   readonly events: ReadonlyMap<EventName, EventRules>;
   readonly examples: readonly Example[];
+  /** Events that leave as numbers only. */
+  readonly sums: readonly Sum[];
 }
 
 /** The ruleset was not understood or does not cover the vocabulary; nothing may be released under it. */
@@ -97,6 +103,7 @@ const KEYS = [
   'paths',
   'attributes',
   'events',
+  'sums',
 ];
 
 export function parseRuleset(text: string, file: string, covers: Covers = 'all'): Ruleset {
@@ -112,6 +119,7 @@ export function parseRuleset(text: string, file: string, covers: Covers = 'all')
     templates: readTemplates(entries.get('paths'), problems),
     used: new Set(),
   };
+  const read = readEvents(top, entries, names, covers, problems);
   const ruleset = {
     name: readName(top, entries, problems),
     version: readVersion(top, entries, problems),
@@ -122,7 +130,8 @@ export function parseRuleset(text: string, file: string, covers: Covers = 'all')
     epoch: readEpoch(entries, problems),
     reasons: names.reasons,
     purposes: names.purposes,
-    ...readEvents(top, entries, names, covers, problems),
+    ...read,
+    sums: readSums(entries.get('sums'), read.events, names, problems),
   };
   // A misspelt name would be reported twice.
   if (problems.texts.length === 0) reportUnused(entries, names, problems);
@@ -353,7 +362,7 @@ function readRules(
   return rules;
 }
 
-const EXAMPLE_KEYS = ['name', 'in', 'out', 'never'];
+const EXAMPLE_KEYS = ['name', 'in', 'out', 'never', 'sum'];
 
 function readExamples(at: Located, event: EventName, problems: Problems): readonly Example[] {
   const entry = (isMap(at.node) ? readMap(at, problems, '') : undefined)?.get('examples');
@@ -362,9 +371,13 @@ function readExamples(at: Located, event: EventName, problems: Problems): readon
     const entries = readMap(item, problems, 'write `{ name: …, in: …, out: … }`');
     if (entries === undefined) return [];
     reportUnknown(entries, EXAMPLE_KEYS, problems);
-    for (const key of EXAMPLE_KEYS.slice(0, 3)) {
-      if (!entries.has(key)) problems.report(item, `\`${key}\` is missing`, 'an example has `name`, `in` and `out`');
+    for (const key of ['name', 'in', entries.has('sum') ? 'sum' : 'out']) {
+      if (!entries.has(key))
+        problems.report(item, `\`${key}\` is missing`, 'an example has `name`, `in` and `out`, or `sum`');
     }
+    if (entries.has('sum') && (entries.has('out') || entries.has('never')))
+      problems.report(item, '`sum` beside what leaves', 'keep one; an event of a sum does not leave');
+    const sumAt = entries.get('sum')?.value;
     const nameAt = entries.get('name')?.value;
     return {
       name: nameAt === undefined ? '' : (readText(nameAt, problems, 'say in words what the example shows') ?? ''),
@@ -373,6 +386,7 @@ function readExamples(at: Located, event: EventName, problems: Problems): readon
       in: readValues(entries.get('in'), event, true, problems),
       out: readValues(entries.get('out'), event, false, problems),
       never: readTextList(entries.get('never'), problems),
+      sum: sumAt === undefined ? undefined : readText(sumAt, problems, 'write the name of one of `sums`'),
     };
   });
 }

@@ -2,7 +2,7 @@
 import { NO_RULES } from '#protocol/statement.ts';
 import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
 import { CHANGES, WIDENING, type DiffRow } from '../../redaction-rules/diff.ts';
-import { byEvent, users, type ExplainedRow } from '../../redaction-rules/explain.ts';
+import { byEvent, explainSums, users, type ExplainedRow, type SumRow } from '../../redaction-rules/explain.ts';
 import { spanInWords } from '../../redaction-rules/exposure.ts';
 import type { Ruleset } from '../../redaction-rules/ruleset.ts';
 import type { CanaryStatus } from '../detectors/canary.ts';
@@ -227,7 +227,8 @@ export function exposurePage({ ruleset, rows }: Explained, asked: string): Page 
           ${[...events].map(([event, all]) => eventOption(event, all, event === chosen))}</select
         ><button type="submit">Show</button>
       </form>
-      ${chosen === undefined || own === undefined ? nothing : exposureTable(chosen, own)}`,
+      ${chosen === undefined || own === undefined ? nothing : exposureTable(chosen, own)}
+      ${sumsTable(explainSums(ruleset, new Set(chosen === undefined ? [] : [chosen])))}`,
   );
 }
 
@@ -254,6 +255,37 @@ function exposureTable(event: keyof typeof EVENTS, rows: readonly ExplainedRow[]
     </thead>
     <tbody>
       ${rows.map(exposureRow)}
+    </tbody>
+  </table>`;
+}
+
+/** Of the events of a kind, those that do not leave one by one. */
+function sumsTable(rows: readonly SumRow[]): Html {
+  if (rows.length === 0) return nothing;
+  return html`<table class="words">
+    <caption>
+      Of these, what does not leave one by one, unless a rule on the node matches it
+    </caption>
+    <thead>
+      <tr>
+        <th scope="col">Sum</th>
+        <th scope="col">Of which events</th>
+        <th scope="col">What leaves</th>
+        <th scope="col">Why</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows.map(
+        ({ sum, where, unless, summary, why }) =>
+          html`<tr>
+            <th scope="row"><code>${sum}</code></th>
+            <td data-label="Of which events">
+              ${[...where.map((one) => `whose ${one}`), ...unless.map((one) => `not if ${one}`)].join('; ')}
+            </td>
+            <td data-label="What leaves">${summary}</td>
+            <td data-label="Why">${why}</td>
+          </tr>`,
+      )}
     </tbody>
   </table>`;
 }

@@ -130,12 +130,15 @@ export const GUEST: RulesetPromises['attributes'] = table([
   [roughly(2 ** 20), 'file.bytes_written network.flow.sent.size network.flow.received.size'],
   [roughly(60), 'process.lifetime network.flow.duration'],
   [roughly(10), 'event.repeats'],
+  // What it may tell is promised of the sums.
+  [{ says: 'clear' }, 'hushwatch.sum.count'],
 ]);
 
 const MACHINE = ['libvirt-123e4567-e89b-12d3-a456-426614174000', '123e4567'] as const;
 
 export const HOST: RulesetPromises['attributes'] = table([
   ...BOTH,
+  [nothing, 'hushwatch.sum.name hushwatch.sum.of hushwatch.sum.count hushwatch.sum.duration'],
   [place(OUTSIDE), `${PROGRAMS} ${PATHS}`],
   [place(OUTSIDE, 'cgroup', 'cgroup'), 'process.linux.cgroup'],
   [command(OUTSIDE, 2), 'process.command_args user.switch.command_args'],

@@ -106,7 +106,7 @@ const unit: Promised = {
 const GENERIC = table([
   [
     nothing,
-    'process.executable.inode process.executable.device process.parent.command_args file.inode file.device file.hashes host.name',
+    'process.executable.inode process.executable.device process.parent.command_args file.inode file.device file.hashes host.name hushwatch.sum.name hushwatch.sum.of hushwatch.sum.count hushwatch.sum.duration',
   ],
   [who('entity', 12), 'process.entity.id process.parent.entity.id process.target.entity.id'],
   [

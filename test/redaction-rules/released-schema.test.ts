@@ -39,6 +39,8 @@ for (const ruleset of RULESETS) {
     const bySchema = new Ajv({ strict: false }).compile(releasedSchema(ruleset));
 
     for (const name of EVENT_NAMES) {
+      // What a sum tells is no rendering of a value: see sums.test.ts.
+      if (name === 'hushwatch.sum' && ruleset.sums.length > 0) continue;
       test(`${name}: what the redactor releases is accepted`, () => {
         const redactor = compileRuleset(ruleset, KEYS);
         fc.assert(

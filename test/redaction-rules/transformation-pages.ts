@@ -9,6 +9,7 @@ import { compileRuleset } from '../../redaction-rules/compile.ts';
 import { EXAMPLE_KEYS, releasedOf } from '../../redaction-rules/examples.ts';
 import { parseRuleset, RulesetError } from '../../redaction-rules/ruleset.ts';
 import { spell } from '../../redaction-rules/spelling.ts';
+import { accountsOf, noiseOf, told } from '../../redaction-rules/sums.ts';
 import { eventWith, smallRulesetText } from './small-ruleset.ts';
 
 /** A rule, then its table; or a rule, then why it is refused. */
@@ -16,8 +17,8 @@ const PART = /```yaml\n([^]*?)```\n\n((?:\|[^\n]*\n)+|```text\n[^]*?```\n)/g;
 
 export function rewritten(page: string): string {
   return page.replace(PART, (_, yaml: string, rest: string) => {
-    const told = rest.startsWith('|') ? table(yaml, rest) : `\`\`\`text\n${refusal(yaml)}\n\`\`\`\n`;
-    return `\`\`\`yaml\n${yaml}\`\`\`\n\n${told}`;
+    const shownBelow = rest.startsWith('|') ? table(yaml, rest) : `\`\`\`text\n${refusal(yaml)}\n\`\`\`\n`;
+    return `\`\`\`yaml\n${yaml}\`\`\`\n\n${shownBelow}`;
   });
 }
 
@@ -46,18 +47,22 @@ function refusal(yaml: string): string {
 function table(yaml: string, text: string): string {
   const [head = '', line = '', ...rows] = text.trimEnd().split('\n');
   const { attributes } = partsOf(yaml);
-  const redactor = compileRuleset(parseRuleset(rulesetTextOf(yaml), 'rules.yaml'), EXAMPLE_KEYS);
+  const ruleset = parseRuleset(rulesetTextOf(yaml), 'rules.yaml');
+  const redactor = compileRuleset(ruleset, EXAMPLE_KEYS);
   const [attribute = ''] = Object.keys(attributes);
+  const [account] = accountsOf(ruleset.sums);
   const run = ({ value, time }: Given): unknown => {
+    if (account !== undefined)
+      return told(account, Number(value), noiseOf(account, Math.floor(time / account.window), EXAMPLE_KEYS));
     if (!isAttributeName(attribute))
       return Number(/"time":(\d+)/.exec(redactor.redact(timed(Number(value)))?.line ?? '')?.[1]);
     return releasedOf(redactor, eventWith(attribute), { [attribute]: value }, time)[attribute];
   };
-  const told = rows.map((row) => {
+  const written = rows.map((row) => {
     const [what = '', given = ''] = cellsOf(row);
     return `| ${what} | ${given} | ${shown(run(readGiven(given, attribute)))} |`;
   });
-  return `${[head, line, ...told].join('\n')}\n`;
+  return `${[head, line, ...written].join('\n')}\n`;
 }
 
 const timed = (time: number): Parameters<ReturnType<typeof compileRuleset>['redact']>[0] => ({

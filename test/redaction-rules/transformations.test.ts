@@ -24,8 +24,8 @@ for (const page of PAGES) {
   });
 }
 
-test('there is a page for each transformation, for time, and for what is not there', () => {
-  expect(PAGES.toSorted()).toEqual([...TRANSFORM_NAMES, 'seal', 'time'].map((name) => `${name}.md`).toSorted());
+test('there is a page for each transformation, for time, for sums, and for what is not there', () => {
+  expect(PAGES.toSorted()).toEqual([...TRANSFORM_NAMES, 'seal', 'sum', 'time'].map((name) => `${name}.md`).toSorted());
 });
 
 test('each page names every parameter', () => {

@@ -78,8 +78,12 @@ export function narrowed(
   return {
     ...ruleset,
     events: new Map(events.map((event) => [event, new Map([[attribute, rule]])])),
+    // Sums are weakened apart: what decides about them is not here any more.
+    sums: [],
     examples: ruleset.examples
-      .filter((example) => events.includes(example.event) && Object.hasOwn(example.in, attribute))
+      .filter(
+        ({ event, in: given, sum }) => sum === undefined && events.includes(event) && Object.hasOwn(given, attribute),
+      )
       .map((example) => ({ ...example, in: of(example.in), out: of(example.out) })),
   };
 }
