@@ -19,8 +19,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   cohort: async () => (await import('./collector/tuning/show.ts')).cohortMain,
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
-  alerts: async () => (await import('./collector/main.ts')).alerts,
-  stories: async () => (await import('./collector/main.ts')).stories,
+  alerts: async () => (await import('./collector/story-commands.ts')).alerts,
+  stories: async () => (await import('./collector/story-commands.ts')).stories,
   verify: async () => (await import('./collector/main.ts')).verify,
 };
 
@@ -47,12 +47,14 @@ for the privacy authority
 for collector operators
   collector run | check         receive, verify, keep, log, detect
   collector invite | admit      let a node in
+  collector token               who may log in to the dashboard, and ask its API
   detect test | plan            try detection rules
   detect show ID                what a detector says, how loud it is, its knobs
   cohort [NAME]                 which node differs from its peers, and in what
   detect backtest | noise | explain | suggest   tune them on the evidence
   events --since 10m --json     released events, from the evidence
   stories                       what is worth reading: alerts told by process tree
+  stories show | verdict        one of them, and what you say of it
   alerts --json                 everything the detectors said
   detect budget                 what a number of stories a day would have shown
 for auditors

@@ -49,7 +49,12 @@ export interface Verdict {
   /** `true` and `false`: the story was, or was not, about something that mattered. */
   readonly verdict: (typeof VERDICTS)[number];
   readonly reason: string;
+  /** Of the story, as it was read. */
+  readonly revision: number;
 }
+
+/** What somebody says; without a revision, of the story as it is. */
+export type Judgement = Omit<Verdict, 'seq' | 'revision'> & { readonly revision?: number | undefined };
 
 /** Something that a person changed, through the dashboard or by a command. */
 export interface Act {
@@ -194,16 +199,17 @@ export class Findings implements Disposable {
   }
 
   /** What a person says about a story. Nothing is overwritten: the last one counts, those before stay. */
-  addVerdict({ story, time, who, verdict, reason }: Omit<Verdict, 'seq'>): void {
-    const sql = 'INSERT INTO verdicts (story, time, who, verdict, reason) VALUES (?, ?, ?, ?, ?)';
-    this.database.run(sql, story, time, who, verdict, reason);
+  addVerdict({ story, time, who, verdict, reason, revision }: Judgement): void {
+    const sql = `INSERT INTO verdicts (story, time, who, verdict, reason, revision)
+      SELECT ?, ?, ?, ?, ?, coalesce(?, (SELECT revision FROM stories WHERE id = ?), 0)`;
+    this.database.run(sql, story, time, who, verdict, reason, revision ?? null, story);
     this.tell('alert');
   }
 
   /** Of one story, or of all; oldest first. */
-  verdicts(story?: string): readonly Verdict[] {
-    const sql = `SELECT * FROM verdicts ${story === undefined ? '' : 'WHERE story = ?'} ORDER BY seq`;
-    return this.database.rows(sql, ...(story === undefined ? [] : [story])).map(verdictOf);
+  verdicts(story?: string, afterSeq = 0): readonly Verdict[] {
+    const sql = `SELECT * FROM verdicts WHERE seq > ? ${story === undefined ? '' : 'AND story = ?'} ORDER BY seq`;
+    return this.database.rows(sql, afterSeq, ...(story === undefined ? [] : [story])).map(verdictOf);
   }
 
   /** Before it is done, so that nothing is done unrecorded. */
@@ -305,6 +311,7 @@ function verdictOf(row: Row): Verdict {
     who: text(row['who']),
     verdict: VERDICTS.find((verdict) => verdict === row['verdict']) ?? 'acknowledged',
     reason: text(row['reason']),
+    revision: number(row['revision']),
   };
 }
 

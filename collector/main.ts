@@ -1,22 +1,17 @@
-/** Command lines of the collector: `collector run | check | init`, `events`, `alerts`, `verify`. */
+/** Command lines of the collector: `collector run | check | init | invite | admit | token`, `events`, `verify`. */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { pino } from 'pino';
-import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { ROLES } from '#protocol/statement.ts';
 import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
-import { RulesetError } from '../redaction-rules/ruleset.ts';
 import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
+import { countOf, EXIT, guarded, HOME, parse, say, timeAgo, UsageError } from './command.ts';
 import { KEYS, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
-import { SigmaError } from './detectors/sigma/error.ts';
 import { explore } from './explorer/explore.ts';
-import { QuestionError } from './explorer/query.ts';
 import { lineCheckIn } from './held-lines.ts';
 import { readInForce } from './in-force.ts';
 import { initCollector, pinOf } from './keys.ts';
@@ -25,30 +20,21 @@ import { nowUs } from './pipeline.ts';
 import { parseRegistry, Registry } from './registry.ts';
 import { Rulesets } from './rulesets.ts';
 import { runCollector, type Settings } from './run.ts';
-import { SEVERITIES, type AlertRow, type StoryRow } from './findings.ts';
-import { State } from './state.ts';
-import { compact, queryEvents, QueryError } from './tables.ts';
+import { compact, queryEvents } from './tables.ts';
+import { manageTokens } from './token-commands.ts';
 import { describeKeys } from '../config/pages.ts';
 import { ConfigError } from '../config/yaml.ts';
-
-const EXIT = { done: 0, failed: 1, usage: 2, configuration: 3, verification: 4 } as const;
-
-const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
-/** Packages say where it is; in a checkout it lies in the directory of `npm start`. */
-const HOME =
-  process.env['HUSHWATCH_COLLECTOR'] ??
-  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 
 export const USAGE = `usage: hushwatch collector run | check | compact [FILE]
        hushwatch collector init --home DIRECTORY --origin NAME
        hushwatch collector invite --node NAME --url wss://HOST:PORT/v1/ship [--role ROLE] [--cohort NAME]
                                   [--ruleset FILE] [--pack DIRECTORY] > INVITATION
        hushwatch collector admit ENTRY
+       hushwatch collector token create --role ROLE --name NAME [--expires 90d]
+       hushwatch collector token list [--json]
+       hushwatch collector token revoke ID
        hushwatch events [QUERY] [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
                         [--histogram | --page N | --save-as-detector TITLE [--level medium] [--author NAME]]
-       hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow]
-                        [--suppressed] [--json]
-       hushwatch stories [--since 1d] [--node NAME] [--severity medium] [--all] [--limit 50] [--json]
        hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
 
 The directory of the data is that of FILE (or --config FILE); without one it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
@@ -65,15 +51,13 @@ collector.yaml
 ${describeKeys(KEYS)}
 `;
 
-/** What stops a command: told in a line, with what to do. */
-class UsageError extends Error {}
-
 export async function main(args: string[]): Promise<number> {
   const [verb = '', ...rest] = args;
-  return await guarded('collector', async () => {
+  return await guarded('collector', USAGE, async () => {
     if (verb === 'init') return await init(rest);
     if (verb === 'invite') return inviteNode(rest);
     if (verb === 'admit') return admitNode(rest);
+    if (verb === 'token') return manageTokens(rest);
     const { values, positionals } = parse(rest, { config: { type: 'string' } }, 1);
     const file = values.config ?? positionals[0] ?? join(HOME, 'collector.yaml');
     if (verb === 'check') return await check(file);
@@ -162,7 +146,7 @@ function admitNode(args: string[]): number {
 }
 
 export async function events(args: string[]): Promise<number> {
-  return await guarded('events', async () => {
+  return await guarded('events', USAGE, async () => {
     const { values, positionals } = parse(
       args,
       {
@@ -213,90 +197,9 @@ function sayLines(lines: readonly string[]): number {
   return EXIT.done;
 }
 
-export async function alerts(args: string[]): Promise<number> {
-  return await guarded('alerts', async () => {
-    const { values } = parse(args, {
-      home: { type: 'string', default: HOME },
-      since: { type: 'string' },
-      node: { type: 'string' },
-      severity: { type: 'string', default: 'informational' },
-      limit: { type: 'string', default: '1000' },
-      follow: { type: 'boolean', default: false },
-      suppressed: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    });
-    const minSeverity = SEVERITIES.find((each) => each === values.severity);
-    if (minSeverity === undefined) throw new UsageError(`--severity is one of ${SEVERITIES.join(', ')}`);
-    const file = join(resolve(values.home), 'state.sqlite');
-    if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
-    using state = State.openReadOnly(file);
-    const sinceUs = values.since === undefined ? 0 : timeAgo('since', values.since);
-    const { node, suppressed } = values;
-    const query = { limit: countOf('limit', values.limit), node, minSeverity, sinceUs, suppressed };
-    const tell = (rows: readonly AlertRow[]): void => {
-      for (const row of rows) say(values.json ? JSON.stringify(row) : textOf(row));
-    };
-    const found = state.alerts(query).toReversed();
-    tell(found);
-    for (let last = found.at(-1)?.seq ?? 0; values.follow;) {
-      await new Promise((settle) => setTimeout(settle, 200));
-      const more = state.alerts({ ...query, afterSeq: last });
-      tell(more);
-      last = more.at(-1)?.seq ?? last;
-    }
-    return EXIT.done;
-  });
-}
-
-function textOf({ time, severity, node, title, reason }: AlertRow): string {
-  return `${new Date(time / 1000).toISOString()} ${severity} ${node} ${title}\n  ${reason}`;
-}
-
-/** What people are shown; with --all, what they are not shown too. */
-export async function stories(args: string[]): Promise<number> {
-  return await guarded('stories', async () => {
-    const { values } = parse(args, {
-      home: { type: 'string', default: HOME },
-      since: { type: 'string' },
-      node: { type: 'string' },
-      severity: { type: 'string', default: 'informational' },
-      limit: { type: 'string', default: '50' },
-      all: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    });
-    const minSeverity = SEVERITIES.find((each) => each === values.severity);
-    if (minSeverity === undefined) throw new UsageError(`--severity is one of ${SEVERITIES.join(', ')}`);
-    const file = join(resolve(values.home), 'state.sqlite');
-    if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
-    using state = State.openReadOnly(file);
-    const found = state.stories({
-      ...{ limit: countOf('limit', values.limit), node: values.node, minSeverity },
-      sinceUs: values.since === undefined ? 0 : timeAgo('since', values.since),
-      shown: values.all ? undefined : true,
-    });
-    for (const row of found.toReversed()) say(values.json ? JSON.stringify(row) : storyText(row));
-    return await Promise.resolve(EXIT.done);
-  });
-}
-
-const MAX_SAID = 6;
-
-function storyText({ last, severity, node, title, reason, score, alerts, findings, loss, attack }: StoryRow): string {
-  const lost = loss === 0 ? '' : `, ${loss} events lost around it`;
-  const heaviest = findings.toSorted((a, b) => b.points - a.points);
-  const what = heaviest.slice(0, MAX_SAID).map((each) => `${each.title}${each.count > 1 ? ` ×${each.count}` : ''}`);
-  const more = findings.length > MAX_SAID ? `; and ${findings.length - MAX_SAID} more` : '';
-  return [
-    `${new Date(last / 1000).toISOString()} ${severity} ${node} ${title}`,
-    `  ${reason}`,
-    `  score ${score}, ${alerts} ${alerts === 1 ? 'alert' : 'alerts'}${lost}; ${attack.slice(0, 8).join(' ') || 'no technique named'}`,
-    ...(findings.length > 1 ? [`  findings: ${what.join('; ')}${more}`] : []),
-  ].join('\n');
-}
-
 /** From public keys alone: `nodes.yaml`, `log.pub`, `log/`, `evidence/` and, where there are any, `reviewers` and `rulesets/`. */
 export async function verify(args: string[]): Promise<number> {
-  return await guarded('verify', async () => {
+  return await guarded('verify', USAGE, async () => {
     const { values, positionals } = parse(
       args,
       { receipts: { type: 'string' }, json: { type: 'boolean', default: false } },
@@ -371,69 +274,4 @@ function changesText({ changes }: ArchiveReport): readonly string[] {
   return [
     `detectors: ${changes.length} changes, the last at ${where}, ${at}, by ${who}: ${reason} (${after.slice(0, 12)})`,
   ];
-}
-
-type Parsed<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<
-  typeof parseArgs<{ args: string[]; options: T; allowPositionals: true }>
->;
-
-function parse<const T extends NonNullable<ParseArgsConfig['options']>>(
-  args: string[],
-  options: T,
-  maxPositionals = 0,
-): Parsed<T> {
-  let parsed: Parsed<T>;
-  try {
-    parsed = parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-  if (parsed.positionals.length > maxPositionals) throw new UsageError(`what is ${parsed.positionals.at(-1) ?? ''}?`);
-  return parsed;
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-/** `10m` ago, µs since 1970. */
-function timeAgo(option: string, text: string): number {
-  const [, n = '', unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
-  if (n === '') throw new UsageError(`--${option} is a number and s, m, h or d, such as 10m`);
-  return (Date.now() - Number(n) * (UNITS[unit] ?? 1) * 1000) * 1000;
-}
-
-function countOf(option: string, text: string): number {
-  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new UsageError(`--${option} is a whole number above 0`);
-  return Number(text);
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-/** The one place where errors become words and exit codes. */
-async function guarded(command: string, work: () => Promise<number> | number): Promise<number> {
-  const complain = (text: string): void => void process.stderr.write(`hushwatch ${command}: ${text}\n`);
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof UsageError) {
-      complain(error.message);
-      process.stderr.write(USAGE);
-      return EXIT.usage;
-    }
-    if (error instanceof ConfigError || error instanceof RulesetError || error instanceof SigmaError) {
-      complain(error.message);
-      return EXIT.configuration;
-    }
-    if (error instanceof QueryError || error instanceof QuestionError) {
-      complain(error.message);
-      return EXIT.failed;
-    }
-    if (error instanceof ProtocolError) {
-      complain(`${error.code}: ${error.message}`);
-      return EXIT.configuration;
-    }
-    complain(error instanceof Error ? error.message : String(error));
-    return EXIT.failed;
-  }
 }

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS stories (
 CREATE INDEX IF NOT EXISTS stories_by_time ON stories (last);
 CREATE TABLE IF NOT EXISTS verdicts (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, story TEXT NOT NULL, time INTEGER NOT NULL, who TEXT NOT NULL,
-  verdict TEXT NOT NULL, reason TEXT NOT NULL);
+  verdict TEXT NOT NULL, reason TEXT NOT NULL, revision INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_story ON verdicts (story, seq);
 CREATE TABLE IF NOT EXISTS acts (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, who TEXT NOT NULL, act TEXT NOT NULL, reason TEXT NOT NULL);
@@ -53,21 +53,26 @@ CREATE TABLE IF NOT EXISTS detectors (id TEXT PRIMARY KEY, state TEXT NOT NULL) 
  * Of the schema; another number means that the file is not for us.
  *  - 1: first.
  *  - 2: alerts belong to stories; people give verdicts on these.
+ *  - 3: a verdict names the revision of the story that it is about; who changes what is recorded.
  */
-const VERSION = 2;
+const VERSION = 3;
+/** Verdicts of version 2 are about the stories as they are. */
+const REVISIONS_BEFORE = `ALTER TABLE verdicts ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+  UPDATE verdicts SET revision = coalesce((SELECT revision FROM stories WHERE id = verdicts.story), 0)`;
 /** For batches that were indexed before this was kept; they do not say which pack they ran. */
 const RULES_BEFORE = `INSERT INTO rules_in_force SELECT node, 'ruleset', min(sequence), min(received), ruleset FROM batches
   WHERE NOT EXISTS (SELECT 1 FROM rules_in_force) GROUP BY node, ruleset`;
 
-/** For the collector itself. `carryOver` brings what version 1 had to this one, in the same transaction. */
+/** For the collector itself. `carryOver` tells alerts of version 1 as stories, in the same transaction. */
 export function openDatabase(file: string, carryOver: (database: DatabaseSync) => void): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5_000 });
   // The log is the durable truth; after a power failure what is missing here is indexed again.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
   const version = versionOf(database);
-  if (version !== 1) refuseOtherVersion(database, file);
+  if (version !== 1 && version !== 2) refuseOtherVersion(database, file);
   database.exec('BEGIN IMMEDIATE');
   if (version === 1) database.exec("ALTER TABLE alerts ADD COLUMN story TEXT NOT NULL DEFAULT ''");
+  if (version === 2) database.exec(REVISIONS_BEFORE);
   database.exec(`${SCHEMA} ${RULES_BEFORE}; PRAGMA user_version = ${VERSION}`);
   if (version === 1) carryOver(database);
   database.exec('COMMIT');
@@ -77,6 +82,13 @@ export function openDatabase(file: string, carryOver: (database: DatabaseSync) =
 /** For commands beside a running collector. */
 export function openDatabaseReadOnly(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
+  refuseOtherVersion(database, file);
+  return database;
+}
+
+/** For commands that write a line beside a running collector; to bring a file up to this version is the collector's. */
+export function openDatabaseToAdd(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5_000 });
   refuseOtherVersion(database, file);
   return database;
 }

@@ -3,6 +3,8 @@
  * detectors remember, refusals; and what was found, which is `findings.ts`. What is about batches is derived: it follows
  * the log, live by the same lines as after a crash, so nothing is lost with it.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { APPROVED_KINDS, APPROVED_ROLES, type Approval, type ApprovedKind } from '#protocol/approval.ts';
 import { parseChange, type Change as DetectorChange } from '#protocol/change.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
@@ -13,7 +15,8 @@ import { Database, number, parseJson, text, type Row } from './database.ts';
 import type { PlacedAlert, Story } from './detectors/detector.ts';
 import { Findings } from './findings.ts';
 import type { TransparencyLog } from './log.ts';
-import { openDatabase, openDatabaseReadOnly } from './schema.ts';
+import { openDatabase, openDatabaseReadOnly, openDatabaseToAdd } from './schema.ts';
+import { Triage } from './triage.ts';
 
 const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
   coalesce((SELECT max(log_index) FROM approvals), -1),
@@ -93,8 +96,20 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Told in a line: the command has nothing to look at. */
+export class NoState extends Error {
+  override readonly name = 'NoState';
+}
+
+function fileIn(home: string): string {
+  const file = join(home, 'state.sqlite');
+  if (!existsSync(file)) throw new NoState(`${file} is not there; has the collector run?`);
+  return file;
+}
+
 /** What was found, and the index that follows the log. */
 export class State extends Findings {
+  readonly triage: Triage;
   #next: number;
   #following: Promise<void> | undefined;
   readonly #broken = Promise.withResolvers<Error>();
@@ -102,6 +117,7 @@ export class State extends Findings {
 
   private constructor(database: Database) {
     super(database);
+    this.triage = new Triage(database);
     this.#next = number(this.database.row(NEXT_INDEX)?.['next']);
   }
 
@@ -109,9 +125,14 @@ export class State extends Findings {
     return new State(new Database(openDatabase(file, (old) => Findings.tellOldAlerts(new Database(old)))));
   }
 
-  /** For commands beside a running collector. */
-  static openReadOnly(file: string): State {
-    return new State(new Database(openDatabaseReadOnly(file)));
+  /** For commands beside a running collector, in its directory: sees what that one wrote, and changes nothing. */
+  static beside(home: string): State {
+    return new State(new Database(openDatabaseReadOnly(fileIn(home))));
+  }
+
+  /** For commands that add a verdict or a record. */
+  static addingTo(home: string): State {
+    return new State(new Database(openDatabaseToAdd(fileIn(home))));
   }
 
   /** Indexes what the log has and we have not. `receivedAt` says when a batch came, µs. */

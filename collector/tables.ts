@@ -53,7 +53,7 @@ const MAX_BATCHES = 1_000_000;
 /** Released events as JSON lines, each with its node, sequence and epoch in front, in the order of time; the newest `limit`. */
 export async function queryEvents(home: string, query: EventQuery): Promise<readonly string[]> {
   const rows = (await overEvents(home, query, COLUMNS, (connection) => run(connection, query))) ?? [];
-  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  using state = State.beside(home);
   const epochOf = epochsIn(state);
   return rows.map(([node, sequence, line]) => {
     const epoch = epochOf(node, Number(sequence), line);
@@ -122,9 +122,7 @@ function loadDuckDB(): typeof DuckDB {
 }
 
 function batchesFor(home: string, { sinceUs, untilUs, node }: Span): readonly BatchRow[] {
-  const file = join(home, 'state.sqlite');
-  if (!existsSync(file)) throw new QueryError(`${file} is not there; has the collector run?`);
-  using state = State.openReadOnly(file);
+  using state = State.beside(home);
   return state.batchesBetween(sinceUs, untilUs + ROUNDING_US, MAX_BATCHES, node);
 }
 
@@ -195,7 +193,7 @@ async function prepare(
 export async function compact(home: string, nowUs: number): Promise<readonly string[]> {
   const today = new Date(nowUs / 1000).toISOString().slice(0, 10);
   const have = compactedIn(home);
-  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  using state = State.beside(home);
   const made: string[] = [];
   for (const { day, first, last } of state.days()) {
     if (day >= today || have.some((part) => part.first <= last && first <= part.last)) continue;

@@ -6,10 +6,13 @@
 import type { ExposureRow } from '../redaction-rules/exposure.ts';
 import type { ReleasedRecord } from './detectors/detector.ts';
 import type { EvidenceStore } from './evidence.ts';
+import type { Act, AlertQuery, AlertRow, Change, Judgement, StoryQuery, StoryRow, Verdict } from './findings.ts';
 import { privacyViewOf, type PrivacyView, type PrivacyViewed } from './privacy-view.ts';
 import type { Registry } from './registry.ts';
-import type { Act, AlertQuery, AlertRow, Change, StoryQuery, StoryRow, Verdict } from './findings.ts';
 import type { ActivityBucket, BatchRow, NodeRow, State } from './state.ts';
+import type { Triage } from './triage.ts';
+import type { Suggestion } from './tuning/suggest.ts';
+import { suggestionFor } from './tuning/suggestion.ts';
 import { parseRecord } from './watch.ts';
 
 /** A released event and where it lies: the batch's log index, and its line from 0. */
@@ -29,8 +32,12 @@ export interface StateView {
   /** Stories, newest first or by score, and what belongs to one. */
   stories(query: StoryQuery): readonly StoryRow[];
   story(id: string): StoryRow | undefined;
+  lastStorySeq(): number;
   alertsOfStory(id: string, limit: number): readonly AlertRow[];
-  verdicts(story?: string): readonly Verdict[];
+  verdicts(story?: string, afterSeq?: number): readonly Verdict[];
+  readonly triage: Pick<Triage, 'list' | 'one' | 'count' | 'groups'>;
+  /** The narrowest filter that would have kept the alert quiet, or why there is none. */
+  suggestion(alert: AlertRow): Promise<Suggestion>;
   recentEvents(options: {
     readonly limit: number;
     readonly node?: string | undefined;
@@ -43,7 +50,7 @@ export interface StateView {
   exposure(rulesetDigest: string): readonly ExposureRow[] | undefined;
   readonly privacy: PrivacyView;
   /** Writes: what a person says of a story. */
-  judge(verdict: Omit<Verdict, 'seq'>): void;
+  judge(verdict: Judgement): void;
   /** Writes: who is about to change what, and why. */
   record(act: Omit<Act, 'seq'>): void;
   /** Newest first. */
@@ -62,7 +69,7 @@ export interface Viewed extends PrivacyViewed {
 }
 
 export function viewOf(viewed: Viewed): StateView {
-  const { state, evidence, registry, rulesets } = viewed;
+  const { state, evidence, registry, rulesets, rulepacks } = viewed;
   return {
     nodes: () => withSilent(state.nodes(), registry),
     activity: (sinceUs, bucketUs, node) => state.activity(sinceUs, bucketUs, node),
@@ -70,8 +77,11 @@ export function viewOf(viewed: Viewed): StateView {
     alert: (id) => state.alert(id),
     stories: (query) => state.stories(query),
     story: (id) => state.story(id),
+    lastStorySeq: () => state.lastStorySeq(),
     alertsOfStory: (id, limit) => state.alertsOfStory(id, limit),
-    verdicts: (story) => state.verdicts(story),
+    verdicts: (story, afterSeq) => state.verdicts(story, afterSeq),
+    triage: state.triage,
+    suggestion: (alert) => suggestionFor(alert, { state, evidence, rules: rulepacks.rules.rules }),
     recentEvents: ({ limit, node }) => recentEvents(state, evidence, limit, node),
     eventAt: (logIndex, line) => eventAt(state, evidence, logIndex, line),
     lineage: (node, entity, aroundUs) => lineage(state, evidence, node, entity, aroundUs),

@@ -174,6 +174,8 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/findings.ts',
       'collector/detectors/detector.ts',
       'collector/tokens.ts',
+      'collector/triage.ts',
+      'collector/tuning/suggest.ts',
       'collector/privacy-view.ts',
       'collector/detectors/canary.ts',
       'redaction-rules/exposure.ts',

@@ -1,23 +1,15 @@
-/** The HTTP API about nodes, events, alerts, stories. Everything that it says, the pages say too; both ask the same view. */
+/** The HTTP API about nodes, events and alerts. Everything that it says, the pages say too; both ask the same view. */
 import { CLASSES } from '#protocol/vocabulary.ts';
-import { SEVERITIES, VERDICTS } from '../findings.ts';
+import { SEVERITIES } from '../findings.ts';
 import type { StateView } from '../view.ts';
-import { IDENTIFIER, NODE } from './page-routes.ts';
-import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';
+import { IDENTIFIER, LIMIT, NODE } from './fields.ts';
+import { LOOKS, WATCHES } from './roles.ts';
 import { found, route, type Route } from './route.ts';
 import { listOf, named } from './schemas.ts';
 
 const ACTIVITY_SPAN_US = 3_600e6;
 const ACTIVITY_BUCKET_US = 60e6;
 
-export const LIMIT = {
-  ...({ type: 'integer', minimum: 1, maximum: 1_000, default: 200 } as const),
-  description: 'At most so many.',
-};
-export const REASON = {
-  ...({ type: 'string', minLength: 1, maxLength: 2_000, pattern: String.raw`\S` } as const),
-  description: 'Why. Recorded, with the name of the token.',
-};
 const AFTER = {
   ...({ type: 'integer', minimum: 0, optional: true } as const),
   description: 'Those after this `seq`, oldest first; newest first without.',
@@ -28,7 +20,6 @@ const SEVERITY = {
   default: 'informational',
   description: 'This or graver.',
 } as const;
-const STORY = { ...IDENTIFIER, description: 'Of the story.' } as const;
 
 export const API: readonly Route[] = [
   route(
@@ -83,61 +74,6 @@ export const API: readonly Route[] = [
       answer: named('Alert'),
     },
     ({ view, parameters: { id } }) => ({ json: found(view.alert(id), 'No such alert') }),
-  ),
-  route(
-    {
-      ...{ method: 'GET', path: '/api/v1/stories/{id}', roles: WATCHES, operation: 'getStory' },
-      about: 'One story.',
-      parameters: { id: STORY },
-      answer: named('Story'),
-    },
-    ({ view, parameters: { id } }) => ({ json: found(view.story(id), 'No such story') }),
-  ),
-  route(
-    {
-      ...{ method: 'GET', path: '/api/v1/stories/{id}/alerts', roles: WATCHES, operation: 'listAlertsOfStory' },
-      about: 'The alerts of a story, in the order in which they were found.',
-      parameters: { id: STORY, limit: LIMIT },
-      answer: listOf(named('Alert')),
-    },
-    ({ view, parameters: { id, limit } }) => ({
-      json: view.alertsOfStory(found(view.story(id), 'No such story').id, limit),
-    }),
-  ),
-  route(
-    {
-      ...{ method: 'GET', path: '/api/v1/stories/{id}/verdicts', roles: WATCHES, operation: 'listVerdicts' },
-      about: 'What people said of a story, oldest first.',
-      parameters: { id: STORY },
-      answer: listOf(named('Verdict')),
-    },
-    ({ view, parameters: { id } }) => ({ json: view.verdicts(found(view.story(id), 'No such story').id) }),
-  ),
-  route(
-    {
-      ...{ method: 'POST', path: '/api/v1/stories/{id}/verdicts', roles: OPERATES, operation: 'giveVerdict' },
-      about: 'Says of a story whether it was about something that mattered.',
-      parameters: { id: STORY },
-      body: {
-        verdict: { type: 'string', enum: VERDICTS, description: '`acknowledged`: seen, not yet judged.' },
-        reason: REASON,
-      },
-      answer: listOf(named('Verdict')),
-    },
-    ({ view, caller, now, parameters: { id }, body }) => {
-      const story = found(view.story(id), 'No such story').id;
-      view.judge({ story, time: now, who: caller?.name ?? '', ...body });
-      return { status: 201, json: view.verdicts(story) };
-    },
-  ),
-  route(
-    {
-      ...{ method: 'GET', path: '/api/v1/record', roles: AUDITS, operation: 'listRecord' },
-      about: 'What was changed through this server and by commands: by whom, and why. Newest first.',
-      parameters: { limit: LIMIT },
-      answer: listOf(named('Act')),
-    },
-    ({ view, parameters: { limit } }) => ({ json: view.acts(limit) }),
   ),
 ];
 

@@ -16,6 +16,7 @@ const NAVIGATION = [
   ['/left', 'What left'],
   ['/events', 'Events'],
   ['/privacy', 'Privacy'],
+  ['/record', 'Record'],
 ] as const;
 
 /** A whole page. `mayOpen` leaves out what whoever looks may not see; nobody who is not logged in sees where one could go. */
@@ -55,8 +56,10 @@ export function frame({ title, path, body }: Page, mayOpen: (path: string) => bo
             <dd>open</dd>
             <dt><kbd>/</kbd></dt>
             <dd>filter</dd>
-            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>p</kbd></dt>
-            <dd>overview, nodes, what left, events, privacy</dd>
+            <dt><kbd>v</kbd></dt>
+            <dd>give a verdict</dd>
+            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>p</kbd> <kbd>r</kbd></dt>
+            <dd>overview, nodes, what left, events, privacy, record</dd>
             <dt><kbd>?</kbd></dt>
             <dd>this</dd>
           </dl>

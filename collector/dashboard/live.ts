@@ -1,7 +1,8 @@
-/** Server-sent events: new alerts at once, the nodes at most once a second. What is sent is HTML made here, escaped as the pages are. */
+/** Server-sent events: stories at once, the nodes at most once a second. What is sent is HTML made here, escaped as the pages are. */
 import type { ServerResponse } from 'node:http';
 import type { StateView } from '../view.ts';
-import { alertItem, nodeStrip } from './pages.ts';
+import { nodeStrip } from './pages.ts';
+import { storyItem } from './story-pages.ts';
 
 const MAX_LISTENERS = 64;
 const NODES_EVERY_MS = 1_000;
@@ -12,13 +13,15 @@ export class Live {
   readonly #listeners = new Set<ServerResponse>();
   readonly #stop: () => void;
   readonly #keepAlive: NodeJS.Timeout;
-  #lastSeq: number;
+  #lastStory: number;
+  #lastVerdict: number;
   #nodesDue: NodeJS.Timeout | undefined;
 
   constructor(view: StateView) {
     this.#view = view;
-    this.#lastSeq = view.alerts({ limit: 1 })[0]?.seq ?? 0;
-    this.#stop = view.onChange((what) => (what === 'alert' ? this.#alerts() : this.#nodes()));
+    this.#lastStory = view.lastStorySeq();
+    this.#lastVerdict = view.verdicts().at(-1)?.seq ?? 0;
+    this.#stop = view.onChange((what) => (what === 'alert' ? this.#stories() : this.#nodes()));
     this.#keepAlive = setInterval(() => this.#send(': still here\n\n'), KEEP_ALIVE_MS);
     this.#keepAlive.unref();
   }
@@ -32,11 +35,16 @@ export class Live {
     return true;
   }
 
-  #alerts(): void {
-    const fresh = this.#view.alerts({ limit: 100, afterSeq: this.#lastSeq, minSeverity: 'medium' });
-    for (const alert of fresh) {
-      this.#lastSeq = Math.max(this.#lastSeq, alert.seq);
-      this.#event('alert', alertItem(alert, Date.now() * 1_000).text);
+  /** New revisions, and those that somebody judged: each as it is now, to stand in place of what was shown of it. */
+  #stories(): void {
+    const told = this.#view.stories({ limit: 100, afterSeq: this.#lastStory, shown: true });
+    const judged = this.#view.verdicts(undefined, this.#lastVerdict);
+    this.#lastStory = told.at(-1)?.seq ?? this.#lastStory;
+    this.#lastVerdict = judged.at(-1)?.seq ?? this.#lastVerdict;
+    if (this.#listeners.size === 0) return;
+    for (const id of new Set([...told.map((story) => story.id), ...judged.map(({ story }) => story)])) {
+      const story = this.#view.triage.one(id);
+      if (story?.shown === true) this.#event('story', storyItem(story, Date.now() * 1_000).text);
     }
   }
 

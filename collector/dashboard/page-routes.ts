@@ -1,25 +1,18 @@
-/** The pages, and what a browser needs to come to them. */
+/** Pages about nodes, events and single alerts, and what a browser needs to come to any page. */
 import type { LocatedRecord, StateView } from '../view.ts';
 import { LOGGED_OUT } from './access.ts';
+import { IDENTIFIER, NODE } from './fields.ts';
 import { loginPage, type Page } from './frame.ts';
 import { LOOKS, WATCHES } from './roles.ts';
 import { found, Refused, route, type Answer, type Asked, type Route } from './route.ts';
-import { alertPage, eventsPage, leftPage, nodesPage, overview } from './pages.ts';
+import { alertPage, eventsPage, leftPage, nodesPage } from './pages.ts';
 import { STATIC_FILES } from './static-files.ts';
 
-const ALERTS_SHOWN = 200;
 const EVENTS_SHOWN = 200;
 const EVENTS_OF_ALERT = 20;
 const OTHERS_OF_ALERT = 50;
 
-export const NODE = { type: 'string', maxLength: 64, optional: true, description: 'Only of this node.' } as const;
-export const IDENTIFIER = { type: 'string', pattern: '^[0-9a-f]{1,64}$' } as const;
-
 export const PAGES: readonly Route[] = [
-  route({ method: 'GET', path: '/', roles: LOOKS, about: 'What happens now.' }, ({ view, caller, now }) => {
-    if (!caller?.roles.some((role) => WATCHES.includes(role))) return { seeOther: '/privacy' };
-    return { page: overview(view.alerts({ limit: ALERTS_SHOWN, minSeverity: 'medium' }), view.nodes(), now) };
-  }),
   route(
     { method: 'GET', path: '/nodes', roles: LOOKS, about: 'Each node, and every event accounted for.' },
     (asked) => ({

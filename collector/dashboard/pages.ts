@@ -9,47 +9,6 @@ import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
 import { ago, cut, epochsInWords, number, since, summary, value } from './words.ts';
 
-export function overview(alerts: readonly AlertRow[], nodes: readonly NodeRow[], now: number): Page {
-  return page(
-    'Overview',
-    '/',
-    html`<h1 class="hidden">Overview</h1>
-      <section aria-labelledby="nodes-title">
-        <h2 id="nodes-title">Nodes</h2>
-        <div id="nodes">${nodeStrip(nodes, now)}</div>
-      </section>
-      <section aria-labelledby="activity-title">
-        <h2 id="activity-title">Events a minute, by class</h2>
-        <div id="activity" class="plot" data-source="/api/v1/activity"></div>
-        <noscript
-          ><p class="quiet">The plot needs scripts; <a href="/api/v1/activity">the numbers</a> do not.</p></noscript
-        >
-      </section>
-      <section aria-labelledby="alerts-title">
-        <h2 id="alerts-title">Alerts <span id="live" class="quiet" role="status"></span></h2>
-        <p class="filter">
-          <label for="filter">Filter</label
-          ><input id="filter" type="search" placeholder="title, node, severity" autocomplete="off" />
-        </p>
-        ${
-          alerts.length === 0
-            ? html`<div id="empty" class="empty">
-                <p>No alerts. Nothing suspicious was seen yet.</p>
-                <p>Try, in another terminal:</p>
-                <pre>
-printf '#!/bin/sh
-id
-' &gt; /tmp/x; chmod +x /tmp/x; /tmp/x</pre>
-              </div>`
-            : nothing
-        }
-        <ul id="alerts" class="list" data-live>
-          ${alerts.map((alert) => alertItem(alert, now))}
-        </ul>
-      </section>`,
-  );
-}
-
 export function nodeStrip(nodes: readonly NodeRow[], now: number): Html {
   if (nodes.length === 0) return html`<p class="empty">No node is registered. Add one to <code>nodes.yaml</code>.</p>`;
   return html`<ul class="strip">
@@ -73,19 +32,6 @@ const weakerMark = (node: NodeRow): Html =>
         >weaker source</span
       >`
     : nothing;
-
-export function alertItem(alert: AlertRow, now: number): Html {
-  return html`<li data-seq="${alert.seq}" class="alert ${alert.severity}">
-    <a href="/alerts/${alert.id}">
-      <span class="severity">${alert.severity}</span><strong>${alert.title}</strong>
-      <span class="reason">${cut(alert.reason)}</span>
-      <span class="meta quiet"
-        >${alert.node} ·
-        ${ago(alert.time, now)}${alert.loss > 0 ? html` · <span class="bad">${number(alert.loss)} events lost around it</span>` : nothing}</span
-      ></a
-    >
-  </li>`;
-}
 
 export function nodesPage(nodes: readonly NodeRow[], now: number): Page {
   const rows = nodes.map(
@@ -126,6 +72,10 @@ export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: 
       <h1>${alert.title}</h1>
       <p class="lead">${alert.reason}</p>
       <dl class="facts">
+        <dt>Story</dt>
+        <dd>
+          ${alert.story === '' ? `none; suppressed by ${alert.suppressedBy ?? '?'}` : html`<a href="/stories/${alert.story}">what else belongs to it, and your verdict</a>`}
+        </dd>
         <dt>Node</dt>
         <dd>${alert.node}</dd>
         <dt>When</dt>
@@ -139,30 +89,15 @@ export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: 
           ${alert.loss === 0 ? 'none' : html`<span class="bad">${number(alert.loss)} events; the picture may be incomplete</span>`}
         </dd>
         <dt>Would have silenced it</dt>
-        <dd>${alert.silencedBy}</dd>
+        <dd>
+          ${alert.silencedBy}${alert.detector === 'sigma' ? html` · <a href="/alerts/${alert.id}/suggestion">the narrowest filter</a>` : nothing}
+        </dd>
       </dl>
       <section>
         <h2>Evidence</h2>
         ${events.length === 0 ? html`<p class="quiet">This alert is about the node itself, not about an event.</p>` : events.map((event) => (event === undefined ? html`<p class="quiet">An event whose body has expired; its statement is still in the log.</p>` : eventCard(event)))}
       </section>
-      <section>
-        <h2>How the process came to be</h2>
-        ${
-          lineage.length === 0
-            ? html`<p class="quiet">
-                No start of this process is in the evidence: it is older, or the alert names none.
-              </p>`
-            : html`<ol class="lineage">
-                ${lineage.toReversed().map(
-                  (record) =>
-                    html`<li>
-                      <a href="${whereLeft(record)}"><span class="name">${record.event}</span> ${summary(record)}</a>
-                      <span class="quiet">${ago(record.time, now)}</span>
-                    </li>`,
-                )}
-              </ol>`
-        }
-      </section>
+      ${lineageSection(lineage, now)}
       <section>
         <h2>What else it did</h2>
         ${others.length === 0 ? html`<p class="quiet">Nothing else around that time.</p>` : eventList(others, now)}
@@ -171,7 +106,26 @@ export function alertPage({ alert, events, lineage, others }: OpenedAlert, now: 
   );
 }
 
-const whereLeft = (record: LocatedRecord): string => `/left?at=${record.logIndex}.${record.line}`;
+export function lineageSection(lineage: readonly LocatedRecord[], now: number): Html {
+  return html`<section>
+    <h2>How the process came to be</h2>
+    ${
+      lineage.length === 0
+        ? html`<p class="quiet">No start of this process is in the evidence: it is older, or the alert names none.</p>`
+        : html`<ol class="lineage">
+            ${lineage.toReversed().map(
+              (record) =>
+                html`<li>
+                  <a href="${whereLeft(record)}"><span class="name">${record.event}</span> ${summary(record)}</a>
+                  <span class="quiet">${ago(record.time, now)}</span>
+                </li>`,
+            )}
+          </ol>`
+    }
+  </section>`;
+}
+
+export const whereLeft = (record: LocatedRecord): string => `/left?at=${record.logIndex}.${record.line}`;
 
 function eventCard(record: LocatedRecord): Html {
   return html`<div class="card">

@@ -4,10 +4,12 @@ import { openApiOf } from './openapi.ts';
 import { PAGES } from './page-routes.ts';
 import { PRIVACY } from './privacy-routes.ts';
 import { route, type Route } from './route.ts';
+import { STORIES } from './story-routes.ts';
 
 const DOCUMENT = '/api/v1/openapi.json';
 
 export const ROUTES: readonly Route[] = [
+  ...STORIES,
   ...PAGES,
   ...PRIVACY,
   ...API,

@@ -1,7 +1,8 @@
 /** What the API answers, as JSON Schema 2020-12. A property that a type gains and its schema lacks does not compile. */
 import type { Alert, EventReference, Measure, StoryFinding } from '../detectors/detector.ts';
-import { SEVERITIES, VERDICTS, type Act, type AlertRow, type StoryRow, type Verdict } from '../findings.ts';
+import { SEVERITIES, VERDICTS, type Act, type AlertRow, type Verdict } from '../findings.ts';
 import type { NodeRow } from '../state.ts';
+import { STATUSES, type TriageGroup, type TriageRow } from '../triage.ts';
 import { ACCESS_ROLES } from './roles.ts';
 import type { Schema } from './route.ts';
 
@@ -141,7 +142,7 @@ export const SCHEMAS = {
     },
     ['rule', 'entity', 'measures', 'session', 'suppressedBy'],
   ),
-  Story: object<StoryRow>(
+  Story: object<TriageRow>(
     'What a person reads: the alerts of one process tree within a window, or of one node.',
     {
       id: text('The same for the same story.'),
@@ -165,6 +166,7 @@ export const SCHEMAS = {
       events: listOf(reference),
       loss: count('Events lost or sampled away in its window.'),
       shown: yesNo('It goes to the outputs and stands on the first page.'),
+      status: { type: 'string', enum: STATUSES, description: 'Open again once something new was found.' },
     },
     ['root', 'program', 'session'],
   ),
@@ -175,7 +177,20 @@ export const SCHEMAS = {
     who: text("Whose token, or which user of the collector's machine."),
     verdict: { type: 'string', enum: VERDICTS },
     reason: text('Why.'),
+    revision: count('Of the story as it was read.'),
   }),
+  Group: object<TriageGroup>('Stories of one kind.', {
+    key: text('What they have in common.'),
+    stories: count('How many.'),
+    severity,
+    last: moment('Their last alert.'),
+  }),
+  Suggestion: {
+    oneOf: [
+      object<{ readonly filter: string }>('A filter.', { filter: text('Sigma, as YAML.') }),
+      object<{ readonly refused: string }>('None.', { refused: text('Why.') }),
+    ],
+  },
   Act: object<Act>('Something that was changed, recorded before it was done.', {
     seq: count('In order.'),
     time: moment('When.'),

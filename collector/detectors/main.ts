@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { exposure } from '../../redaction-rules/exposure.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
 import { parseExamples, type Example, type Examples } from './examples.ts';
-import { State } from '../state.ts';
+import { NoState, State } from '../state.ts';
 import { failureOf, parseBaselineExamples, runBaselineExample, type BaselineExample } from './baseline-examples.ts';
 import { curveOf, describeCurve, type KnownFinding } from './curve.ts';
 import { DAY, HOUR } from './detector.ts';
@@ -65,7 +65,8 @@ export function main(args: readonly string[], { out, err }: Output = STREAMS): P
     if (!(error instanceof Error)) throw error;
     const isUsage = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
     err(`hushwatch detect: ${error.message}\n${isUsage ? USAGE : ''}`);
-    return Promise.resolve(isUsage ? 2 : 3);
+    if (isUsage) return Promise.resolve(2);
+    return Promise.resolve(error instanceof NoState ? 1 : 3);
   }
 }
 
@@ -143,12 +144,7 @@ function showBudget({ home, since, most, json }: BudgetAsked, { out, err }: Outp
     err(`hushwatch detect: --since is a number and h or d, such as 7d; --most is a number up to 999\n${USAGE}`);
     return 2;
   }
-  const file = join(home, 'state.sqlite');
-  if (!existsSync(file)) {
-    err(`hushwatch detect: ${file} is not there; has the collector run?\n`);
-    return 1;
-  }
-  using state = State.openReadOnly(file);
+  using state = State.beside(home);
   const sinceUs = Date.now() * 1000 - Number(n) * (unit === 'd' ? DAY : HOUR);
   const stories = state.stories({ limit: MAX_STORIES, minSeverity: 'medium', sinceUs });
   const marks = new Map(state.verdicts().map(({ story, verdict }) => [story, verdict]));

@@ -40,6 +40,6 @@ function savedFrom(home: string, found: Found, wanted: NonNullable<Exploration['
 }
 
 function clearNow(home: string): Clear {
-  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  using state = State.beside(home);
   return clearEverywhere(Rulesets.open(join(home, 'rulesets')), state.rulesInForce());
 }

@@ -2,7 +2,6 @@
  * A search over the evidence: how many events, when, of which kinds, and one page of them, newest first. Runs in DuckDB on the
  * bodies as they lie; reads only the columns that the question names.
  */
-import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ReleasedRecord } from '../detectors/detector.ts';
 import { EvidenceStore, type EvidenceReader } from '../evidence.ts';
@@ -188,7 +187,7 @@ function kindsOf(counted: readonly Count[]): Found['kinds'] {
 async function located(home: string, found: readonly Line[]): Promise<readonly FoundEvent[]> {
   if (found.length === 0) return [];
   const evidence = EvidenceStore.reading(home);
-  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  using state = State.beside(home);
   const epochOf = epochsIn(state);
   const bodies = new Map<number, Promise<readonly string[]>>();
   const linesOf = (logIndex: number): Promise<readonly string[]> => {

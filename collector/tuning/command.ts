@@ -1,15 +1,9 @@
-/** What the commands of tuning have in common: their options, the state that they read, what stops them. */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** What the commands of tuning have in common: their options, and what stops them. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { HOME } from '../command.ts';
 import { DAY, HOUR } from '../detectors/detector.ts';
-import { State } from '../state.ts';
 
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const HOME =
-  process.env['HUSHWATCH_COLLECTOR'] ??
-  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 /** Told in a line; exit 1. */
 export class Unanswerable extends Error {}
 /** So is this, with the usage; exit 2. */
@@ -48,12 +42,6 @@ export function parse(args: string[]): Values {
   if (positionals.length > 1) throw new Misused(`what is ${positionals[1] ?? ''}?`);
   const spanUs = Number(n) * (unit === 'd' ? DAY : HOUR);
   return { ...values, home: resolve(values.home), spanUs, subject: positionals[0] };
-}
-
-export function openState(home: string): State {
-  const file = join(home, 'state.sqlite');
-  if (!existsSync(file)) throw new Unanswerable(`${file} is not there; has the collector run?`);
-  return State.openReadOnly(file);
 }
 
 export const nowUs = (): number => Date.now() * 1_000;

@@ -3,28 +3,27 @@
  * have done, out of a collector's own evidence; and putting it in force. Reads only, beside a running collector, except that `apply`
  * asks that one. All other verbs are those of the rules.
  */
-import { randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { Detection } from '../detectors/detection.ts';
 import { DAY } from '../detectors/detector.ts';
 import { makeDetectors } from '../detectors/detectors.ts';
-import { loadExamples, main as rulesMain } from '../detectors/main.ts';
-import { STARTER_PACK, type Pack } from '../detectors/pack.ts';
+import { main as rulesMain } from '../detectors/main.ts';
+import type { Pack } from '../detectors/pack.ts';
 import { clearOf, planRules } from '../detectors/sigma/plan.ts';
 import { EvidenceStore } from '../evidence.ts';
 import type { InForce } from '../in-force.ts';
 import { Rulesets } from '../rulesets.ts';
 import type { AlertRow } from '../findings.ts';
-import type { State } from '../state.ts';
+import { NoState, State } from '../state.ts';
 import { backtest, describeBacktest } from './backtest.ts';
 import { candidateIn, inForceIn, NoCandidate } from './candidate.ts';
-import { Misused, nowUs, openState, parse, say, Unanswerable, type Values } from './command.ts';
-import { eventOf, explainAlert } from './explain.ts';
+import { Misused, nowUs, parse, say, Unanswerable, type Values } from './command.ts';
+import { explainAlert } from './explain.ts';
 import { describeNoise, noiseOf } from './noise.ts';
 import { applyFiles, showChanges, showDiff } from './putting-in-force.ts';
 import { replay } from './replay.ts';
 import { showMain, SHOW_USAGE, tryMain } from './show.ts';
-import { suggest } from './suggest.ts';
+import { suggestionFor } from './suggestion.ts';
 
 const USAGE = `usage: hushwatch detect backtest [--with DIRECTORY] [--since 7d] [--home DIRECTORY] [--json]
        hushwatch detect diff [DIRECTORY | REVISION] [--home DIRECTORY] [--json]
@@ -69,12 +68,12 @@ export async function main(args: string[]): Promise<number> {
     const isUsage = error instanceof Misused || ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
     process.stderr.write(`hushwatch detect ${verb}: ${error.message}\n${isUsage ? USAGE : ''}`);
     if (isUsage) return 2;
-    return error instanceof Unanswerable || error instanceof NoCandidate ? 1 : 3;
+    return error instanceof Unanswerable || error instanceof NoState || error instanceof NoCandidate ? 1 : 3;
   }
 }
 
 function runBacktest({ home, with: candidate, spanUs, json }: Values): number {
-  using state = openState(home);
+  using state = State.beside(home);
   const now = inForceIn(home, nowUs());
   const other = candidate === undefined ? now : candidateIn(resolve(candidate), now, nowUs());
   const exposures = Rulesets.open(join(home, 'rulesets'));
@@ -140,7 +139,7 @@ function progress(): ((done: number, events: number) => void) | undefined {
 }
 
 function showNoise({ home, spanUs, json }: Values): number {
-  using state = openState(home);
+  using state = State.beside(home);
   const alerts = state.alerts({ limit: MAX_ALERTS, sinceUs: nowUs() - spanUs });
   const verdicts = new Map(state.verdicts().map(({ story, verdict }) => [story, verdict]));
   const rows = noiseOf(alerts, verdicts, spanUs / DAY);
@@ -156,7 +155,7 @@ function alertOf(state: State, id: string | undefined): AlertRow {
 }
 
 async function showAlert({ home, subject, json }: Values): Promise<number> {
-  using state = openState(home);
+  using state = State.beside(home);
   const alert = alertOf(state, subject);
   const evidence = EvidenceStore.reading(home);
   say(await explainAlert(alert, state, evidence, json));
@@ -164,30 +163,10 @@ async function showAlert({ home, subject, json }: Values): Promise<number> {
 }
 
 async function showSuggestion({ home, subject, author }: Values): Promise<number> {
-  using state = openState(home);
-  const alert = alertOf(state, subject);
+  using state = State.beside(home);
   const { rules } = inForceIn(home, nowUs()).rulepacks.rules;
-  const rule = rules.find(({ id }) => id === alert.rule);
-  if (rule === undefined)
-    throw new Unanswerable(`${alert.detector} is no rule; its knobs are what to turn: ${alert.silencedBy}`);
   const evidence = EvidenceStore.reading(home);
-  const event = await eventOf(state, evidence, alert);
-  if (event === undefined) throw new Unanswerable('the event of this alert is no longer in the evidence');
-  const marked = new Set(state.verdicts().flatMap(({ story, verdict }) => (verdict === 'true' ? [story] : [])));
-  const alike = state
-    .alerts({ limit: MAX_ALERTS })
-    .filter((other) => other.rule === rule.id && marked.has(other.story));
-  const known = await Promise.all(
-    alike.map(async (other) => ({
-      where: `alert ${other.id}`,
-      attributes: (await eventOf(state, evidence, other)) ?? {},
-    })),
-  );
-  const examples = (loadExamples(STARTER_PACK, rule.file)?.match ?? []).map(({ file, line, attributes }) => ({
-    where: `${file}:${line}`,
-    attributes,
-  }));
-  const answer = suggest({ rule, event, mustAlert: [...known, ...examples], id: randomUUID(), author });
+  const answer = await suggestionFor(alertOf(state, subject), { state, evidence, rules, author });
   if ('refused' in answer) throw new Unanswerable(answer.refused);
   say(answer.filter);
   return 0;

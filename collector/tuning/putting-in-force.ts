@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ItemChange } from '#protocol/change.ts';
 import { answerTo, ask, refusedWords } from '../apply.ts';
 import { lineupOf, nameOf, type InForce } from '../in-force.ts';
+import { State } from '../state.ts';
 import { candidateIn, inForceIn, revisionIn } from './candidate.ts';
-import { Misused, nowUs, openState, say, Unanswerable, type Values } from './command.ts';
+import { Misused, nowUs, say, Unanswerable, type Values } from './command.ts';
 import { describeDiff, diffInForce } from './diff.ts';
 import { describeChanges, describeItems, proveChanges, waitingIn } from './history.ts';
 
@@ -25,7 +26,7 @@ export function showDiff({ home, subject, json }: Values): number {
 
 /** The log knows names and digests of what is in force; which way a rule went, only files can tell. */
 function showWaiting(home: string, files: InForce, json: boolean): number {
-  using state = openState(home);
+  using state = State.beside(home);
   const waiting = waitingIn(home, state.detectorChanges(), lineupOf(files, nowUs()));
   if (json) say(waiting.map((each) => `${JSON.stringify(each)}\n`).join(''));
   else if (waiting.length === 0) say('what lies in the files is in force\n');
@@ -73,7 +74,7 @@ export async function applyFiles({ home, by, reason, subject }: Values): Promise
 }
 
 export async function showChanges({ home, json }: Values): Promise<number> {
-  using state = openState(home);
+  using state = State.beside(home);
   const rows = state.detectorChanges();
   const changes = await proveChanges(home, rows);
   if (json) say(changes.map((change) => `${JSON.stringify(change)}\n`).join(''));

@@ -1,15 +1,14 @@
 /** `hushwatch detect show`, `hushwatch cohort` and `hushwatch detect backtest --change`: what the pages of detectors and cohorts show. */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { HOME } from '../command.ts';
 import { cohortReports, describeCohort } from '../detectors/cohort-report.ts';
 import { DAY, HOUR } from '../detectors/detector.ts';
 import { knobsOf } from '../detectors/knobs.ts';
 import { readInForce } from '../in-force.ts';
 import { Registry } from '../registry.ts';
 import { Rulesets } from '../rulesets.ts';
-import { State } from '../state.ts';
+import { NoState, State } from '../state.ts';
 import { describeReport, describeRows, detectorReport, detectorRows, type ReportOptions } from './detector-report.ts';
 import { describeTried, readChange, tryChange } from './try-change.ts';
 
@@ -24,11 +23,6 @@ backtest before and after of a change that is only a text: knobs as in collector
 cohort   each node beside its peers in the last whole hour: which differs, in what, and what is normal
 
 `;
-
-const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
-const HOME =
-  process.env['HUSHWATCH_COLLECTOR'] ??
-  join(process.env['HUSHWATCH_HOME'] ?? join(CHECKOUT, '.hushwatch'), 'collector');
 
 /** Told in a line; exit 1. */
 class NotThere extends Error {}
@@ -69,20 +63,14 @@ function guarded(command: string, args: string[], work: (values: Values) => stri
     if (!(error instanceof Error)) throw error;
     const isUsage = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
     process.stderr.write(`hushwatch ${command}: ${error.message}\n${isUsage ? SHOW_USAGE : ''}`);
-    return Promise.resolve(isUsage ? 2 : error instanceof NotThere ? 1 : 3);
+    return Promise.resolve(isUsage ? 2 : error instanceof NotThere || error instanceof NoState ? 1 : 3);
   }
-}
-
-function openState(home: string): State {
-  const file = join(home, 'state.sqlite');
-  if (!existsSync(file)) throw new NotThere(`${file} is not there; has the collector run?`);
-  return State.openReadOnly(file);
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
 function showDetectors({ home, subject, sinceUs, nowUs, json: isJson }: Values): string {
-  using state = openState(home);
+  using state = State.beside(home);
   const inForce = readInForce(join(home, 'collector.yaml'), nowUs);
   const options: ReportOptions = {
     ...{ home, inForce, rulesets: Rulesets.open(join(home, 'rulesets')), state, sinceUs, nowUs },
@@ -97,7 +85,7 @@ function showDetectors({ home, subject, sinceUs, nowUs, json: isJson }: Values):
 }
 
 function showCohorts({ home, subject, nowUs, json: isJson }: Values): string {
-  using state = openState(home);
+  using state = State.beside(home);
   const { tuning } = readInForce(join(home, 'collector.yaml'), nowUs);
   const sent = new Map(state.nodes().map((node) => [node.name, node.lastReceived]));
   const nodes = Registry.open(join(home, 'nodes.yaml'))
@@ -111,7 +99,7 @@ function showCohorts({ home, subject, nowUs, json: isJson }: Values): string {
 
 function showTrial({ home, change, sinceUs, nowUs, most, progress, json: isJson }: Values): string {
   const text = readChange(change);
-  using state = openState(home);
+  using state = State.beside(home);
   const tried = tryChange({ home, state, change: text, sinceUs, nowUs, most, onProgress: progressOf(progress) });
   return isJson ? json(tried) : describeTried(tried);
 }

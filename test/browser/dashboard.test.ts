@@ -102,7 +102,7 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     await page.keyboard.press('k');
     expect(await inPage(page, 'isFirstAlertFocused()')).toBe(true);
     await page.keyboard.press('/');
-    await page.keyboard.type('silent');
+    await page.keyboard.type('beta');
     expect(await page.locator('#alerts li:visible').count()).toBe(1);
     await page.keyboard.press('Escape');
     await page.keyboard.press('?');
@@ -110,7 +110,7 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     await page.keyboard.press('Escape');
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
-    await page.waitForURL(/\/alerts\//);
+    await page.waitForURL(/\/stories\//);
     await page.keyboard.press('g');
     await page.keyboard.press('l');
     await page.waitForURL(/\/left/);
@@ -120,6 +120,13 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
 
   const PAGES = [
     ...['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`, '/privacy'],
+    ...[
+      `/stories/${alert(6).story}`,
+      `/alerts/${alert(6).id}/suggestion`,
+      '/?group=node',
+      '/?status=any&page=1',
+      '/record',
+    ],
     `/privacy/rules/${AFTER.digest}?event=process.exec`,
     `/privacy/differences/${BEFORE.digest}/${AFTER.digest}`,
   ];

@@ -8,7 +8,7 @@
 
   /** Controls that a screen reader could not name. */
   asked.unnamedControls = () =>
-    [...document.querySelectorAll('input, select, button, a')]
+    [...document.querySelectorAll('input:not([type=hidden]), select, textarea, button, a')]
       .filter(
         (control) => !control.labels?.length && !control.textContent.trim() && !control.hasAttribute('aria-label'),
       )
@@ -26,7 +26,11 @@
       }
       return [255, 255, 255];
     };
-    return [...document.querySelectorAll('h1, h2, p, li span, dt, dd, strong, label, footer, nav a')]
+    return [
+      ...document.querySelectorAll(
+        'h1, h2, p, li span, button, th, td, pre, summary, dt, dd, strong, label, footer, nav a',
+      ),
+    ]
       .filter((element) => element.textContent.trim() !== '')
       .map((element) => {
         const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))];

@@ -29,11 +29,11 @@ export class Sightings implements AsyncDisposable {
 
   /** Of the product whose data directory this is. */
   constructor(home: string) {
-    this.#looking = this.#look(join(home, 'collector/state.sqlite'));
+    this.#looking = this.#look(join(home, 'collector'));
   }
 
-  async #look(file: string): Promise<void> {
-    using state = State.openReadOnly(file);
+  async #look(collector: string): Promise<void> {
+    using state = State.beside(collector);
     let last = 0;
     while (!this.#isOver) {
       const seenAt = Date.now();

@@ -17,21 +17,38 @@ function listen() {
   const source = new EventSource('/live');
   source.addEventListener('open', () => (status.textContent = 'live'));
   source.addEventListener('error', () => (status.textContent = 'reconnecting…'));
-  source.addEventListener('alert', ({ data }) => {
+  source.addEventListener('story', ({ data }) => {
     const item = fragment(data).firstElementChild;
-    if (!item || alerts.querySelector(`[data-seq="${item.dataset.seq}"]`)) return;
-    const before = document.documentElement.scrollHeight;
-    alerts.prepend(item);
-    item.classList.add('fresh');
-    document.querySelector('#empty')?.remove();
-    filter();
-    // Whoever reads further down keeps what they read in place.
-    if (scrollY > alerts.offsetTop) scrollBy(0, document.documentElement.scrollHeight - before);
+    if (item) place(alerts, item);
   });
   source.addEventListener('nodes', ({ data }) => {
     const nodes = document.querySelector('#nodes');
     if (!nodes.contains(document.activeElement)) nodes.replaceChildren(fragment(data));
   });
+}
+
+/** A story as it is now, in place of what stood there of it; away, once it is no longer what the list is of. */
+function place(alerts, item) {
+  const before = alerts.querySelector(`[data-id="${item.dataset.id}"]`);
+  if (item.dataset.status !== alerts.dataset.status) {
+    if (before?.contains(document.activeElement)) move(1);
+    before?.remove();
+    return;
+  }
+  const height = document.documentElement.scrollHeight;
+  // Whoever has it under their fingers keeps it there.
+  if (before?.contains(document.activeElement)) {
+    before.replaceWith(item);
+    item.querySelector('a').focus();
+  } else {
+    before?.remove();
+    alerts.prepend(item);
+  }
+  item.classList.add('fresh');
+  document.querySelector('#empty')?.remove();
+  filter();
+  // Whoever reads further down keeps what they read in place.
+  if (scrollY > alerts.offsetTop) scrollBy(0, document.documentElement.scrollHeight - height);
 }
 
 function filter() {
@@ -48,7 +65,7 @@ function move(step) {
   all[next]?.scrollIntoView({ block: 'nearest' });
 }
 
-const GO = { o: '/', n: '/nodes', l: '/left', e: '/events', p: '/privacy' };
+const GO = { o: '/', n: '/nodes', l: '/left', e: '/events', p: '/privacy', r: '/record' };
 let going = false;
 
 function key(event) {
@@ -62,7 +79,10 @@ function key(event) {
   if (event.key === 'j') move(1);
   else if (event.key === 'k') move(-1);
   else if (event.key === '?') document.querySelector('#help').showModal();
-  else if (event.key === '/') {
+  else if (event.key === 'v') {
+    event.preventDefault();
+    document.querySelector('#reason')?.focus();
+  } else if (event.key === '/') {
     event.preventDefault();
     document.querySelector('#filter')?.focus();
   }

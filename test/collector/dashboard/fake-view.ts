@@ -1,7 +1,8 @@
 /** A state to look at: two nodes, one of them weaker, some alerts, events that come from an attacker. */
+import type { Story } from '../../../collector/detectors/detector.ts';
 import { tellAlone } from '../../../collector/detectors/stories.ts';
-import type { Act, AlertRow, StoryRow, Verdict } from '../../../collector/findings.ts';
-import type { NodeRow } from '../../../collector/state.ts';
+import type { AlertRow } from '../../../collector/findings.ts';
+import { State, type NodeRow } from '../../../collector/state.ts';
 import type { TokenSource } from '../../../collector/tokens.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
 import { fakePrivacy } from './fake-privacy.ts';
@@ -60,10 +61,10 @@ const record = (
   ...more,
 });
 
-const storyAbout = (found: AlertRow): StoryRow => ({
+const storyAbout = (found: AlertRow): Story => ({
   ...tellAlone(found).story,
-  seq: found.seq,
   id: found.story,
+  measures: [{ what: 'connections of /usr/bin/curl an hour', value: 4_711, normal: { from: 0, to: 12 } }],
 });
 
 /** Nobody but the owner. */
@@ -93,9 +94,9 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
           record(1, { 'process.command_args': [HOSTILE, 'x'.repeat(5_000)] }),
           record(2, { event: 'file.open', 'file.path': '/etc/cron.d/p-7h42l3erul' }),
         ];
-  const verdicts: Verdict[] = [];
-  const acts: Act[] = [];
-  const listeners = new Set<(what: 'alert' | 'batch') => void>();
+  // Stories and what people say of them are kept by the real state: what it makes of them is what pages show.
+  const state = State.open(':memory:');
+  state.commitStep({ alerts: [], stories: alerts.map(storyAbout) });
   return {
     nodes: () => nodes,
     activity: (since, bucket) =>
@@ -107,13 +108,16 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
     alerts: ({ limit, afterSeq }) =>
       afterSeq === undefined ? alerts.toReversed().slice(0, limit) : alerts.filter(({ seq }) => seq > afterSeq),
     alert: (id) => alerts.find((each) => each.id === id),
-    stories: ({ limit }) => alerts.map(storyAbout).toReversed().slice(0, limit),
-    story: (id) => alerts.map(storyAbout).find((each) => each.id === id),
+    stories: (query) => state.stories(query),
+    story: (id) => state.story(id),
+    lastStorySeq: () => state.lastStorySeq(),
+    triage: state.triage,
+    suggestion: async () => ({ filter: 'title: Not this\n' }),
     alertsOfStory: (id) => alerts.filter(({ story }) => story === id),
-    verdicts: (story) => verdicts.filter((each) => story === undefined || each.story === story),
-    judge: (verdict) => verdicts.push({ ...verdict, seq: verdicts.length + 1 }),
-    record: (act) => acts.push({ ...act, seq: acts.length + 1 }),
-    acts: (limit) => acts.toReversed().slice(0, limit),
+    verdicts: (story, afterSeq) => state.verdicts(story, afterSeq),
+    judge: (verdict) => state.addVerdict(verdict),
+    record: (act) => state.record(act),
+    acts: (limit) => state.acts(limit),
     recentEvents: async () => records,
     eventAt: async (_, line) => records[line],
     lineage: async () => records.slice(0, 2),
@@ -143,13 +147,10 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
       },
     ],
     privacy: fakePrivacy(NOW, HOSTILE, options.empty === true),
-    onChange: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onChange: (listener) => state.onChange(listener),
     add: (fresh) => {
       alerts.push(fresh);
-      for (const listener of listeners) listener('alert');
+      state.commitStep({ alerts: [], stories: [storyAbout(fresh)] });
     },
   };
 }

@@ -22,7 +22,9 @@ const addressOf = ({ path }: Pick<Route, 'path'>): string =>
     name === 'id' ? idFor(path) : (EXAMPLES[name] ?? `no example of ${name}`),
   );
 /** What a body may hold, likewise. */
-const BODY: Readonly<Record<string, string>> = { verdict: 'true', reason: 'because of this test', token: 'none' };
+const BODY: Readonly<Record<string, string | number>> = {
+  ...{ verdict: 'true', reason: 'because of this test', token: 'none', revision: 1 },
+};
 const bodyFor = ({ body = {} }: Route): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.keys(body).map((name) => [name, BODY[name] ?? `no example of ${name}`]));
 

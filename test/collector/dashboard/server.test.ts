@@ -41,6 +41,11 @@ const PAGES = [
   '/events',
   '/events?class=file',
   `/alerts/${alert(6).id}`,
+  `/alerts/${alert(6).id}/suggestion`,
+  `/stories/${alert(6).story}`,
+  '/?status=any&severity=medium&sort=score',
+  '/?group=title',
+  '/record',
   '/privacy',
   `/privacy/rules/${AFTER.digest}`,
   `/privacy/rules/${AFTER.digest}?event=file.open`,
@@ -181,7 +186,7 @@ test('a new alert reaches whoever listens', async () => {
   let text = '';
   while (!text.includes('\n\n')) text += (await reader?.read())?.value ?? '';
   abort.abort();
-  expect(text).toMatch(/^event: alert\ndata: <li data-seq="99"/);
+  expect(text).toMatch(/^event: story\ndata: <li data-id="f+63" data-status="open"/);
   expect(text).toContain('Brand new');
 });
 

@@ -1,0 +1,204 @@
+/** Triage: stories listed, opened, judged; as pages and as the API, by the same questions. */
+import { SEVERITIES, VERDICTS } from '../findings.ts';
+import { GROUPINGS, ORDERS, STATUSES, type TriageFilter } from '../triage.ts';
+import type { StateView } from '../view.ts';
+import { IDENTIFIER, LIMIT, NODE, REASON } from './fields.ts';
+import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';
+import { found, route, type Route } from './route.ts';
+import { listOf, named } from './schemas.ts';
+import { overview, recordPage, storyPage, suggestionPage, type Asking, type OpenedStory } from './story-pages.ts';
+
+const PER_PAGE = 25;
+const ALERTS_SHOWN = 200;
+const ACTS_SHOWN = 200;
+const NO_STORY = 'No such story';
+
+const STORY = { ...IDENTIFIER, description: 'Of the story.' } as const;
+const ALERT = { ...IDENTIFIER, description: 'Of the alert.' } as const;
+const FILTER = {
+  severity: { type: 'string', enum: SEVERITIES, optional: true, description: 'This or graver.' },
+  detector: { type: 'string', maxLength: 64, optional: true, description: 'A detector or a rule among the findings.' },
+  node: NODE,
+  text: {
+    type: 'string',
+    maxLength: 200,
+    optional: true,
+    description: 'In title, sentence, program, node or technique.',
+  },
+  all: { type: 'boolean', default: false, description: 'Those too that are not worth waking anybody for.' },
+} as const;
+const STATUS = {
+  type: 'string',
+  enum: [...STATUSES, 'any'],
+  description: 'What was said of it as it is now.',
+} as const;
+const SORT = { type: 'string', enum: ORDERS, default: 'newest', description: 'In which order.' } as const;
+const PAGE = { type: 'integer', minimum: 1, maximum: 100_000, default: 1, description: 'From 1.' } as const;
+const VERDICT = {
+  verdict: { type: 'string', enum: VERDICTS, description: '`acknowledged`: seen, not yet judged.' },
+  reason: REASON,
+  revision: {
+    ...({ type: 'integer', minimum: 0, optional: true } as const),
+    description: 'Of the story that was read; as it is now without. What was found later opens it again.',
+  },
+} as const;
+
+type Asked = Omit<Asking, 'sort' | 'group' | 'page'>;
+
+const filterOf = ({ severity, status, detector, node, text, all }: Asked): TriageFilter => ({
+  ...{ detector, node, text, shown: all ? undefined : true },
+  minSeverity: SEVERITIES.find((each) => each === severity),
+  status: STATUSES.find((each) => each === status),
+});
+
+export const STORIES: readonly Route[] = [
+  route(
+    {
+      ...{ method: 'GET', path: '/', roles: LOOKS, about: 'Stories that wait for somebody, and how nodes fare.' },
+      parameters: {
+        ...FILTER,
+        status: { ...STATUS, default: 'open' },
+        sort: SORT,
+        page: PAGE,
+        group: { type: 'string', enum: GROUPINGS, optional: true, description: 'Counts instead.' },
+      },
+    },
+    ({ view, caller, now, parameters: asking }) => {
+      if (!caller?.roles.some((role) => WATCHES.includes(role))) return { seeOther: '/privacy' };
+      const filter = filterOf(asking);
+      const { triage } = view;
+      const offset = (asking.page - 1) * PER_PAGE;
+      const listed = {
+        ...{ asking, now, perPage: PER_PAGE, nodes: view.nodes(), total: triage.count(filter) },
+        isNew: triage.count({}) === 0,
+        stories: asking.group ? [] : triage.list({ ...filter, offset, limit: PER_PAGE, order: asking.sort }),
+        groups: asking.group ? triage.groups(filter, asking.group) : [],
+        detectors: triage.groups({}, 'detector').map(({ key }) => key),
+      };
+      return { page: overview(listed) };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/stories/{id}', roles: WATCHES, about: 'One story, and what to say of it.' },
+      parameters: { id: STORY },
+    },
+    async ({ view, caller, now, parameters: { id } }) => {
+      const mayJudge = caller?.roles.some((role) => OPERATES.includes(role)) === true;
+      return { page: storyPage(await openStory(view, id, mayJudge), now) };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'POST', path: '/stories/{id}/verdict', roles: OPERATES, about: 'A verdict from the page.' },
+      ...{ takes: 'form', parameters: { id: STORY }, body: VERDICT },
+    },
+    ({ view, caller, now, parameters: { id }, body }) => {
+      const story = found(view.story(id), NO_STORY).id;
+      view.judge({ story, time: now, who: caller?.name ?? '', ...body });
+      return { seeOther: `/stories/${story}` };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/alerts/{id}/suggestion', roles: WATCHES, about: 'A filter for a false alarm.' },
+      parameters: { id: ALERT },
+    },
+    async ({ view, parameters: { id } }) => {
+      const alert = found(view.alert(id), 'No such alert');
+      return { page: suggestionPage(alert, await view.suggestion(alert)) };
+    },
+  ),
+  route({ method: 'GET', path: '/record', roles: AUDITS, about: 'Who changed what, and why.' }, ({ view, now }) => ({
+    page: recordPage(view.acts(ACTS_SHOWN), now),
+  })),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/stories', roles: WATCHES, operation: 'listStories' },
+      about: 'Stories, each with what was last said of it.',
+      parameters: { ...FILTER, status: { ...STATUS, default: 'any' }, sort: SORT, page: PAGE, limit: LIMIT },
+      answer: listOf(named('Story')),
+    },
+    ({ view, parameters: { page, limit, sort, ...asked } }) => ({
+      json: view.triage.list({ ...filterOf(asked), offset: (page - 1) * limit, limit, order: sort }),
+    }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/stories/groups', roles: WATCHES, operation: 'groupStories' },
+      about: 'How many stories of each kind.',
+      parameters: {
+        ...FILTER,
+        status: { ...STATUS, default: 'any' },
+        by: { type: 'string', enum: GROUPINGS, default: 'node', description: 'Of which kinds.' },
+      },
+      answer: listOf(named('Group')),
+    },
+    ({ view, parameters: { by, ...asked } }) => ({ json: view.triage.groups(filterOf(asked), by) }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/stories/{id}', roles: WATCHES, operation: 'getStory' },
+      ...{ about: 'One story.', parameters: { id: STORY }, answer: named('Story') },
+    },
+    ({ view, parameters: { id } }) => ({ json: found(view.triage.one(id), NO_STORY) }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/stories/{id}/alerts', roles: WATCHES, operation: 'listAlertsOfStory' },
+      about: 'The alerts of a story, in the order in which they were found.',
+      parameters: { id: STORY, limit: LIMIT },
+      answer: listOf(named('Alert')),
+    },
+    ({ view, parameters: { id, limit } }) => ({ json: view.alertsOfStory(found(view.story(id), NO_STORY).id, limit) }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/stories/{id}/verdicts', roles: WATCHES, operation: 'listVerdicts' },
+      about: 'What people said of a story, oldest first.',
+      ...{ parameters: { id: STORY }, answer: listOf(named('Verdict')) },
+    },
+    ({ view, parameters: { id } }) => ({ json: view.verdicts(found(view.story(id), NO_STORY).id) }),
+  ),
+  route(
+    {
+      ...{ method: 'POST', path: '/api/v1/stories/{id}/verdicts', roles: OPERATES, operation: 'giveVerdict' },
+      about: 'Says of a story whether it was about something that mattered.',
+      ...{ parameters: { id: STORY }, body: VERDICT, answer: listOf(named('Verdict')) },
+    },
+    ({ view, caller, now, parameters: { id }, body }) => {
+      const story = found(view.story(id), NO_STORY).id;
+      view.judge({ story, time: now, who: caller?.name ?? '', ...body });
+      return { status: 201, json: view.verdicts(story) };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/alerts/{id}/suggestion', roles: WATCHES, operation: 'suggestFilter' },
+      about: 'The narrowest Sigma filter that would have kept a false alarm quiet, or why there is none.',
+      ...{ parameters: { id: ALERT }, answer: named('Suggestion') },
+    },
+    async ({ view, parameters: { id } }) => ({ json: await view.suggestion(found(view.alert(id), 'No such alert')) }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/record', roles: AUDITS, operation: 'listRecord' },
+      about: 'What was changed through this server and by commands: by whom, and why. Newest first.',
+      ...{ parameters: { limit: LIMIT }, answer: listOf(named('Act')) },
+    },
+    ({ view, parameters: { limit } }) => ({ json: view.acts(limit) }),
+  ),
+];
+
+async function openStory(view: StateView, id: string, mayJudge: boolean): Promise<OpenedStory> {
+  const story = found(view.triage.one(id), NO_STORY);
+  const { node, root, last } = story;
+  const alerts = view.alertsOfStory(id, ALERTS_SHOWN);
+  const entity = alerts.find((alert) => alert.entity !== undefined)?.entity ?? root;
+  const [events, lineage] = await Promise.all([
+    Promise.all(story.events.map(({ logIndex, line }) => view.eventAt(logIndex, line))),
+    entity === undefined ? [] : view.lineage(node, entity, last),
+  ]);
+  const known = events.filter((record) => record !== undefined).toSorted((a, b) => a.time - b.time);
+  return { story, alerts, events: known, lineage, verdicts: view.verdicts(id), mayJudge };
+}
