@@ -6,10 +6,10 @@ import pino, { type Logger } from 'pino';
 import { keepAlive, tellManager } from '../service/manager.ts';
 import { join } from 'node:path';
 import { readConfig, waitingForStart } from '../config/schema.ts';
+import { InForce } from '../service/in-force.ts';
 import { Reloader } from '../service/reload.ts';
 import { openAgent, withRules, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { KEYS } from './config.ts';
-import { InForce } from './in-force.ts';
 import { Pieces } from './pieces.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from '../config/yaml.ts';
@@ -65,7 +65,7 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
     report: reportOf(config),
     read: () => readConfig(file, KEYS),
     prepare: async (next) => {
-      const changed = await withRules(inForce.agent, next);
+      const changed = await withRules(inForce.now, next);
       return () => {
         inForce.become(changed);
         pieces.cut();
@@ -93,7 +93,7 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
     sequence: last?.sequence,
     waiting: waiting.length,
     receipts,
-    unknown: inForce.agent.line.redactor.unknown,
+    unknown: inForce.now.line.redactor.unknown,
   };
   log.info(told, 'stopped');
   return 0;
@@ -143,14 +143,13 @@ function receiptsOf(
 }
 
 function telemetryOf(
-  inForce: InForce,
+  inForce: InForce<Agent>,
   receipts: ReceiptCounts,
   { metrics_socket, otlp_socket, spool_bytes }: AgentConfig,
   log: Logger,
 ): Promise<AsyncDisposable | undefined> {
-  const { line } = inForce.agent;
-  const isReleasing = (): boolean =>
-    inForce.agent.withheldBecause === undefined && inForce.agent.canaries?.broken !== true;
+  const { line } = inForce.now;
+  const isReleasing = (): boolean => inForce.now.withheldBecause === undefined && inForce.now.canaries?.broken !== true;
   const readings = agentReadings({ spool: line.spool, spoolLimit: spool_bytes, receipts, isReleasing });
   return telemetryWhenAsked(
     { service: 'hushwatch-agent', version: VERSION, metrics: AGENT_METRICS, readings },
@@ -159,16 +158,16 @@ function telemetryOf(
 }
 
 /** A batch names the rules that all its events went through: where the rules change, it is closed, and the next begins. */
-async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce, log: Logger): Promise<void> {
+async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce<Agent>, log: Logger): Promise<void> {
   const writing = new Trouble(
     log,
     'a batch could not be written; its events are counted as lost',
     'batches are written again; the next statements say what was lost',
   );
   const tell = (problem?: Error): void => (problem === undefined ? writing.over() : writing.again(problem));
-  let named = inForce.agent.herald;
+  let named = inForce.now.herald;
   while (!pieces.isOver) {
-    const { line, herald, limits, summing } = inForce.agent;
+    const { line, herald, limits, summing } = inForce.now;
     const change = herald === named ? [] : [rulesChanged(named, herald)];
     if (herald !== named) line.ledger.sumBy(summing, Date.now() * 1_000);
     named = herald;
@@ -177,12 +176,12 @@ async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce,
 }
 
 /** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */
-function progressOf(inForce: InForce): () => boolean {
-  const { line } = inForce.agent;
+function progressOf(inForce: InForce<Agent>): () => boolean {
+  const { line } = inForce.now;
   let [signed, since] = [line.spool.last?.sequence, performance.now()];
   return () => {
     if (line.spool.last?.sequence !== signed) [signed, since] = [line.spool.last?.sequence, performance.now()];
-    return performance.now() - since < inForce.agent.limits.heartbeatMs + GRACE_MS;
+    return performance.now() - since < inForce.now.limits.heartbeatMs + GRACE_MS;
   };
 }
 
@@ -210,11 +209,11 @@ interface House {
 }
 
 /** Clock, names, who is alive and which keys are needed are looked after every ten seconds, the keys at once. */
-async function keepHouse(config: AgentConfig, inForce: InForce, known: KnownNow, log: Logger): Promise<House> {
+async function keepHouse(config: AgentConfig, inForce: InForce<Agent>, known: KnownNow, log: Logger): Promise<House> {
   const shared = new SharedKeys(config);
   const trouble = new Trouble(log, 'keys could not be turned; it is tried again', 'keys are turned again');
   const keepKeys = async (): Promise<void> => {
-    const { keys } = inForce.agent;
+    const { keys } = inForce.now;
     if (keys === undefined) return;
     try {
       if (keys.epochUs !== undefined) keys.keyring.forgetBefore(neededFrom(Date.now() * 1_000, keys.epochUs));

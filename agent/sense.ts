@@ -6,8 +6,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { EVENTS } from '#protocol/vocabulary.ts';
+import type { InForce } from '../service/in-force.ts';
 import { directoryOf, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
-import type { InForce } from './in-force.ts';
 import { VERSION } from './build.ts';
 import type { Damage } from './damage.ts';
 import { derive, Deriver } from './derive.ts';
@@ -34,7 +34,7 @@ export interface Sensing {
   readonly config: AgentConfig;
   readonly agent: Agent;
   /** What follows the rules in force asks here. */
-  readonly inForce: InForce;
+  readonly inForce: InForce<Agent>;
   /** Undefined where the sources are our own. */
   readonly exporter: Exporter | undefined;
   readonly known: Known;
@@ -49,7 +49,7 @@ export interface Sensing {
 export async function* sense(sensing: Sensing): Chunks {
   const { config, agent, before, damage, signal } = sensing;
   const watch = new Watch(config);
-  const inspector = new Inspector(new Digester(() => sensing.inForce.agent.withMd5), () => loseInspection(agent));
+  const inspector = new Inspector(new Digester(() => sensing.inForce.now.withMd5), () => loseInspection(agent));
   const { line, herald } = agent;
   yield [...crashed('agent', before), ...rulesChanged(line.spool.last, herald), watch.started('agent', VERSION)];
   yield* merge(
@@ -155,7 +155,7 @@ async function* fromCanaries({ inForce, log, signal }: Sensing): Chunks {
     log.error({ leaks }, 'canaries came out of the redaction: from now on events are counted and not released');
   while (!signal.aborted) {
     const until = AbortSignal.any([signal, inForce.changed]);
-    if (inForce.agent.canaries !== undefined) yield* inForce.agent.canaries.sing(warn, until);
+    if (inForce.now.canaries !== undefined) yield* inForce.now.canaries.sing(warn, until);
     else await once(until);
   }
 }

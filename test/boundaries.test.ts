@@ -210,7 +210,7 @@ const BOUNDARIES: readonly Boundary[] = [
   },
   {
     from: 'service/',
-    may: ['service/', 'node:'],
+    may: ['service/', 'config/yaml.ts', 'node:'],
     because: 'what every process needs to be a service, and nothing else',
   },
   {

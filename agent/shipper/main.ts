@@ -1,12 +1,16 @@
 /** `hushwatch shipper`: the process that has the network, and therefore neither raw events nor a key that signs them. */
 import { parseArgs } from 'node:util';
-import pino from 'pino';
-import { parseVerifierKey } from '#protocol/note.ts';
+import { join } from 'node:path';
+import pino, { type Logger } from 'pino';
+import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keepAlive, tellManager } from '../../service/manager.ts';
 import { placeOf } from '../../service/places.ts';
 import { describeKeys } from '../../config/pages.ts';
-import { readConfig } from '../../config/schema.ts';
+import { readConfig, waitingForStart, type Parsed } from '../../config/schema.ts';
+import { InForce } from '../../service/in-force.ts';
+import { Reloader } from '../../service/reload.ts';
+import { readTlsIdentity } from '../../service/tls-identity.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';
@@ -46,10 +50,11 @@ export async function main(args: string[]): Promise<number> {
     const config = readConfig(file, KEYS);
     const logKey = parseVerifierKey(config.log_key);
     if (verb === 'check') {
-      process.stdout.write(`${file}: good\n`);
+      readTlsIdentity(config.tls_key, config.tls_cert);
+      process.stdout.write(`${file}: good; batches go to ${config.collector}\n`);
       return 0;
     }
-    return await run(config, logKey);
+    return await run(file, config, logKey);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`hushwatch shipper: the configuration cannot be used\n${error.message}\n`);
@@ -57,39 +62,55 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-async function run(
-  config: ReturnType<typeof readConfig<typeof KEYS>>,
-  logKey: ReturnType<typeof parseVerifierKey>,
-): Promise<number> {
+type ShipperConfig = Parsed<typeof KEYS>;
+
+/** Beside the receipts, which is all that the shipper may write. */
+export const reportOf = ({ receipts }: Pick<ShipperConfig, 'receipts'>): string => join(receipts, 'configuration.json');
+
+async function run(file: string, config: ShipperConfig, logKey: VerifierKey): Promise<number> {
   const log = pino(
     { name: 'hushwatch-shipper', base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination(2),
   );
   const stop = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
-  const uplink = new Uplink({
-    url: config.collector,
-    pin: config.collector_pin,
-    keyFile: config.tls_key,
-    certificateFile: config.tls_cert,
-    tell: (what, detail) => log.info(detail, what),
+  // Another one ends the connection of the one before; answers that are under way still come.
+  const way = new InForce(uplinkOf(config, log));
+  const reloader = new Reloader({
+    file,
+    report: reportOf(config),
+    read: () => readConfig(file, KEYS),
+    prepare: (next) => {
+      const uplink = uplinkOf(next, log);
+      return () => way.become(uplink);
+    },
+    waiting: (next) => waitingForStart(config, next, KEYS),
+    log,
   });
   const alive = keepAlive(() => true);
   tellManager('READY=1');
   while (!stop.signal.aborted) {
+    const until = AbortSignal.any([stop.signal, way.changed]);
     try {
-      await ship({ spool: config.spool, receipts: config.receipts, logKey }, uplink, stop.signal);
+      await ship({ spool: config.spool, receipts: config.receipts, logKey }, way.now, until);
     } catch (error) {
-      if (stop.signal.aborted) break;
+      if (until.aborted) continue;
       log.warn(
         { why: wordsOf(error), code: error instanceof Refused ? error.code : undefined },
         'not shipped; the batches wait in the spool',
       );
       if (!(error instanceof Refused)) continue;
       noteRefusal(config.receipts, error);
-      await sleep(AFTER_REFUSAL_MS, undefined, { signal: stop.signal }).catch(() => {});
+      await sleep(AFTER_REFUSAL_MS, undefined, { signal: until }).catch(() => {});
     }
   }
+  reloader.end();
   alive.end();
   return 0;
+}
+
+/** Throws ConfigError when key and certificate cannot be used. */
+function uplinkOf({ collector, collector_pin, tls_key, tls_cert }: ShipperConfig, log: Logger): Uplink {
+  const tell = (what: string, detail: Readonly<Record<string, string | number>>): void => log.info(detail, what);
+  return new Uplink({ url: collector, pin: collector_pin, ...readTlsIdentity(tls_key, tls_cert), tell });
 }

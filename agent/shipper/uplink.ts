@@ -3,7 +3,6 @@
  * speaks to the network. Reconnecting and waiting live here, so that the pipeline does not know of them.
  */
 import { createHash, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -19,8 +18,9 @@ export interface UplinkOptions {
   readonly url: string;
   /** `sha256/…` of the collector's public key. */
   readonly pin: string;
-  readonly keyFile: string;
-  readonly certificateFile: string;
+  /** Who we are, in PEM. */
+  readonly key: Uint8Array;
+  readonly certificate: Uint8Array;
   readonly tell: (what: string, detail: Readonly<Record<string, string | number>>) => void;
 }
 
@@ -83,10 +83,10 @@ export class Uplink {
   }
 }
 
-async function open({ url, pin, keyFile, certificateFile, tell }: UplinkOptions): Promise<Connection> {
+async function open({ url, pin, key, certificate, tell }: UplinkOptions): Promise<Connection> {
   const webSocket = new WebSocket(url, 'hushwatch.v1', {
-    key: readFileSync(keyFile),
-    cert: readFileSync(certificateFile),
+    key: Buffer.from(key),
+    cert: Buffer.from(certificate),
     minVersion: 'TLSv1.3',
     // No authority is asked: the pin below decides, before a batch is sent.
     rejectUnauthorized: false,
@@ -97,8 +97,8 @@ async function open({ url, pin, keyFile, certificateFile, tell }: UplinkOptions)
   });
   await new Promise<void>((settle, fail) => {
     webSocket.once('upgrade', (response) => {
-      const certificate = response.socket instanceof TLSSocket ? response.socket.getPeerX509Certificate() : undefined;
-      const wrong = checkPin(certificate, pin);
+      const theirs = response.socket instanceof TLSSocket ? response.socket.getPeerX509Certificate() : undefined;
+      const wrong = checkPin(theirs, pin);
       if (wrong !== undefined) {
         webSocket.terminate();
         fail(wrong);

@@ -10,6 +10,7 @@ import { verifyReceipt } from '#protocol/receipt.ts';
 import { realDisk } from '../../../agent/disk.ts';
 import { ship, type Ways } from '../../../agent/shipper/pipeline.ts';
 import { Refused, Uplink } from '../../../agent/shipper/uplink.ts';
+import { readTlsIdentity } from '../../../service/tls-identity.ts';
 import { FileSpool } from '../../../agent/spool.ts';
 import { makeTlsIdentity } from '../../../collector/keys.ts';
 import { fixedKey, logKey, nodeKey } from '../../protocol/sample.ts';
@@ -54,8 +55,7 @@ const makeUplink = (url = collector.url, pin = pins['collector'] ?? ''): Uplink 
   new Uplink({
     url,
     pin,
-    keyFile: join(keys, 'node-1/tls.key'),
-    certificateFile: join(keys, 'node-1/tls.crt'),
+    ...readTlsIdentity(join(keys, 'node-1/tls.key'), join(keys, 'node-1/tls.crt')),
     tell: (what, detail) => told.push(`${what} ${JSON.stringify(detail)}`),
   });
 
