@@ -9,8 +9,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   start: async () => (await import('./deploy/start.ts')).main,
   enroll: async () => (await import('./deploy/enroll.ts')).main,
   agent: async () => (await import('./agent/main.ts')).main,
-  doctor: async () => (await import('./agent/doctor.ts')).main,
-  status: async () => (await import('./agent/status.ts')).main,
+  doctor: async () => (await import('./deploy/sides.ts')).doctor,
+  status: async () => (await import('./deploy/sides.ts')).status,
   shipper: async () => (await import('./agent/shipper/main.ts')).main,
   rules: async () => (await import('./redaction-rules/main.ts')).main,
   'rules preview': async () => (await import('./agent/preview-rules.ts')).main,
@@ -33,7 +33,7 @@ on a node
   enroll INVITATION             keys, configuration and rules of this node, by what the collector made for it
   agent run | check | preview   turn frames into redacted, signed batches
   doctor                        what works on this machine, what does not, and what to do
-  status                        how this node fares, for people and for monitoring
+  status                        how this machine fares, for people and for monitoring
   shipper run                   carry batches to the collector
 for reviewers
   rules check | explain | diff  what leaves, why, and who uses it

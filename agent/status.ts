@@ -1,25 +1,18 @@
 /**
- * `hushwatch status`: how this node fares, on one screen, from what lies on its disk. Asks no process and changes nothing; who may read
+ * How this node fares, on one screen, from what lies on its disk. Asks no process and changes nothing; who may read
  * the spool may ask. The exit code is for monitoring, as its plugins have it: 0 well, 1 look at it, 2 act, 3 unknown.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join, resolve } from 'node:path';
 import { NO_RULES, type Statement } from '#protocol/statement.ts';
 import { readConfig } from '../config/schema.ts';
-import { ConfigError } from '../config/yaml.ts';
+import { readReport, type ReloadReport } from '../service/reload.ts';
+import { waysOf } from '../service/ways.ts';
+import { configurationVerdicts, exitOf, screen, worstFirst, type Verdict } from '../service/verdict.ts';
 import { KEYS } from './config.ts';
 import { remedyFor } from './shipper/refusal.ts';
 import { spoolFacts, type SpoolFacts } from './doctor/facts.ts';
 import { parseHead } from './spool.ts';
-
-const USAGE = `usage: hushwatch status [--config AGENT.YAML] [--json]
-
-  How this node fares; the configuration is /etc/hushwatch/agent.yaml unless another is named.
-  exit: 0 well, 1 look at it, 2 act, 3 it cannot be told
-
-example: hushwatch status --json
-`;
 
 export interface NodeStatus {
   readonly node: string;
@@ -34,53 +27,26 @@ export interface NodeStatus {
   /** Events lost since the chain began, at all places. */
   readonly lost: number;
   readonly spool: SpoolFacts;
+  /** The configuration that was asked about, and what the processes say of theirs. */
+  readonly file: string;
+  readonly configurations: Readonly<Record<'agent' | 'shipper', ReloadReport | undefined>>;
 }
 
-export interface Verdict {
-  readonly state: 'well' | 'look' | 'act';
-  readonly because: string;
-}
-
-const STATES = ['well', 'look', 'act'] as const;
 /** Receipts that are this late mean that nobody else has what is signed here. */
 const LATE_RECEIPT_S = { look: 120, act: 3_600 } as const;
 const SLACK_S = 15;
 
-export function main(args: string[]): Promise<number> {
-  return Promise.resolve(status(args));
+/** Prints how the node of this configuration fares; the exit code. Throws what keeps it from being told. */
+export function nodeStatus(file: string, isJson: boolean): number {
+  const found = statusOf(file, readConfig(file, KEYS));
+  const verdicts = judge(found);
+  process.stdout.write(
+    isJson ? `${JSON.stringify({ part: 'node', ...found, verdicts })}\n` : screen(rowsOf(found), verdicts),
+  );
+  return exitOf(verdicts);
 }
 
-function status(args: string[]): number {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    strict: false,
-    options: { config: { type: 'string', default: '/etc/hushwatch/agent.yaml' }, json: { type: 'boolean' } },
-  });
-  if (positionals.length > 0 || Object.keys(values).some((name) => name !== 'config' && name !== 'json')) {
-    process.stderr.write(USAGE);
-    return 3;
-  }
-  try {
-    const found = statusOf(readConfig(String(values.config), KEYS));
-    const verdicts = judge(found);
-    process.stdout.write(values.json === true ? `${JSON.stringify({ ...found, verdicts })}\n` : tell(found, verdicts));
-    return Math.max(...verdicts.map(({ state }) => STATES.indexOf(state)));
-  } catch (error) {
-    const words = error instanceof ConfigError ? error.message : codeOf(error);
-    process.stderr.write(
-      `hushwatch status: it cannot be told: ${words}\nhint: hushwatch doctor --config FILE says more\n`,
-    );
-    return 3;
-  }
-}
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && 'path' in error
-    ? `${String(error.path)}: ${String(error.code)}`
-    : String(error);
-
-export function statusOf(config: Parameters<typeof spoolFacts>[0]): NodeStatus {
+export function statusOf(file: string, config: Parameters<typeof spoolFacts>[0]): NodeStatus {
   const head = join(config.spool, 'head');
   const statement = existsSync(head) ? parseHead(readFileSync(head)).statement : undefined;
   const lost = Object.values(statement?.lost ?? {}).flatMap((counts) => Object.values(counts));
@@ -94,17 +60,24 @@ export function statusOf(config: Parameters<typeof spoolFacts>[0]): NodeStatus {
     lateAfterS: Math.ceil(config.heartbeat_ms / 1_000) + SLACK_S,
     lost: lost.reduce((sum, count) => sum + count, 0),
     spool: spoolFacts(config),
+    file: resolve(file),
+    configurations: {
+      agent: readReport(join(config.spool, 'configuration.json')),
+      shipper: readReport(join(config.receipts, 'configuration.json')),
+    },
   };
 }
 
 /** All that is to be said, the worst first; something always is. */
-export function judge({ started, statement, signedS, lateAfterS, spool }: NodeStatus): readonly Verdict[] {
+export function judge(status: NodeStatus): readonly Verdict[] {
+  const { started, statement, signedS, lateAfterS, spool, file, configurations } = status;
+  const ways = { agent: waysOf('agent', 'agent', file), shipper: waysOf('shipper', 'agent', file) };
   const found: Verdict[] = [];
   const say = (state: Verdict['state'], because: string): void => void found.push({ state, because });
-  if (!started) say('act', 'the agent is not running: systemctl start hushwatch.target');
+  if (!started) say('act', `the agent is not running: ${ways.agent.start}`);
   else if (statement === undefined || signedS === undefined) say('look', 'nothing was signed yet');
   else if (signedS > lateAfterS)
-    say('act', `nothing was signed for ${signedS} s, at most ${lateAfterS} s may pass: journalctl -u hushwatch-agent`);
+    say('act', `nothing was signed for ${signedS} s, at most ${lateAfterS} s may pass: ${ways.agent.log}`);
   if (statement?.ruleset === NO_RULES)
     say('act', 'no rules are in force, everything is withheld: hushwatch doctor says what to do');
   const { refusal } = spool;
@@ -113,20 +86,22 @@ export function judge({ started, statement, signedS, lateAfterS, spool }: NodeSt
   if (oldest > LATE_RECEIPT_S.look)
     say(
       oldest > LATE_RECEIPT_S.act ? 'act' : 'look',
-      `${spool.waiting} batches wait, the oldest for ${oldest} s: journalctl -u hushwatch-shipper`,
+      `${spool.waiting} batches wait, the oldest for ${oldest} s: ${ways.shipper.log}`,
     );
   if (spool.freeBytes < spool.limitBytes) say('look', 'the disk has less room than the spool may take');
+  for (const part of ['agent', 'shipper'] as const)
+    found.push(...configurationVerdicts(part, configurations[part], ways[part]));
   if (found.length === 0) say('well', 'events are seen, signed and received');
-  return found.toSorted((a, b) => STATES.indexOf(b.state) - STATES.indexOf(a.state));
+  return worstFirst(found);
 }
 
-export function tell(status: NodeStatus, verdicts: readonly Verdict[]): string {
+export function rowsOf(status: NodeStatus): readonly (readonly [string, string])[] {
   const { node, role, statement, signedS, spool } = status;
   const total = (counts: Readonly<Record<string, number>> | undefined): string =>
     Object.values(counts ?? {})
       .reduce((sum, count) => sum + count, 0)
       .toLocaleString('en-US');
-  const rows: readonly (readonly [string, string])[] = [
+  return [
     ['node', `${node}, ${role}`],
     ['signed', statement === undefined ? 'nothing yet' : `statement ${statement.sequence}, ${signedS} s ago`],
     [
@@ -136,6 +111,4 @@ export function tell(status: NodeStatus, verdicts: readonly Verdict[]): string {
     ['waiting', `${spool.waiting} batches; ${Math.round(spool.freeBytes / 2 ** 20)} MiB free`],
     ['receipts', spool.lastReceiptS === undefined ? 'none yet' : `the last ${spool.lastReceiptS} s ago`],
   ];
-  const lines = rows.map(([name, words]) => `${name.padEnd(10)}${words}\n`);
-  return `${lines.join('')}${verdicts.map(({ state, because }) => `${state.padEnd(10)}${because}\n`).join('')}`;
 }

@@ -1,7 +1,7 @@
 /**
  * The data directory of `npm start`: keys and configurations of one node and its collector on one machine.
  *
- *     agent/       identity.key pseudonym.key agent.yaml agent.sock spool/ receipts/ reviewers approvals/
+ *     agent/       identity.key pseudonym.key agent.yaml agent.sock spool/ receipts/ reviewers approvals/ ruleset.yaml rules/
  *     reviewer/    reviewer.key, which says yes to the rules of this checkout
  *     shipper/     tls.key tls.crt shipper.yaml
  *     collector/   see collector/README
@@ -81,7 +81,8 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     ],
   });
   setAddresses(at('collector/collector.yaml'), port);
-  const common = { node: NODE, log_key: collector.logKey, spool: at('agent/spool'), receipts: at('agent/receipts') };
+  installRules(at('agent'), ruleset, rulePack);
+  const common = { node: NODE, log_key: collector.logKey };
   return {
     root,
     fresh,
@@ -90,27 +91,40 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     socket: at('agent/agent.sock'),
     token: collector.token,
     collectorConfig: at('collector/collector.yaml'),
+    // Relative: as root the processes see this directory at another place than people do.
     agentConfig: write('agent/agent.yaml', {
       ...common,
       role: 'generic',
       cohort: 'local',
       source,
-      socket: at('agent/agent.sock'),
-      identity: at('agent/identity.key'),
-      pseudonym_key: at('agent/pseudonym.key'),
-      ruleset,
-      rule_pack: rulePack,
-      approvals: at('agent/approvals'),
-      reviewers: at('agent/reviewers'),
+      socket: 'agent.sock',
+      identity: 'identity.key',
+      pseudonym_key: 'pseudonym.key',
+      ruleset: 'ruleset.yaml',
+      rule_pack: 'rules',
+      approvals: 'approvals',
+      reviewers: 'reviewers',
+      spool: 'spool',
+      receipts: 'receipts',
     }),
     shipperConfig: write('shipper/shipper.yaml', {
       ...common,
       collector: `wss://127.0.0.1:${port + 1}/v1/ship`,
       collector_pin: collector.pin,
-      tls_key: at('shipper/tls.key'),
-      tls_cert: at('shipper/tls.crt'),
+      tls_key: 'tls.key',
+      tls_cert: 'tls.crt',
+      spool: '../agent/spool',
+      receipts: '../agent/receipts',
     }),
   };
+}
+
+/** The rules of the checkout, where the agent reads them: what is edited in the checkout is in force from the next start on. */
+function installRules(agent: string, ruleset: string, rulePack: string): void {
+  copyFileSync(ruleset, join(agent, 'ruleset.yaml'));
+  rmSync(join(agent, 'rules'), { recursive: true, force: true });
+  cpSync(rulePack, join(agent, 'rules'), { recursive: true, filter: (file) => !file.endsWith('/tests') });
+  copyFileSync(join(rulePack, '../mapping.yaml'), join(agent, 'rules/mapping.yaml'));
 }
 
 /**

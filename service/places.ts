@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export type Side = 'agent' | 'shipper' | 'collector';
 
-const OF_PACKAGES: Readonly<Record<Side, string>> = {
+export const OF_PACKAGES: Readonly<Record<Side, string>> = {
   agent: '/etc/hushwatch/agent.yaml',
   shipper: '/etc/hushwatch/shipper.yaml',
   collector: '/var/lib/hushwatch-collector/collector.yaml',

@@ -17,7 +17,7 @@ interface Boundary {
 const BOUNDARIES: readonly Boundary[] = [
   {
     from: 'hushwatch.ts',
-    may: ['deploy/start.ts', 'deploy/enroll.ts', 'agent/', 'collector/', 'redaction-rules/'],
+    may: ['deploy/start.ts', 'deploy/enroll.ts', 'deploy/sides.ts', 'agent/', 'collector/', 'redaction-rules/'],
     because: 'it only dispatches',
   },
   {

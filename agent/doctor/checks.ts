@@ -4,24 +4,12 @@
 import { SENSES, tracepointsOf } from '#protocol/senses.ts';
 import { EVENTS, isEventName, type EventName } from '#protocol/vocabulary.ts';
 import { remedyFor } from '../shipper/refusal.ts';
+import { clockFindings } from '../../service/clock.ts';
+import { ok, problem, warning, type Finding } from '../../service/finding.ts';
 import type { Facts, SensorReport } from './facts.ts';
-
-export type State = 'ok' | 'warning' | 'problem';
-
-export interface Finding {
-  readonly topic: string;
-  readonly state: State;
-  readonly says: string;
-  /** What to do; on everything that is not ok. */
-  readonly hint?: string;
-}
 
 const FREE_BYTES_MIN = 64 << 20;
 const UNRECEIPTED_S = 600;
-
-const ok = (topic: string, says: string): Finding => ({ topic, state: 'ok', says });
-const warning = (topic: string, says: string, hint: string): Finding => ({ topic, state: 'warning', says, hint });
-const problem = (topic: string, says: string, hint: string): Finding => ({ topic, state: 'problem', says, hint });
 
 function kernel({ release, typed }: Facts): Finding[] {
   if (typed) return [ok('kernel', `Linux ${release}, which describes its types (BTF)`)];
@@ -97,17 +85,7 @@ function otherSources({ procConnector, journal }: Facts): Finding[] {
   ];
 }
 
-function clock({ clockSynchronized }: Facts): Finding[] {
-  if (clockSynchronized === undefined) return [];
-  if (clockSynchronized) return [ok('clock', 'synchronized')];
-  return [
-    warning(
-      'clock',
-      'the kernel does not call it synchronized',
-      'run systemd-timesyncd or chrony: events carry this time',
-    ),
-  ];
-}
+const clock = ({ clockSynchronized }: Facts): Finding[] => clockFindings(clockSynchronized);
 
 function configuration({ configuration: files }: Facts): Finding[] {
   return files.flatMap(({ says, problems }) =>
@@ -174,16 +152,47 @@ function spool({ spool: found }: Facts): Finding[] {
   return findings;
 }
 
+const SOON_DAYS = 30;
+
+function certificate({ certificate: found }: Facts): Finding[] {
+  if (found === undefined) return [];
+  if ('problem' in found)
+    return [problem('certificate', found.problem, 'hushwatch enroll makes both when they are not there')];
+  const { file, daysLeft, readableBy } = found;
+  const findings: Finding[] = [];
+  if (readableBy !== undefined)
+    findings.push(problem('certificate', `${readableBy}: others may read it`, `chmod 600 ${readableBy}`));
+  // The collector knows the key and asks for no date; what stands between may.
+  if (daysLeft < 0)
+    findings.push(warning('certificate', `${file}: expired`, 'the key counts; make it anew at leisure'));
+  else if (daysLeft < SOON_DAYS)
+    findings.push(
+      warning('certificate', `${file}: ${daysLeft} days are left`, 'the key counts; make it anew at leisure'),
+    );
+  else findings.push(ok('certificate', `${file}: belongs to its key, ${daysLeft} days are left`));
+  return findings;
+}
+
 function collector({ collector: found }: Facts): Finding[] {
   if (found === undefined) return [];
-  if (found.error === undefined) return [ok('collector', `${found.address} takes connections`)];
-  return [
-    problem(
-      'collector',
-      `${found.address}: no connection (${found.error})`,
-      'is the address right, the collector running, a firewall between?',
-    ),
-  ];
+  const { address, error, pin } = found;
+  if (error !== undefined)
+    return [
+      problem(
+        'collector',
+        `${address}: no connection (${error})`,
+        'is the address right, the collector running, a firewall between?',
+      ),
+    ];
+  if (pin !== undefined)
+    return [
+      problem(
+        'collector',
+        `${address}: shows the key ${pin}, not the pinned one`,
+        'is this our collector? ask its operator, then enroll again',
+      ),
+    ];
+  return [ok('collector', `${address} takes connections, and is the one that is pinned`)];
 }
 
 const CHECKS: readonly ((facts: Facts) => Finding[])[] = [
@@ -196,6 +205,7 @@ const CHECKS: readonly ((facts: Facts) => Finding[])[] = [
   configuration,
   approval,
   spool,
+  certificate,
   collector,
 ];
 

@@ -3,8 +3,10 @@
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { release } from 'node:os';
+import { connect } from 'node:tls';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadPack } from '../../collector/detectors/pack.ts';
@@ -12,11 +14,14 @@ import { SigmaError } from '../../collector/detectors/sigma/error.ts';
 import { parseRuleset, RulesetError } from '../../redaction-rules/ruleset.ts';
 import type { AgentConfig } from '../agent.ts';
 import { VERSION } from '../build.ts';
-import { readConfig } from '../../config/schema.ts';
+import { readConfig, type Parsed } from '../../config/schema.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { KEYS as AGENT_KEYS } from '../config.ts';
 import { KEYS as SHIPPER_KEYS } from '../shipper/config.ts';
 import { lastRefusal, type Refusal } from '../shipper/refusal.ts';
+import { isClockSynchronized } from '../../service/clock.ts';
+import { identityOf } from '../shipper/identity.ts';
+import { checkPin, pinOf } from '../shipper/uplink.ts';
 import { approvalFacts, type ApprovalFacts } from './approvals.ts';
 
 /** What the sensor says of itself and of this kernel (`hushwatch-sensor --check`). */
@@ -58,8 +63,25 @@ export interface Facts {
   /** Of the rules that the agent is to use. */
   readonly approvals: readonly ApprovalFacts[];
   readonly spool: SpoolFacts | undefined;
-  readonly collector: { readonly address: string; readonly error: string | undefined } | undefined;
+  readonly certificate: CertificateFacts | undefined;
+  readonly collector:
+    | {
+        readonly address: string;
+        readonly error: string | undefined;
+        /** Of a key that is not the pinned one. */
+        readonly pin: string | undefined;
+      }
+    | undefined;
 }
+
+export type CertificateFacts =
+  | { readonly problem: string }
+  | {
+      readonly file: string;
+      readonly daysLeft: number;
+      /** A private key that others may read. */
+      readonly readableBy: string | undefined;
+    };
 
 export interface Asked {
   readonly config: string | undefined;
@@ -87,12 +109,13 @@ export async function gather(asked: Asked): Promise<Facts> {
     journal: ['/run/log/journal', '/var/log/journal'].some((path) => existsSync(path)) && onPath('journalctl'),
     clockSynchronized:
       sensor === undefined || 'refusal' in sensor || sensor.clock === undefined
-        ? undefined
+        ? isClockSynchronized()
         : sensor.clock === 'synchronized',
     configuration: [agent, shipper].flatMap((one) => (one === undefined ? [] : [one])),
     approvals: agent?.config === undefined ? [] : approvalFacts(agent.config),
     spool: agent?.config === undefined ? undefined : spoolFacts(agent.config),
-    collector: shipper?.config === undefined ? undefined : await reach(new URL(shipper.config.collector)),
+    certificate: shipper?.config === undefined ? undefined : certificateFacts(shipper.config),
+    collector: shipper?.config === undefined ? undefined : await reach(shipper.config),
   };
 }
 
@@ -226,17 +249,44 @@ function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
-async function reach(url: URL): Promise<Facts['collector']> {
+const DAY_MS = 86_400_000;
+
+export function certificateFacts(config: Parsed<typeof SHIPPER_KEYS>): CertificateFacts {
+  try {
+    const { certificate, keyFile } = identityOf(config);
+    const until = new X509Certificate(certificate).validToDate.getTime();
+    return {
+      file: config.tls_cert,
+      daysLeft: Math.floor((until - Date.now()) / DAY_MS),
+      readableBy: (statSync(keyFile).mode & 0o007) === 0 ? undefined : keyFile,
+    };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problem: error.message };
+    throw error;
+  }
+}
+
+/** A handshake with whoever is there; nothing is sent. */
+async function reach({ collector, collector_pin }: Parsed<typeof SHIPPER_KEYS>): Promise<Facts['collector']> {
+  const url = new URL(collector);
   const port = Number(url.port === '' ? 443 : url.port);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
   const address = `${url.hostname}:${port}`;
   return new Promise((settle) => {
-    const socket = connect({ host: url.hostname.replace(/^\[|\]$/g, ''), port, timeout: CONNECT_MS });
-    const done = (error: string | undefined): void => {
+    const socket = connect({
+      ...{ host, port, minVersion: 'TLSv1.3', rejectUnauthorized: false, timeout: CONNECT_MS },
+      ...(isIP(host) > 0 ? {} : { servername: host }),
+    });
+    const done = (error: string | undefined, pin?: string): void => {
       socket.destroy();
-      settle({ address, error });
+      settle({ address, error, pin });
     };
-    socket.once('connect', () => done(undefined));
+    socket.once('secureConnect', () => done(undefined, pinUnless(collector_pin, socket.getPeerX509Certificate())));
     socket.once('timeout', () => done(`nothing within ${CONNECT_MS / 1_000} s`));
     socket.once('error', (error) => done('code' in error ? String(error.code) : error.name));
+    socket.once('close', () => done('it closed'));
   });
 }
+
+const pinUnless = (pinned: string, certificate: X509Certificate | undefined): string | undefined =>
+  certificate === undefined || checkPin(certificate, pinned) === undefined ? undefined : pinOf(certificate);

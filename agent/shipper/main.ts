@@ -10,10 +10,10 @@ import { describeKeys } from '../../config/pages.ts';
 import { readConfig, waitingForStart, type Parsed } from '../../config/schema.ts';
 import { InForce } from '../../service/in-force.ts';
 import { Reloader } from '../../service/reload.ts';
-import { readTlsIdentity } from '../../service/tls-identity.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { KEYS } from './config.ts';
 import { ship } from './pipeline.ts';
+import { identityOf } from './identity.ts';
 import { noteRefusal } from './refusal.ts';
 import { Refused, Uplink, wordsOf } from './uplink.ts';
 
@@ -50,7 +50,7 @@ export async function main(args: string[]): Promise<number> {
     const config = readConfig(file, KEYS);
     const logKey = parseVerifierKey(config.log_key);
     if (verb === 'check') {
-      readTlsIdentity(config.tls_key, config.tls_cert);
+      identityOf(config);
       process.stdout.write(`${file}: good; batches go to ${config.collector}\n`);
       return 0;
     }
@@ -110,7 +110,8 @@ async function run(file: string, config: ShipperConfig, logKey: VerifierKey): Pr
 }
 
 /** Throws ConfigError when key and certificate cannot be used. */
-function uplinkOf({ collector, collector_pin, tls_key, tls_cert }: ShipperConfig, log: Logger): Uplink {
+function uplinkOf(config: ShipperConfig, log: Logger): Uplink {
   const tell = (what: string, detail: Readonly<Record<string, string | number>>): void => log.info(detail, what);
-  return new Uplink({ url: collector, pin: collector_pin, ...readTlsIdentity(tls_key, tls_cert), tell });
+  const { key, certificate } = identityOf(config);
+  return new Uplink({ url: config.collector, pin: config.collector_pin, key, certificate, tell });
 }

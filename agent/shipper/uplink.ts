@@ -2,7 +2,7 @@
  * The way to the collector: WebSocket over TLS 1.3, both ends known by their public key. The only code on a node that
  * speaks to the network. Reconnecting and waiting live here, so that the pipeline does not know of them.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -37,11 +37,15 @@ export class Refused extends Error {
   }
 }
 
+export function pinOf(certificate: X509Certificate): string {
+  const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
+  return `sha256/${createHash('sha256').update(spki).digest('base64')}`;
+}
+
 /** `undefined` when the certificate's public key is the pinned one, else what to say. */
 export function checkPin(certificate: X509Certificate | undefined, pin: string): Error | undefined {
   if (certificate === undefined) return new Error('the collector presented no certificate');
-  const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
-  const found = `sha256/${createHash('sha256').update(spki).digest('base64')}`;
+  const found = pinOf(certificate);
   return found === pin
     ? undefined
     : new Error(`the collector's key is ${found}, not the pinned one; is this our collector?`);

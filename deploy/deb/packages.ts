@@ -42,9 +42,13 @@ const START_ELSEWHERE = [
 /** On nodes nothing of the collector runs, and so nothing of it is there. */
 const NOT_ON_NODES = new Map([
   START_ELSEWHERE,
-  ...['collector/main.ts', 'collector/story-commands.ts', 'collector/tuning/main.ts'].map(
-    (file) => [file, elsewhere('hushwatch-collector')] as const,
-  ),
+  ...[
+    'collector/main.ts',
+    'collector/story-commands.ts',
+    'collector/tuning/main.ts',
+    'collector/status.ts',
+    'collector/doctor.ts',
+  ].map((file) => [file, elsewhere('hushwatch-collector')] as const),
 ]);
 
 export async function agentPackage(built: Built): Promise<DebianPackage> {

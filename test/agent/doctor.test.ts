@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { SENSES, tracepointsOf } from '#protocol/senses.ts';
-import { statusOf, tell } from '../../agent/doctor.ts';
-import { examine, type Finding } from '../../agent/doctor/checks.ts';
+import { statusOf, tell, type Finding } from '../../service/finding.ts';
+import { examine } from '../../agent/doctor/checks.ts';
 import {
   missingCapabilities,
   readRefusal,
@@ -49,7 +49,8 @@ const WELL: Facts = {
     oldestWaitingS: 2,
     lastReceiptS: 3,
   },
-  collector: { address: 'collector.example:443', error: undefined },
+  certificate: { file: '/etc/hushwatch/tls.crt', daysLeft: 400, readableBy: undefined },
+  collector: { address: 'collector.example:443', error: undefined, pin: undefined },
 };
 
 /** What is not ok of these facts. */
@@ -94,14 +95,29 @@ test('every complaint says what to do', () => {
       oldestWaitingS: 3_600,
       lastReceiptS: undefined,
     },
-    collector: { address: 'collector.example:443', error: 'ECONNREFUSED' },
+    certificate: { problem: '/etc/hushwatch/tls.key: cannot be read (ENOENT)' },
+    collector: { address: 'collector.example:443', error: 'ECONNREFUSED', pin: undefined },
   });
   expect(ill.map((finding) => finding.topic)).toEqual([
     ...['kernel', 'capabilities', 'sensor', 'proc connector', 'journal', 'clock', 'configuration'],
-    ...['spool', 'spool', 'receipts', 'collector'],
+    ...['spool', 'spool', 'receipts', 'certificate', 'collector'],
   ]);
   expect(ill.every((finding) => (finding.hint ?? '').length > 10)).toBe(true);
   expect(tell(ill).match(/hint: /g)).toHaveLength(ill.length);
+});
+
+test('a key that others may read, a certificate that ends, a collector that is another', () => {
+  const certificate = { file: '/tls.crt', daysLeft: 400, readableBy: undefined };
+  const said = (facts: Partial<Facts>): string[] => complaints(facts).map(({ state, says }) => `${state} ${says}`);
+  expect(said({ certificate: { ...certificate, readableBy: '/tls.key' } })).toEqual([
+    'problem /tls.key: others may read it',
+  ]);
+  expect(said({ certificate: { ...certificate, daysLeft: 29 } })).toEqual(['warning /tls.crt: 29 days are left']);
+  expect(said({ certificate: { ...certificate, daysLeft: -1 } })).toEqual(['warning /tls.crt: expired']);
+  expect(said({ collector: { address: 'c:443', error: undefined, pin: 'sha256/x' } })).toEqual([
+    'problem c:443: shows the key sha256/x, not the pinned one',
+  ]);
+  expect(said({ clockSynchronized: undefined })).toEqual([expect.stringMatching(/^warning nobody here can say/)]);
 });
 
 test('what the kernel lacks is told event by event', () => {

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { NO_RULES } from '#protocol/statement.ts';
-import { judge, main, tell, type NodeStatus } from '../../agent/status.ts';
+import { judge, nodeStatus, rowsOf, type NodeStatus } from '../../agent/status.ts';
+import { screen } from '../../service/verdict.ts';
 import { logKey } from '../protocol/sample.ts';
 
 const WELL: NodeStatus = {
+  file: '/etc/hushwatch/agent.yaml',
+  configurations: { agent: undefined, shipper: undefined },
   node: 'node-1',
   role: 'generic',
   started: true,
@@ -65,7 +68,31 @@ test.each<readonly [string, Partial<NodeStatus>, string, RegExp]>([
   const [worst] = judge(status);
   expect(worst?.state).toBe(state);
   expect(worst?.because).toMatch(because);
-  expect(tell(status, judge(status))).toContain(worst?.because);
+  expect(screen(rowsOf(status), judge(status))).toContain(worst?.because);
+});
+
+const REPORT = { file: '/etc/hushwatch/agent.yaml', since: Date.now(), reloads: 1, refused: 2, waiting: [] };
+
+test.each<readonly [string, NodeStatus['configurations'], RegExp]>([
+  [
+    'a configuration that was refused',
+    { agent: { ...REPORT, problem: '/etc/hushwatch/agent.yaml:3:1 nod: no such key\nmore' }, shipper: undefined },
+    /^agent: a new configuration was refused \(2 so far\).*:3:1 nod: no such key: mend it, then systemctl reload hushwatch-agent$/,
+  ],
+  [
+    'keys that wait',
+    { agent: undefined, shipper: { ...REPORT, waiting: ['log_key'] } },
+    /^shipper: log_key in \/etc\/hushwatch\/shipper\.yaml take effect at the next start: systemctl restart hushwatch-shipper$/,
+  ],
+])('%s', (_, configurations, because) => {
+  expect(judge({ ...WELL, configurations })).toEqual([{ state: 'look', because: expect.stringMatching(because) }]);
+});
+
+test('what to do is what whoever runs it can do', () => {
+  const [stopped] = judge({ ...WELL, started: false });
+  expect(stopped?.because).toBe('the agent is not running: systemctl start hushwatch.target');
+  const [hanging] = judge({ ...WELL, file: '/home/alex/.hushwatch/agent/agent.yaml', signedS: 100 });
+  expect(hanging?.because).toMatch(/: see \/home\/alex\/\.hushwatch\/log\/agent\.log$/);
 });
 
 test('the worst comes first', () => {
@@ -76,19 +103,19 @@ test('the worst comes first', () => {
 const home = mkdtempSync(join(tmpdir(), 'hushwatch-status-'));
 afterAll(() => rmSync(home, { recursive: true }));
 
-test('a node that never began is told from one that cannot be told', async () => {
-  expect(await main(['--config', join(home, 'none.yaml')])).toBe(3);
-  expect(await main(['more'])).toBe(3);
+test('a node that never began is told from one that cannot be told', () => {
+  const asked = (): number => nodeStatus(join(home, 'agent.yaml'), false);
+  expect(asked).toThrow('no such file');
   mkdirSync(join(home, 'spool'));
   const key = formatVerifierKey(logKey.verifier);
   writeFileSync(
     join(home, 'agent.yaml'),
     `node: node-1\nlog_key: ${key}\nruleset: r.yaml\nrule_pack: rules\nspool: spool\nreceipts: receipts\n`,
   );
-  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(2);
+  expect(asked()).toBe(2);
   writeFileSync(join(home, 'spool/running'), '');
-  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(1);
+  expect(asked()).toBe(1);
   writeFileSync(join(home, 'spool/0000000000000001.batch'), '');
   utimesSync(join(home, 'spool/0000000000000001.batch'), 1, 1);
-  expect(await main(['--config', join(home, 'agent.yaml')])).toBe(2);
+  expect(asked()).toBe(2);
 });

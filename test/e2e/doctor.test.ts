@@ -1,11 +1,12 @@
 /** `hushwatch doctor` on this machine, as a person runs it. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Finding } from '../../agent/doctor/checks.ts';
+import type { Finding } from '../../service/finding.ts';
+import { makeTlsIdentity } from '../../collector/keys.ts';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { approvalOfPack, approvalOfRuleset } from '../../redaction-rules/approve.ts';
 import { writeApproved } from '../protocol/approved.ts';
@@ -32,6 +33,15 @@ function visit(...args: readonly string[]): Visit {
   });
   const { findings }: { findings: readonly Finding[] } = JSON.parse(run.stdout);
   return { status: run.status, findings };
+}
+
+async function visitLater(...args: readonly string[]): Promise<Visit> {
+  const child = spawn(process.execPath, [join(CHECKOUT, 'hushwatch.ts'), 'doctor', '--json', ...args]);
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const status = await new Promise<number | null>((settle) => child.once('close', settle));
+  const { findings }: { findings: readonly Finding[] } = JSON.parse(said);
+  return { status, findings };
 }
 
 function file(name: string, lines: readonly string[]): string {
@@ -84,23 +94,38 @@ describe.skipIf(!isRoot)(`this machine${WHY_SKIPPED}`, () => {
     expect(status).toBe(0);
   });
 
-  test('a collector is reached or not', async () => {
-    await using server = createServer((socket) => socket.destroy());
+  test('a collector is reached, is another, or is not', async () => {
+    const pin = await makeTlsIdentity(join(work, 'tls'), 'collector');
+    const identity = [`tls_key: ${join(work, 'tls/tls.key')}`, `tls_cert: ${join(work, 'tls/tls.crt')}`];
+    const [key, cert] = ['key', 'crt'].map((name) => readFileSync(join(work, `tls/tls.${name}`)));
+    const server = createServer({ key, cert });
     await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
     const address = server.address();
-    const port = typeof address === 'object' ? address?.port : 0;
-    const shipper = (to: number | undefined): string =>
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const shipper = (to: number, pinned = pin): string =>
       file('shipper.yaml', [
-        'node: node-1',
-        `collector: wss://127.0.0.1:${to}/`,
-        `collector_pin: sha256/${'A'.repeat(43)}=`,
-        LOG_KEY,
+        ...['node: node-1', `collector: wss://127.0.0.1:${to}/`, `collector_pin: ${pinned}`, LOG_KEY],
+        ...identity,
       ]);
-    expect(visit('--shipper', shipper(port)).findings).toContainEqual({
+    // The server is in this process: the doctor is asked without waiting for it in one piece.
+    const good = await visitLater('--shipper', shipper(port));
+    expect(good.findings).toContainEqual({
       topic: 'collector',
       state: 'ok',
-      says: `127.0.0.1:${port} takes connections`,
+      says: `127.0.0.1:${port} takes connections, and is the one that is pinned`,
     });
+    expect(good.findings).toContainEqual(
+      expect.objectContaining({
+        topic: 'certificate',
+        state: 'ok',
+        says: expect.stringContaining('belongs to its key'),
+      }),
+    );
+    const other = await visitLater('--shipper', shipper(port, `sha256/${'A'.repeat(43)}=`));
+    expect(other.findings).toContainEqual(
+      expect.objectContaining({ topic: 'collector', state: 'problem', says: expect.stringContaining(pin) }),
+    );
+    server.close();
     expect(visit('--shipper', shipper(1))).toMatchObject({ status: 1 });
   });
 });

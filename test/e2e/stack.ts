@@ -85,7 +85,7 @@ export class Stack implements AsyncDisposable {
   }
 
   events(where = 'true', since = '1h'): Row[] {
-    return this.#lines('events', '--since', since, '--where', where, '--limit', '100000', '--json');
+    return this.#lines('events', '--since', since, '--where', where, '--limit', '1000000', '--json');
   }
 
   alerts(): AlertLine[] {
