@@ -164,7 +164,7 @@ async function* fromCanaries({ inForce, log, signal }: Sensing): Chunks {
 async function* fromSums({ inForce, signal }: Sensing): Chunks {
   while (!signal.aborted) {
     const until = AbortSignal.any([signal, inForce.changed]);
-    yield* dueSums(inForce.agent.summing.sums ?? [], () => Date.now() * 1_000, until);
+    yield* dueSums(inForce.now.summing.sums ?? [], () => Date.now() * 1_000, until);
     await once(until);
   }
 }

@@ -1,5 +1,5 @@
 /** `collector.yaml`: every key, once. The data directory is the one that the file lies in. */
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isKeyName } from '#protocol/note.ts';
 import { address, count, listOf, number, path, textLike, url } from '../config/kinds.ts';
 import {
@@ -87,3 +87,6 @@ const located = ({ detectors, ...config }: Parsed<typeof KEYS>, file: string): C
   detectors: detectors as Tuning,
   home: dirname(resolve(file)),
 });
+
+/** Where the collector says what became of a configuration that was read again. */
+export const reportIn = (home: string): string => join(home, 'configuration.json');

@@ -1,10 +1,11 @@
 /** What this machine can and cannot give a collector, and what to do about it. Looks, asks its doors, changes nothing. */
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { ConfigError } from '../config/yaml.ts';
 import { ProtocolError } from '#protocol/error.ts';
+import { formatVerifierKey } from '#protocol/note.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
 import { clockFindings, isClockSynchronized } from '../service/clock.ts';
 import { ok, problem, warning, type Finding } from '../service/finding.ts';
@@ -67,14 +68,23 @@ function secrets({ home, origin }: Config): Finding[] {
     (secret) => existsSync(secret) && (statSync(secret).mode & 0o077) !== 0,
   );
   const findings = open.map((secret) => problem('keys', `${secret}: others may read it`, `chmod 600 ${secret}`));
-  try {
-    readLogKey(home, origin);
-  } catch {
+  if (!isOurs(home, origin))
     findings.push(
-      problem('keys', `${join(home, 'log.key')}: is not the key of ${origin}`, 'restore it: nodes know no other'),
+      problem(
+        'keys',
+        `${join(home, 'log.key')}: is not the key of ${origin} in log.pub`,
+        'restore it: nodes know no other',
+      ),
     );
-  }
   return findings.length > 0 ? findings : [ok('keys', `the log of ${origin} has its key, which nobody else may read`)];
+}
+
+function isOurs(home: string, origin: string): boolean {
+  try {
+    return formatVerifierKey(readLogKey(home, origin).verifier) === readFileSync(join(home, 'log.pub'), 'utf8').trim();
+  } catch {
+    return false; // Not there, or no key.
+  }
 }
 
 function certificate({ home }: Config): Finding[] {

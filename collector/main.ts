@@ -101,7 +101,7 @@ async function run(file: string): Promise<number> {
   const logger = pino({ base: null });
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  await runCollector(settings, logger, stop.signal, (reload) => void process.on('SIGHUP', reload));
+  await runCollector(settings, logger, stop.signal);
   return EXIT.done;
 }
 

@@ -5,6 +5,7 @@
  * gives that key. Each gets an answer to every batch: a receipt, or a refusal and the end of the connection, so that
  * nothing behind a refused batch is taken out of turn. What waits is bounded; beyond that the socket is not read.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -34,12 +35,18 @@ const MAX_CONNECTIONS = 1024;
 const PING_MS = 20_000;
 const CLOSE = { bytesWrong: 4400, refused: 4403, tryLater: 1013 } as const;
 
+/** PEM, both. */
+export interface Tls {
+  readonly key: string | Buffer;
+  readonly cert: string | Buffer;
+}
+
 export interface Receiving {
   readonly collector: Omit<Collector, 'registry'> & {
     readonly registry: Collector['registry'] & { ofTransportKey(pin: string): RegisteredNode | undefined };
   };
   readonly address: Address;
-  readonly tls: { readonly key: string; readonly cert: string };
+  readonly tls: Tls;
   /** Where checkpoint and tiles lie. */
   readonly logDirectory: string;
   readonly logger: Logger;
@@ -47,6 +54,8 @@ export interface Receiving {
 
 export interface Receiver extends AsyncDisposable {
   readonly port: number;
+  /** Who connects from now on sees this certificate; the pin of the former one. */
+  renew(tls: Tls): string;
   close(): Promise<void>;
 }
 
@@ -74,7 +83,14 @@ export async function startReceiver(receiving: Receiving): Promise<Receiver> {
     server.closeAllConnections();
     await closed;
   };
-  return { port: portOf(server), close, [Symbol.asyncDispose]: close };
+  let { cert } = tls;
+  const renew = (next: Tls): string => {
+    const former = pinOf(new X509Certificate(cert));
+    server.setSecureContext({ ...next, minVersion: 'TLSv1.3' });
+    ({ cert } = next);
+    return former;
+  };
+  return { port: portOf(server), renew, close, [Symbol.asyncDispose]: close };
 }
 
 function listen(server: Server, { host, port }: Address): Promise<void> {

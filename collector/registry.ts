@@ -104,6 +104,16 @@ export class Registry {
     return this.nodes().find((node) => node.transportKey === pin);
   }
 
+  /** Reads the file, changed or not, and gives what puts it in force. Throws ConfigError. */
+  prepare(): () => void {
+    const stamp = stampOf(this.#file);
+    const nodes = parseRegistry(readTrusted(this.#file, MAX_BYTES), this.#file);
+    return () => {
+      this.#stamp = stamp;
+      this.#nodes = nodes;
+    };
+  }
+
   /** Reads the file again if it changed: whether it did. Throws ConfigError once for each version that is wrong. */
   refresh(): boolean {
     const stamp = stampOf(this.#file);

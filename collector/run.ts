@@ -18,11 +18,12 @@ import { EvidenceStore } from './evidence.ts';
 import type { InForce } from './in-force.ts';
 import { readLogKey } from './keys.ts';
 import { TransparencyLog } from './log.ts';
-import { feedOutput } from './outputs/output.ts';
+import { Feeds } from './outputs/feeds.ts';
 import { makeOutputs } from './outputs/outputs.ts';
 import { nowUs } from './pipeline.ts';
 import { startReceiver } from './receive.ts';
 import { Registry } from './registry.ts';
+import { reloaderOf } from './reload.ts';
 import { Rulesets } from './rulesets.ts';
 import { State } from './state.ts';
 import { COLLECTOR_METRICS } from '../telemetry/metrics.ts';
@@ -45,13 +46,8 @@ export interface Settings {
   readonly reviewers: Reviewers | undefined;
 }
 
-/** Resolves when asked to stop; rejects when the log broke. `onReload` is given what to call when a signal asks to read rules anew. */
-export async function runCollector(
-  settings: Settings,
-  logger: Logger,
-  stop: AbortSignal,
-  onReload: (reload: () => void) => void = () => {},
-): Promise<void> {
+/** Resolves when asked to stop; rejects when the log broke. */
+export async function runCollector(settings: Settings, logger: Logger, stop: AbortSignal): Promise<void> {
   const { config, configFile, registry, rulesets } = settings;
   const { home } = config;
   // After going back to an earlier version there may be rules of the later one: they stay, and their batches wait on nodes.
@@ -66,7 +62,6 @@ export async function runCollector(
   const follow = (): Promise<void> => state.follow(log, nowUs);
   const changing = { configFile, key, log, state, follow, logger, now: nowUs };
   const changes = await DetectorChanges.open(changing, settings.inForce);
-  onReload(() => changes.signal());
   const rulepacks = {
     get rules() {
       return changes.current.rulepacks.rules;
@@ -84,17 +79,17 @@ export async function runCollector(
   }, LOOK_AT_REGISTRY_MS);
   using _ = { [Symbol.dispose]: () => clearInterval(refreshing) };
 
-  const outputs = await makeOutputs(config);
+  await using feeds = new Feeds(state, logger);
+  await feeds.become(await makeOutputs(config));
   const ending = new AbortController();
-  const following = [
+  const following = failureOf(
     detecting.watch(new Follower({ log, evidence, state }, detecting.detection), ending.signal),
-    ...outputs.map((output) => feedOutput(state, output, logger, ending.signal)),
-  ].map(failureOf);
+  );
   // Disposed in reverse: first the doors, then the followers, then what they stand on.
-  await using _followers = {
+  await using _follower = {
     [Symbol.asyncDispose]: async () => {
       ending.abort();
-      await Promise.all(following);
+      await following;
     },
   };
   await using receiver = await startReceiver({
@@ -111,7 +106,10 @@ export async function runCollector(
     tokens: new TokenFile(home),
   });
   await using _dashboard = { [Symbol.asyncDispose]: () => dashboard.close() };
-  await using _telemetry = await telemetryOf({ home, log, state, outputs }, config, logger);
+  await using _telemetry = await telemetryOf({ home, log, state, feeds }, config, logger);
+  const detectAnew = (): void => changes.signal();
+  const reloader = reloaderOf({ configFile, config, registry, approvals, receiver, feeds, detectAnew, logger });
+  using _reloader = { [Symbol.dispose]: () => reloader.end() };
   const alive = keepAlive(() => true);
   tellManager('READY=1');
   logger.info({ port: receiver.port, dashboard: dashboard.port, entries: log.size }, 'ready');
@@ -120,7 +118,7 @@ export async function runCollector(
     if (stop.aborted) settle(undefined);
     stop.addEventListener('abort', () => settle(undefined));
   });
-  const failure = await Promise.race([stopped, log.broken, state.broken, publishing.promise, ...following]);
+  const failure = await Promise.race([stopped, log.broken, state.broken, publishing.promise, following, feeds.broken]);
   alive.end();
   tellManager('STOPPING=1');
   if (failure !== undefined) throw failure;

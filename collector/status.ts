@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { readReport, type ReloadReport } from '../service/reload.ts';
 import { configurationVerdicts, exitOf, screen, worstFirst, type Verdict } from '../service/verdict.ts';
 import { waysOf } from '../service/ways.ts';
-import { readConfig, type Config } from './config.ts';
+import { readConfig, reportIn, type Config } from './config.ts';
 import { State } from './state.ts';
 
 export interface NodeFacts {
@@ -53,7 +53,7 @@ export async function collectorFacts(file: string): Promise<CollectorFacts> {
     answers: await answers(config.dashboard),
     silentAfterS: config.silence_seconds,
     freeBytes: bavail * bsize,
-    configuration: readReport(join(config.home, 'configuration.json')),
+    configuration: readReport(reportIn(config.home)),
     ...fromState(join(config.home, 'state.sqlite')),
   };
 }

@@ -14,10 +14,10 @@ export interface Watched {
     lastStorySeq(): number;
     cursor(name: string): number | undefined;
   };
-  readonly outputs: readonly { readonly name: string }[];
+  readonly feeds: { readonly outputs: readonly { readonly name: string }[] };
 }
 
-export function collectorReadings({ home, log, state, outputs }: Watched): Readings<typeof COLLECTOR_METRICS> {
+export function collectorReadings({ home, log, state, feeds }: Watched): Readings<typeof COLLECTOR_METRICS> {
   const each = (value: (node: NodeRow) => number): (() => readonly Reading[]) => {
     return () => state.nodes().map((node) => ({ value: value(node), attributes: { 'hushwatch.node': node.name } }));
   };
@@ -31,7 +31,7 @@ export function collectorReadings({ home, log, state, outputs }: Watched): Readi
     'hushwatch.stories': () =>
       [...state.storyCounts()].map(([severity, value]) => ({ value, attributes: { 'hushwatch.severity': severity } })),
     'hushwatch.output.pending': () =>
-      outputs.map(({ name }) => ({
+      feeds.outputs.map(({ name }) => ({
         value: Math.max(0, state.lastStorySeq() - (state.cursor(`output ${name}`) ?? 0)),
         attributes: { 'hushwatch.output': name },
       })),

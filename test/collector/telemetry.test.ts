@@ -28,7 +28,7 @@ const watched: Watched = {
     lastStorySeq: () => 12,
     cursor: (name) => ({ detectors: 48, 'output webhook example.org/x': 10 })[name],
   },
-  outputs: [{ name: 'webhook example.org/x' }],
+  feeds: { outputs: [{ name: 'webhook example.org/x' }] },
 };
 
 test('every metric of the table can be read, by node where it is about nodes', () => {

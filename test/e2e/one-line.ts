@@ -29,6 +29,10 @@ class Running {
     return this.#child.exitCode;
   }
 
+  hangUp(): void {
+    this.#child.kill('SIGHUP');
+  }
+
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');
     await this.#gone;
@@ -38,6 +42,7 @@ class Running {
 export class OneLine implements AsyncDisposable {
   readonly home: Home;
   readonly #running = new Set<Running>();
+  readonly #named = new Map<string, Running>();
   /** Of every process that ended. */
   said = '';
 
@@ -58,9 +63,15 @@ export class OneLine implements AsyncDisposable {
     return join(this.home.root, ...path);
   }
 
+  /** Asks a process that runs to read its configuration again. */
+  hangUp(name: 'agent' | 'shipper' | 'collector'): void {
+    this.#named.get(name)?.hangUp();
+  }
+
   #start(args: readonly string[]): Running {
     const running = new Running(args);
     this.#running.add(running);
+    this.#named.set(args[0] ?? '', running);
     return running;
   }
 
