@@ -54,13 +54,13 @@ export async function collectorFacts(file: string): Promise<CollectorFacts> {
     silentAfterS: config.silence_seconds,
     freeBytes: bavail * bsize,
     configuration: readReport(reportIn(config.home)),
-    ...fromState(join(config.home, 'state.sqlite')),
+    ...fromState(config.home),
   };
 }
 
-function fromState(file: string): Pick<CollectorFacts, 'nodes' | 'refused'> {
-  if (!existsSync(file)) return { nodes: [], refused: [] };
-  using state = State.openReadOnly(file);
+function fromState(home: string): Pick<CollectorFacts, 'nodes' | 'refused'> {
+  if (!existsSync(join(home, 'state.sqlite'))) return { nodes: [], refused: [] };
+  using state = State.beside(home);
   const ageS = (us: number): number => Math.max(0, Math.round(Date.now() / 1_000 - us / 1e6));
   return {
     nodes: state.nodes().map(({ name, lastReceived }) => ({ name, receivedS: ageS(lastReceived) })),
