@@ -6,10 +6,10 @@
  * aside, one after the other; a full queue is counted as loss. Each content is told once, until it is written again.
  */
 import { posix } from 'node:path';
+import { TextCache } from '../redaction-rules/texts.ts';
 import type { Attributes, RawEvent } from './event.ts';
 import { Digester, type Answer, type Wanted } from './inspect/digest.ts';
 import { actorOf } from './derive/touch.ts';
-import { Recent } from './recent.ts';
 
 interface Written {
   readonly inode: number;
@@ -25,15 +25,16 @@ interface Job {
   readonly wanted: Wanted | undefined;
 }
 
-const WRITTEN = 8_192;
+/** Places for files that were written; a quarter of so many fit for certain but for chance. */
+const WRITTEN = 32_768;
 const MOST_WAITING = 256;
 
 export class Inspector {
   readonly #digester: Digester;
   /** Counts an event that could not be made. */
   readonly #lost: () => void;
-  readonly #byInode = new Recent<string, Written>(WRITTEN);
-  readonly #byPath = new Recent<string, Written>(WRITTEN);
+  readonly #byInode = new TextCache<Written>(WRITTEN);
+  readonly #byPath = new TextCache<Written>(WRITTEN);
   readonly #waiting: Job[] = [];
   #wake: () => void = () => {};
 

@@ -76,43 +76,82 @@ export function oneOf(texts: ReadonlySet<string>): (text: string) => boolean {
   return isKnown;
 }
 
+/** A text has so many places that it shares with others. */
+const WAYS = 8;
+
+/** What texts mean, in a number of places that does not grow, a power of two; where all of a text's places are taken one is given up. */
+export class TextCache<Meaning> {
+  readonly #marks: Int32Array;
+  readonly #texts: (string | undefined)[];
+  readonly #meanings: (Meaning | undefined)[];
+  #turn = 0;
+
+  constructor(places: number) {
+    this.#marks = new Int32Array(places);
+    this.#texts = emptied(places);
+    this.#meanings = emptied(places);
+  }
+
+  get(text: string, mark = markOf(text)): Meaning | undefined {
+    return this.#meanings[this.#placeOf(text, mark)];
+  }
+
+  set(text: string, meaning: Meaning, mark = markOf(text)): void {
+    const known = this.#placeOf(text, mark);
+    const place = known < 0 ? this.#placeFor(mark) : known;
+    this.#marks[place] = mark;
+    this.#texts[place] = text;
+    this.#meanings[place] = meaning;
+  }
+
+  delete(text: string): void {
+    const place = this.#placeOf(text, markOf(text));
+    if (place < 0) return;
+    this.#texts[place] = undefined;
+    this.#meanings[place] = undefined;
+  }
+
+  /** -1: nowhere. */
+  #placeOf(text: string, mark: number): number {
+    const first = mark & (this.#marks.length - WAYS);
+    for (let place = first; place < first + WAYS; place++)
+      if (this.#marks[place] === mark && this.#texts[place] === text) return place;
+    return -1;
+  }
+
+  #placeFor(mark: number): number {
+    const first = mark & (this.#marks.length - WAYS);
+    for (let place = first; place < first + WAYS; place++) if (this.#texts[place] === undefined) return place;
+    return first + (this.#turn++ % WAYS);
+  }
+}
+
 /** Longer texts are worked out each time. */
 const MAX_LENGTH = 512;
 
 /**
- * A function of texts that remembers what came more than once; of what came once only a number is kept. `size` texts fit, a power
- * of two. Each has two places that it shares with others, and the newer stands first. It must depend on its text alone.
+ * A function of texts that remembers what came more than once; of what came once only a number is kept. `places` texts fit, a power
+ * of two, eight or more. It must depend on its text alone.
  */
-export function remembering<Result>(size: number, work: (text: string) => Result): (text: string) => Result {
-  let memory: Memory<Result> | undefined;
+export function remembering<Result>(places: number, work: (text: string) => Result): (text: string) => Result {
+  let memory: { readonly once: Int32Array; readonly known: TextCache<Result> } | undefined;
   return (text) => {
     if (text.length > MAX_LENGTH) return work(text);
     // Most rules of a ruleset are never asked.
-    memory ??= { marks: new Int32Array(size), texts: emptied(size), results: emptied(size) };
-    const { marks, texts, results } = memory;
+    memory ??= { once: new Int32Array(places), known: new TextCache(places) };
     const mark = markOf(text);
-    const first = mark & (size - 1);
-    const second = first ^ 1;
-    const known = texts[first] === text ? results[first] : texts[second] === text ? results[second] : undefined;
+    const known = memory.known.get(text, mark);
     if (known !== undefined) return known;
-    if (marks[first] !== mark) {
-      marks[first] = mark;
+    const at = mark & (places - 1);
+    if (memory.once[at] !== mark) {
+      memory.once[at] = mark;
       return work(text);
     }
     const own = ownCopy(text);
     const result = work(own);
-    texts[second] = texts[first];
-    results[second] = results[first];
-    texts[first] = own;
-    results[first] = result;
+    memory.known.set(own, result, mark);
     return result;
   };
-}
-
-interface Memory<Result> {
-  readonly marks: Int32Array;
-  readonly texts: (string | undefined)[];
-  readonly results: (Result | undefined)[];
 }
 
 const emptied = <Kept>(size: number): (Kept | undefined)[] => new Array<Kept | undefined>(size).fill(undefined);

@@ -1,8 +1,8 @@
 /**
- * Under which name a file was opened for writing: asked when it is closed and the kernel cannot say any more. Bounded; the
- * oldest goes first. A name that was given to another file since is one that this may get wrong, so who uses it says so.
+ * Under which name a file was opened for writing: asked when it is closed and the kernel cannot say any more. Bounded: of the
+ * files that share a place the last one is known. A name that was given to another file since is one that this may get wrong,
+ * so who uses it says so.
  */
-import { Recent } from '../recent.ts';
 import type { Inode } from '../sources/frame.ts';
 
 interface Named {
@@ -10,30 +10,25 @@ interface Named {
   path: string;
 }
 
-const FILES = 4096;
+const PLACES = 32_768;
 
 export class PathMemory {
-  readonly #paths = new Recent<number, Named>(FILES);
+  readonly #named: (Named | undefined)[] = new Array<Named | undefined>(PLACES).fill(undefined);
 
   note(file: Inode, path: string): void {
-    const known = this.#find(file);
-    if (known === undefined) this.#paths.set(keyOf(file), { file, path });
-    else known.path = path;
+    const place = placeOf(file);
+    const known = this.#named[place];
+    if (known !== undefined && isSame(known.file, file)) known.path = path;
+    else this.#named[place] = { file, path };
   }
 
   of(file: Inode): string | undefined {
-    return this.#find(file)?.path;
-  }
-
-  #find(file: Inode): Named | undefined {
-    const known = this.#paths.get(keyOf(file));
-    return known !== undefined && isSame(known.file, file) ? known : undefined;
+    const known = this.#named[placeOf(file)];
+    return known !== undefined && isSame(known.file, file) ? known.path : undefined;
   }
 }
 
 const isSame = (a: Inode, b: Inode): boolean => a.inode === b.inode && a.minor === b.minor && a.major === b.major;
 
-const DEVICES = 4096;
-
-/** A number, which is quicker to find than a text. Of two files that share one, on very many devices, the later is known. */
-const keyOf = ({ inode, major, minor }: Inode): number => inode * DEVICES + ((minor * 61 + major) % DEVICES);
+/** Files that were made one after the other lie side by side. */
+const placeOf = ({ inode, major, minor }: Inode): number => (inode + minor * 7_919 + major * 61) % PLACES;

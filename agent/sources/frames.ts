@@ -7,6 +7,7 @@
  */
 import type { EventClass } from '#protocol/vocabulary.ts';
 import type { ClassCounters, Frame } from './frame.ts';
+import { Dictionary } from './frames/dictionary.ts';
 import { FILE_FRAMES } from './frames/file.ts';
 import { KERNEL_FRAMES } from './frames/kernel.ts';
 import { MOUNT_FRAMES } from './frames/mount.ts';
@@ -63,6 +64,9 @@ const DECODERS: readonly (((r: Reader) => Frame) | undefined)[] = Object.assign(
 
 const FIRST_OBSERVED = 3;
 
+/** One for all connections: there is one sensor at a time, and the next says the same words. */
+const TEXTS = new Dictionary();
+
 /** Bytes of one connection in, frames out, however the bytes are cut. */
 export class FrameDecoder {
   #rest: Buffer = Buffer.alloc(0);
@@ -70,7 +74,7 @@ export class FrameDecoder {
   push(chunk: Uint8Array): readonly Frame[] {
     const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const bytes = this.#rest.length === 0 ? fresh : Buffer.concat([this.#rest, fresh]);
-    const reader = new Reader(bytes);
+    const reader = new Reader(bytes, TEXTS);
     const frames: Frame[] = [];
     let at = 0;
     for (let size; (size = sizeAt(bytes, at)) !== undefined; at += size) {

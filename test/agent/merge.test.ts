@@ -1,5 +1,5 @@
 /** Several sources as one. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { merge } from '../../agent/merge.ts';
 
 async function* each(items: readonly string[], atEnd?: Promise<void>): AsyncGenerator<string> {
@@ -38,4 +38,15 @@ test('an error of any source is an error of the whole', async () => {
   }
   const never = new Promise<void>(() => {});
   await expect(Array.fromAsync(merge(each(['a1'], never), broken()))).rejects.toThrow('source');
+});
+
+test('who says nothing is not burdened with what others say', async () => {
+  const answer = new Promise<IteratorResult<number>>(() => {});
+  const heard = vi.spyOn(answer, 'then');
+  const silent: AsyncIterable<number> = { [Symbol.asyncIterator]: () => ({ next: () => answer }) };
+  async function* counting(): AsyncGenerator<number> {
+    for (let n = 0; n < 100; n++) yield n;
+  }
+  expect(await Array.fromAsync(merge(counting(), silent))).toHaveLength(100);
+  expect(heard).toHaveBeenCalledTimes(1);
 });

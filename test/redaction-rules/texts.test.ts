@@ -1,7 +1,7 @@
 /** Look-ups of our own say what Map and Set say, and remembering changes nothing but the time it takes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { oneOf, ownCopy, remembering, TextMap } from '../../redaction-rules/texts.ts';
+import { oneOf, ownCopy, remembering, TextCache, TextMap } from '../../redaction-rules/texts.ts';
 
 /** Few enough that they come again, some that differ only in the middle, some that are very long. */
 const text = fc.oneof(
@@ -29,10 +29,31 @@ test('one of a list is one of the list', () => {
   );
 });
 
+test('a cache of texts never says anything but what was said last', () => {
+  const deed = fc.record({ key: text, meaning: fc.option(fc.nat(), { nil: undefined }) });
+  fc.assert(
+    fc.property(fc.array(deed, { maxLength: 100 }), fc.array(text), (deeds, asked) => {
+      const [cache, all] = [new TextCache<number>(16), new Map<string, number>()];
+      for (const { key, meaning } of deeds) {
+        if (meaning === undefined) {
+          cache.delete(key);
+          all.delete(key);
+          expect(cache.get(key)).toBeUndefined();
+        } else {
+          cache.set(key, meaning);
+          all.set(key, meaning);
+          expect(cache.get(key)).toBe(meaning);
+        }
+        for (const one of [...asked, ...all.keys()]) expect([undefined, all.get(one)]).toContain(cache.get(one));
+      }
+    }),
+  );
+});
+
 describe('remembering', () => {
   test('gives what the work gives, however few places there are', () => {
     fc.assert(
-      fc.property(fc.constantFrom(2, 8, 64), fc.array(text, { maxLength: 200 }), (size, asked) => {
+      fc.property(fc.constantFrom(8, 64), fc.array(text, { maxLength: 200 }), (size, asked) => {
         const remembered = remembering(size, (one) => `<${one}>`);
         for (const one of asked) expect(remembered(one)).toBe(`<${one}>`);
       }),
@@ -53,7 +74,7 @@ describe('remembering', () => {
 
   test('forgets what does not fit', () => {
     let worked = 0;
-    const remembered = remembering(4, (one) => {
+    const remembered = remembering(8, (one) => {
       worked++;
       return one;
     });

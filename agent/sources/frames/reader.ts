@@ -3,6 +3,7 @@
  */
 import { posix } from 'node:path';
 import type { Actor, Credentials, Frame, Inode, Mapping, PathOrigin, Target } from '../frame.ts';
+import type { Dictionary } from './dictionary.ts';
 
 /** Kinds by the number that `enum frame_kind` gives them, with what reads them. */
 export type Decoders = readonly (readonly [kind: number, decode: (r: Reader) => Frame])[];
@@ -36,12 +37,14 @@ export const NAME = 128;
 export class Reader {
   readonly #bytes: Buffer;
   readonly #view: DataView;
+  readonly #texts: Dictionary;
   start = 0;
   #end = 0;
   #next = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, texts: Dictionary) {
     this.#bytes = bytes;
+    this.#texts = texts;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -79,7 +82,7 @@ export class Reader {
   string(): string {
     const at = this.#next + 2;
     const end = this.#stringEnd();
-    return end === at ? '' : this.#bytes.toString('utf8', at, end);
+    return end === at ? '' : this.#texts.text(this.#bytes, this.#view, at, end);
   }
 
   /** A string that is not text; only good while the chunk is. */
