@@ -152,6 +152,7 @@ export interface Agent {
   readonly herald: Herald;
   readonly limits: BatchLimits;
   readonly logKey: VerifierKey;
+  readonly identity: VerifierKey;
   /** Why nothing is released; undefined while rules are in force. */
   readonly withheldBecause: Error | undefined;
   readonly withMd5: boolean;
@@ -198,6 +199,7 @@ export async function openAgent(config: AgentConfig): Promise<Agent> {
     },
     limits: limitsOf(config),
     logKey,
+    identity: identity.verifier,
     withheldBecause: rules.problem,
     withMd5: rules.withMd5,
     keys: rules.keys,

@@ -49,6 +49,11 @@ export const KEYS = {
   ),
   reviewers: live(key("Who approves rules: the quorum and the reviewers' keys.", path, '/etc/hushwatch/reviewers')),
   spool: key('Batches wait here. Losing it loses what was not yet receipted.', path, '/var/lib/hushwatch/spool'),
+  without_chain: key(
+    'What a node does that has no chain, a new one or one whose disk was wiped: `begin` one, or `ask` the collector where it goes on.',
+    oneOf(['begin', 'ask']),
+    'begin',
+  ),
   receipts: key('The shipper puts receipts here.', path, '/var/lib/hushwatch/receipts'),
   log_key: required("Verifier key of the collector's log; a receipt counts only when this key signed it.", verifierKey),
   metrics_socket: optional('Unix socket on which `/metrics` is served; nowhere without.', path),

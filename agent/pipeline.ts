@@ -25,6 +25,8 @@ import { HalfWritten, type FileSpool, type Herald } from './spool.ts';
 export interface Line extends Gate {
   readonly ledger: Ledger;
   readonly spool: FileSpool;
+  /** Settles when the spool may be appended to; at once unless the chain must be asked for first. */
+  readonly begun?: Promise<void>;
 }
 
 /** Is told when a sensor introduces itself, for the first time or again, and when it says goodbye. */
@@ -42,6 +44,7 @@ export async function record(
   tell: (problem: Error | undefined) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
+    await line.begun;
     const { totals, sensor, journal, exporter, sums } = line.ledger;
     const unsigned = {
       body,

@@ -101,7 +101,7 @@ class Taker {
 
   async #proves(path: string, sequence: number): Promise<boolean> {
     const { spool, logKey } = this.#taking;
-    const receipt = await readReceipt(path);
+    const receipt = await readGiven(path, MAX_RECEIPT_BYTES);
     if (receipt === undefined) return false;
     try {
       const noteBytes = await spool.note(sequence);
@@ -113,12 +113,12 @@ class Taker {
   }
 }
 
-/** `undefined` for what is no plain file of a receipt's size: a pipe or a link must neither stop us nor fill our memory. */
-async function readReceipt(path: string): Promise<Uint8Array | undefined> {
+/** `undefined` for what is no plain file of at most that size: a pipe or a link must neither stop us nor fill our memory. */
+export async function readGiven(path: string, limit: number): Promise<Uint8Array | undefined> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = await file.stat();
-    if (!stat.isFile() || stat.size > MAX_RECEIPT_BYTES) return undefined;
+    if (!stat.isFile() || stat.size > limit) return undefined;
     const bytes = Buffer.alloc(stat.size);
     const { bytesRead } = await file.read(bytes, 0, stat.size, 0);
     return bytes.subarray(0, bytesRead);

@@ -13,6 +13,7 @@ import { KEYS } from './config.ts';
 import { Pieces } from './pieces.ts';
 import { SystemClock } from './clock.ts';
 import { ConfigError } from '../config/yaml.ts';
+import { beginChain, Undecided } from './anchor.ts';
 import { Damage } from './damage.ts';
 import { troubleOf } from './disk.ts';
 import type { Known } from './enrich/told.ts';
@@ -46,7 +47,8 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.abort());
   const begun = await begin(config, log, stop.signal);
   if (begun === undefined) return 0;
-  const { agent, before } = begun;
+  const { before } = begun;
+  const agent = withChain(begun.agent, config, log, stop.signal);
   const { line } = agent;
   const inForce = new InForce(agent);
   sayHow(agent, log);
@@ -77,7 +79,10 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
   await using _telemetry = await telemetryOf(inForce, receipts, config, log);
   tellManager('READY=1');
   await Promise.race([
-    recordEach(pieces, inForce, log),
+    recordEach(pieces, inForce, log).catch((error: unknown) => {
+      if (!(error instanceof Undecided)) throw error;
+      log.warn({ problem: error.message }, 'what was seen meanwhile was signed by nobody');
+    }),
     // It ends only by the same signal, or by an error that should end us too.
     taking.then(() => new Promise<never>(() => {})),
     house.failed,
@@ -88,9 +93,9 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
   await taking;
   leave(config, log);
   alive.end();
-  const { last, waiting } = line.spool;
+  const { sequence, waiting } = line.spool;
   const told = {
-    sequence: last?.sequence,
+    sequence,
     waiting: waiting.length,
     receipts,
     unknown: inForce.now.line.redactor.unknown,
@@ -114,6 +119,37 @@ async function begin(
     trouble,
     signal,
   );
+}
+
+/** A chain that is known goes on by itself; one that is not may have to be asked for, and nothing is signed before. */
+function withChain(agent: Agent, config: AgentConfig, log: Logger, signal: AbortSignal): Agent {
+  if (!mustAsk(agent, config.without_chain)) return agent;
+  const begun = askForChain(agent, config, log, signal);
+  // Whoever records waits for it; that may be later than it fails.
+  begun.catch(() => {});
+  return { ...agent, line: { ...agent.line, begun } };
+}
+
+const mustAsk = ({ line }: Agent, without: AgentConfig['without_chain']): boolean =>
+  without === 'ask' && line.spool.sequence === 0;
+
+async function askForChain(agent: Agent, config: AgentConfig, log: Logger, signal: AbortSignal): Promise<void> {
+  const { line, herald, logKey, identity } = agent;
+  log.info('no chain is known here: waiting for the collector to say whether there was one');
+  const tell = (problem: string): void => log.error({ problem }, 'an answer about the chain cannot be used');
+  const { spool, receipts } = config;
+  const asking = { spool, receipts, logKey, identity, tell };
+  const trouble = new Trouble(log, 'where the chain goes on cannot be asked', 'it is asked where the chain goes on');
+  const isBegun = await untilDone(
+    async () => {
+      await beginChain(line.spool, herald, asking, signal);
+      return true;
+    },
+    trouble,
+    signal,
+  );
+  if (isBegun !== true) throw new Undecided('stopped before the collector could be asked where the chain goes on');
+  log.info({ sequence: line.spool.sequence }, 'the chain goes on after this number');
 }
 
 function leave({ spool }: AgentConfig, log: Logger): void {
@@ -178,10 +214,12 @@ async function recordEach(pieces: Pieces<readonly RawEvent[]>, inForce: InForce<
 /** A heartbeat is signed when nothing happens: an agent that signs nothing for longer than that hangs. */
 function progressOf(inForce: InForce<Agent>): () => boolean {
   const { line } = inForce.now;
-  let [signed, since] = [line.spool.last?.sequence, performance.now()];
+  let [signed, since] = [line.spool.sequence, performance.now()];
+  // Who waits to be told where the chain goes on does not hang.
+  const waits = line.begun !== undefined;
   return () => {
-    if (line.spool.last?.sequence !== signed) [signed, since] = [line.spool.last?.sequence, performance.now()];
-    return performance.now() - since < inForce.now.limits.heartbeatMs + GRACE_MS;
+    if (line.spool.sequence !== signed) [signed, since] = [line.spool.sequence, performance.now()];
+    return (waits && signed === 0) || performance.now() - since < inForce.now.limits.heartbeatMs + GRACE_MS;
   };
 }
 
@@ -190,7 +228,7 @@ function sayHow({ line, withheldBecause }: Agent, log: Logger): void {
     const problem = withheldBecause.message;
     log.error({ problem }, 'no rules are in force: everything is counted and nothing is released');
   }
-  log.info({ sequence: line.spool.last?.sequence ?? 0, waiting: line.spool.waiting.length }, 'spool open');
+  log.info({ sequence: line.spool.sequence, waiting: line.spool.waiting.length }, 'spool open');
 }
 
 type KnownNow = Known & { readonly clock: SystemClock };

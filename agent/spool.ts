@@ -3,7 +3,7 @@
  *
  *     <number, 16 digits>.batch    a batch; the shipper reads it, the agent removes it for a receipt
  *     <number, 16 digits>.damaged  what the disk made of one: set aside, told, a few of them kept for whoever looks into it
- *     head                         the last statement signed, and in one more line the sensor's account, how far the
+ *     head                         the last statement, or restart of the chain, that was signed, and in one more line the sensor's account, how far the
  *                                  journal, or an exporter's file, was read, and what is counted and not told: numbers, chain and counters go on from here when every batch is gone.
  *                                  The agent's alone: its counts are exact where the statement's are not
  *     running                      while the agent lives; `self.ts` owns it, the spool does not look at it
@@ -18,7 +18,15 @@ import { join } from 'node:path';
 import { decodeBatch, decodeStatementNote, encodeBatch, packPlain, splitBatch, verifyBatch } from '#protocol/batch.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import { parseNote, signNote, verifyNote, type SigningKey } from '#protocol/note.ts';
-import { formatStatement, NO_PREVIOUS, statementDigest, type Statement, type Turning } from '#protocol/statement.ts';
+import { decodeRestart, formatRestart, isRestart, linkOf, type Restart } from '#protocol/restart.ts';
+import {
+  formatStatement,
+  NO_PREVIOUS,
+  statementDigest,
+  type Link,
+  type Statement,
+  type Turning,
+} from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import type { Body } from './body.ts';
 import { ConfigError } from '../config/yaml.ts';
@@ -47,7 +55,9 @@ export interface Unsigned {
 }
 
 interface Head {
-  readonly statement: Statement;
+  /** The last statement; undefined when a restart of the chain came after it. */
+  readonly statement: Statement | undefined;
+  readonly link: Link;
   readonly sensor: SensorAccount | undefined;
   readonly journal: JournalPosition | undefined;
   readonly exporter: ExporterPosition | undefined;
@@ -101,7 +111,7 @@ export class FileSpool {
   static async open(directory: string, key: SigningKey, limit: number, disk: Disk): Promise<FileSpool> {
     const names = await disk.list(directory);
     const head = names.includes('head') ? readHead(await disk.read(join(directory, 'head')), directory) : undefined;
-    const promised = head === undefined ? undefined : batchName(head.statement.sequence);
+    const promised = head === undefined ? undefined : batchName(head.link.sequence);
     const waiting = new Map<number, number>();
     for (const name of names.toSorted()) {
       const path = join(directory, name);
@@ -126,6 +136,11 @@ export class FileSpool {
 
   get last(): Statement | undefined {
     return this.#head?.statement;
+  }
+
+  /** Number of the last entry of the chain; 0 before there is one. */
+  get sequence(): number {
+    return this.#head?.link.sequence ?? 0;
   }
 
   get sensor(): SensorAccount | undefined {
@@ -168,11 +183,11 @@ export class FileSpool {
   async append({ turning, ...herald }: Herald, unsigned: Unsigned): Promise<Statement> {
     await this.#measure();
     const packed = packPlain(unsigned.body.plain, unsigned.body.lines);
-    const previous = this.#head?.statement;
+    const previous = this.#head?.link;
     const statement: Statement = {
       ...herald,
       sequence: (previous?.sequence ?? 0) + 1,
-      previous: previous === undefined ? NO_PREVIOUS : statementDigest(previous),
+      previous: previous?.digest ?? NO_PREVIOUS,
       time: unsigned.body.time,
       epochs: turning === undefined || unsigned.body.lines === 0 ? 'none' : { ...turning, ...unsigned.body.epochs },
       events: unsigned.body.events,
@@ -182,16 +197,27 @@ export class FileSpool {
     const note = signNote(formatStatement(statement), this.#key);
     const bytes = encodeBatch({ note, body: packed.bytes });
     const { sensor, journal, exporter, sums = [] } = unsigned;
-    const head = { statement, sensor, journal, exporter, sums };
-    await this.#write(
-      statement.sequence,
-      bytes,
-      Buffer.concat([note, Buffer.from(`${JSON.stringify({ sensor, journal, exporter, sums })}\n`)]),
-    );
-    this.#head = head;
-    this.#waiting.set(statement.sequence, bytes.length);
-    this.#bytes += bytes.length;
+    const link = { ...statement, digest: statementDigest(statement) };
+    await this.#promise({ statement, link, sensor, journal, exporter, sums }, note, bytes);
     return statement;
+  }
+
+  /** Signs, as the first thing in an empty spool, where the chain goes on. */
+  async restart(restart: Restart): Promise<void> {
+    if (this.#head !== undefined) throw new Error('a chain that is known is not begun anew');
+    const note = signNote(formatRestart(restart), this.#key);
+    const nothing = { statement: undefined, sensor: undefined, journal: undefined, exporter: undefined, sums: [] };
+    await this.#promise({ ...nothing, link: linkOf(restart) }, note, note);
+  }
+
+  async #promise(head: Head, note: Uint8Array, bytes: Uint8Array): Promise<void> {
+    const { sensor, journal, exporter, sums } = head;
+    const { sequence } = head.link;
+    const account = Buffer.from(`${JSON.stringify({ sensor, journal, exporter, sums })}\n`);
+    await this.#write(sequence, bytes, Buffer.concat([note, account]));
+    this.#head = head;
+    this.#waiting.set(sequence, bytes.length);
+    this.#bytes += bytes.length;
   }
 
   async #write(sequence: number, batch: Uint8Array, head: Uint8Array): Promise<void> {
@@ -226,8 +252,8 @@ export class FileSpool {
     try {
       // First: of what we signed we believe that it is of a later release.
       if (verifyNote(parseNote(splitBatch(bytes).noteBytes), [key]) === undefined) return 'bad-signature';
-      const { statement } = verifyBatch(key, decodeBatch(bytes)) ?? {};
-      return statement?.sequence === sequence ? undefined : 'wrong-number';
+      const entry = isRestart(bytes) ? decodeRestart(bytes).restart : verifyBatch(key, decodeBatch(bytes))?.statement;
+      return entry?.sequence === sequence ? undefined : 'wrong-number';
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return error.code === 'unknown-version' ? undefined : error.code;
@@ -280,17 +306,23 @@ function readHead(bytes: Buffer, directory: string): Head {
 /** What the file `head` says. Throws what decoding a statement does. */
 export function parseHead(bytes: Buffer): Head {
   const end = bytes.lastIndexOf(0x0a, bytes.length - 2) + 1;
-  const { statement } = decodeStatementNote(bytes.subarray(0, end));
+  const entry = readEntry(bytes.subarray(0, end));
   const last: { sensor?: SensorAccount; journal?: unknown; exporter?: unknown; sums?: unknown } | SensorAccount | null =
     JSON.parse(bytes.subarray(end).toString());
   // Before there was a journal, the sensor's account stood alone.
   if (last === null || 'instance' in last)
-    return { statement, sensor: last ?? undefined, journal: undefined, exporter: undefined, sums: [] };
+    return { ...entry, sensor: last ?? undefined, journal: undefined, exporter: undefined, sums: [] };
   return {
-    statement,
+    ...entry,
     sensor: last.sensor,
     journal: parsePosition(last.journal),
     exporter: parseExporterPosition(last.exporter),
     sums: parseSumCounts(last.sums),
   };
+}
+
+function readEntry(noteBytes: Uint8Array): Pick<Head, 'statement' | 'link'> {
+  if (isRestart(noteBytes)) return { statement: undefined, link: linkOf(decodeRestart(noteBytes).restart) };
+  const { statement } = decodeStatementNote(noteBytes);
+  return { statement, link: { ...statement, digest: statementDigest(statement) } };
 }

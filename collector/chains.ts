@@ -5,6 +5,8 @@
 import type { Statement } from '#protocol/statement.ts';
 import type { State } from './state.ts';
 
+type Place = Pick<Statement, 'node' | 'sequence'>;
+
 /** A batch that is logged, or soon will be. */
 export interface Known {
   readonly digest: string;
@@ -25,7 +27,21 @@ export class Chains {
     this.#state = state;
   }
 
-  find({ node, sequence }: Statement): Known | undefined {
+  /** When nothing of the node is on its way any more: its last entry is known. Another may be added right after. */
+  async settled(node: string): Promise<void> {
+    for (let last = this.#last.get(node); last !== undefined; last = this.#last.get(node)) {
+      await last.then((entry) => entry.logged).catch(() => {});
+      // Those who wait for it longer than we do forget it now.
+      await new Promise((settle) => setImmediate(settle));
+    }
+  }
+
+  /** Whether an entry of the node is on its way. */
+  isBusy(node: string): boolean {
+    return this.#last.has(node);
+  }
+
+  find({ node, sequence }: Place): Known | undefined {
     const onTheWay = this.#onTheWay.get(`${node} ${sequence}`);
     if (onTheWay !== undefined) return onTheWay;
     const logged = this.#state.find(node, sequence);
@@ -37,7 +53,7 @@ export class Chains {
    * those behind it fail too: a chain is not logged with a hole that we made.
    */
   add(
-    { node, sequence }: Statement,
+    { node, sequence }: Place,
     digest: string,
     enter: (before: Promise<unknown>) => Promise<Queued>,
   ): Promise<number> {

@@ -10,7 +10,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseReviewers } from '#protocol/approval.ts';
+import { parseDocument } from 'yaml';
 import { ProtocolError } from '#protocol/error.ts';
+import { formatVerifierKey } from '#protocol/note.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
 import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
 import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
@@ -174,6 +176,33 @@ export function admit(home: string, entry: string, entryFile: string): string {
   const before = readFileSync(file, 'utf8');
   const after = `${before.replace(/nodes: \[\]\s*$/, 'nodes:\n').replace(/\n*$/, '\n')}${entry.replace(/\n*$/, '\n')}`;
   // Twice the same name or key is refused here, before the running collector reads it.
+  parseRegistry(after, file);
+  replaceOwned(file, after, 0o640);
+  return node.name;
+}
+
+/**
+ * A node that is known has new keys, because its disk was wiped, say: they take the place of the former ones, which stay for
+ * those who verify what they signed. Returns its name.
+ */
+export function renew(home: string, entry: string, entryFile: string): string {
+  const [node, more] = [...parseRegistry(`nodes:\n${entry}`, entryFile).values()];
+  if (node === undefined || more !== undefined) throw new ConfigError(`${entryFile}: must hold one node`);
+  const file = join(home, 'nodes.yaml');
+  const text = readFileSync(file, 'utf8');
+  const nodes = parseRegistry(text, file);
+  const known = nodes.get(node.name);
+  if (known === undefined) throw new ConfigError(`${node.name} is not in ${file}; admit it without --renew`);
+  if (known.role !== node.role || known.cohort !== node.cohort)
+    throw new ConfigError(`${node.name} is ${known.role} of ${known.cohort}; as another it is another node`);
+  const document = parseDocument(text);
+  const at = ['nodes', [...nodes.keys()].indexOf(node.name)];
+  const current = formatVerifierKey(node.batchKey);
+  const former = [known.batchKey, ...known.formerKeys].map(formatVerifierKey).filter((key) => key !== current);
+  document.setIn([...at, 'batch_key'], current);
+  document.setIn([...at, 'transport_key'], node.transportKey);
+  document.setIn([...at, 'former_keys'], document.createNode(former));
+  const after = document.toString({ lineWidth: 0 });
   parseRegistry(after, file);
   replaceOwned(file, after, 0o640);
   return node.name;

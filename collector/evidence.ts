@@ -6,9 +6,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
-import { encodeBatch, type VerifiedBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
-import { MAX_UNPACKED_BYTES } from '#protocol/statement.ts';
+import { MAX_UNPACKED_BYTES, type Statement } from '#protocol/statement.ts';
 import { bodyPath } from '#protocol/verify.ts';
 import { clearScratch, realDisk, replaceFile, type Disk } from './disk.ts';
 import type { ReleasedBatch } from './released.ts';
@@ -58,14 +57,17 @@ export class EvidenceStore {
   }
 
   /** Keeps a whole batch that contradicts one in the log: two signatures under two histories are the proof. */
-  async keepFork(batch: VerifiedBatch): Promise<void> {
-    const { node, sequence } = batch.statement;
+  async keepFork(
+    { node, sequence }: Pick<Statement, 'node' | 'sequence'>,
+    digest: string,
+    bytes: Uint8Array,
+  ): Promise<void> {
     const directory = join(this.#home, 'evidence/forks', node);
     await this.#disk.makeDirectory(directory);
-    const name = `${sequence}-${sha256Hex(batch.note.textBytes)}.batch`;
+    const name = `${sequence}-${digest}.batch`;
     const kept = await readdir(directory);
     if (kept.includes(name) || kept.length >= MAX_FORKS_PER_NODE) return;
-    await this.#replace(join(directory, name), encodeBatch({ note: batch.noteBytes, body: batch.body }));
+    await this.#replace(join(directory, name), bytes);
   }
 
   /** The body with this hash; checked, because a disk may lie. */

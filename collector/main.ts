@@ -5,12 +5,12 @@ import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { ROLES } from '#protocol/statement.ts';
-import { verifyArchive, type ArchiveReport } from '#protocol/verify.ts';
+import { verifyArchive, type ArchiveReport, type RestartReport } from '#protocol/verify.ts';
 import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
 import { countOf, EXIT, guarded, HOME, parse, say, timeAgo, UsageError } from './command.ts';
 import { KEYS, readConfig } from './config.ts';
-import { admit, approvedPack, approvedRuleset, invite } from './enrolment.ts';
+import { admit, approvedPack, approvedRuleset, invite, renew } from './enrolment.ts';
 import { explore } from './explorer/explore.ts';
 import { lineCheckIn } from './held-lines.ts';
 import { readInForce } from './in-force.ts';
@@ -29,7 +29,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [FILE]
        hushwatch collector init --home DIRECTORY --origin NAME
        hushwatch collector invite --node NAME --url wss://HOST:PORT/v1/ship [--role ROLE] [--cohort NAME]
                                   [--ruleset FILE] [--pack DIRECTORY] > INVITATION
-       hushwatch collector admit ENTRY
+       hushwatch collector admit ENTRY [--renew]
        hushwatch collector token create --role ROLE --name NAME [--expires 90d]
        hushwatch collector token list [--json]
        hushwatch collector token revoke ID
@@ -138,10 +138,15 @@ function inviteNode(args: string[]): number {
 }
 
 function admitNode(args: string[]): number {
-  const { values, positionals } = parse(args, { home: { type: 'string', default: HOME } }, 1);
+  const options = {
+    home: { type: 'string', default: HOME },
+    renew: { type: 'boolean', default: false },
+  } as const;
+  const { values, positionals } = parse(args, options, 1);
   const [file = ''] = positionals;
   if (file === '') throw new UsageError('admit wants the file that `hushwatch enroll` printed');
-  say(`${admit(resolve(values.home), readFileSync(file, 'utf8'), file)} may send now`);
+  const take = values.renew ? renew : admit;
+  say(`${take(resolve(values.home), readFileSync(file, 'utf8'), file)} may send now`);
   return EXIT.done;
 }
 
@@ -216,7 +221,7 @@ export async function verify(args: string[]): Promise<number> {
       ...lineCheck,
       reader: { readFile: (path) => Promise.resolve(fileIn(directory, path)) },
       logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
-      nodes: nodes.map(({ name, batchKey, role, cohort }) => ({ name, key: batchKey, role, cohort })),
+      nodes: nodes.map(({ batchKey, ...node }) => ({ ...node, key: batchKey })),
       receipts: receiptsIn(values.receipts),
     });
     say(values.json ? JSON.stringify(report) : reportText(report));
@@ -240,15 +245,20 @@ function reportText(report: ArchiveReport): string {
   return [
     `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
     `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
-    ...nodes.map(
-      ({ name, batches, first, last, events: count, lost, epochs }) =>
-        `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
-    ),
+    ...nodes.flatMap(({ name, batches, first, last, events: count, lost, epochs, restarts }) => [
+      `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
+      ...restarts.map((restart) => restartText(name, restart)),
+    ]),
     ...rulesText(report),
     ...changesText(report),
     ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
     ok ? 'verified' : `NOT verified: ${problems.length} problems`,
   ].join('\n');
+}
+
+function restartText(name: string, { sequence, reason, where, from, to }: RestartReport): string {
+  const since = from === 0 ? 'its first event' : new Date(from / 1_000).toISOString();
+  return `restarted: ${name} at ${sequence} (${reason}), ${where}; what it saw between ${since} and ${new Date(to / 1_000).toISOString()} may be missing`;
 }
 
 /** What was asked about rules, and what nobody could ask. */

@@ -10,9 +10,10 @@
  *
  * The types are the line: ClaimedBatch -> VerifiedBatch -> ReleasedBatch -> StoredBatch, each made in one place.
  */
-import { decodeBatch, verifyBatch, type VerifiedBatch } from '#protocol/batch.ts';
+import { decodeBatch, encodeBatch, verifyBatch, type VerifiedBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { Rejection } from '#protocol/error.ts';
+import { isRestart } from '#protocol/restart.ts';
 import { NO_RULES } from '#protocol/statement.ts';
 import type { Approved } from './approvals.ts';
 import type { Chains, Queued } from './chains.ts';
@@ -28,6 +29,7 @@ import {
   type ReleasedBatch,
   type ReleasedValidator,
 } from './released.ts';
+import { acceptRestart } from './restart.ts';
 import type { State } from './state.ts';
 import { detect, NOTHING, type Follower } from './watch.ts';
 
@@ -53,6 +55,7 @@ export interface Accepted {
 }
 
 export async function accept(collector: Collector, bytes: Uint8Array): Promise<Accepted> {
+  if (isRestart(bytes)) return await acceptRestart(collector, bytes);
   const claimed = decodeBatch(bytes);
   const { node, sequence, role, cohort } = claimed.statement;
 
@@ -121,8 +124,9 @@ async function keepAndLog(collector: Collector, batch: ReleasedBatch, before: Pr
 
 /** Two statements of one number are proof against the node's key, or its operator: kept, never logged. */
 async function refuseFork(collector: Collector, batch: VerifiedBatch): Promise<never> {
-  await collector.evidence.keepFork(batch);
   const { node, sequence } = batch.statement;
+  const bytes = encodeBatch({ note: batch.noteBytes, body: batch.body });
+  await collector.evidence.keepFork(batch.statement, sha256Hex(batch.note.textBytes), bytes);
   throw new Rejection('fork', `${node} signed another statement with number ${sequence} before`);
 }
 

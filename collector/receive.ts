@@ -25,6 +25,7 @@ import { pinOf } from './keys.ts';
 import { accept, nowUs, type Collector } from './pipeline.ts';
 import { refusalAlert } from './refusals.ts';
 import type { RegisteredNode } from './registry.ts';
+import { anchorOf } from './restart.ts';
 
 export const SHIP_PATH = '/v1/ship';
 export const SUBPROTOCOL = 'hushwatch.v1';
@@ -198,7 +199,14 @@ class Connection {
     webSocket.on('error', () => {});
     webSocket.on('pong', () => (this.#isAlive = true));
     webSocket.on('message', (data, isBinary) => this.#take(data, isBinary));
-    webSocket.send(`welcome ${collector.state.lastSequence(node.name)}`);
+    this.#welcome().catch(() => this.end(CLOSE.tryLater, 'the collector is in trouble'));
+  }
+
+  /** Who lost its chain learns here where it goes on; nobody else reads further than the number. */
+  async #welcome(): Promise<void> {
+    const { name } = this.#node;
+    const anchor = await anchorOf(this.#collector, name);
+    this.#webSocket.send(`welcome ${this.#collector.state.lastSequence(name)}\n${anchor}`);
   }
 
   #take(data: RawData, isBinary: boolean): void {

@@ -2,7 +2,12 @@
 import { alertId, HOUR, type Alert, type Severity } from './detectors/detector.ts';
 
 /** Somebody holds two histories, or speaks with a key that is not theirs. */
-const GRAVE: Readonly<Record<string, Severity>> = { fork: 'critical', 'bad-signature': 'high', 'not-released': 'high' };
+const GRAVE: Readonly<Record<string, Severity>> = {
+  fork: 'critical',
+  'bad-signature': 'high',
+  'wrong-anchor': 'high',
+  'not-released': 'high',
+};
 
 /** No attack and no mistake: we are older than the node. */
 const NEWER: readonly string[] = ['unknown-version', 'unknown-vocabulary'];
@@ -10,6 +15,7 @@ const NEWER: readonly string[] = ['unknown-version', 'unknown-vocabulary'];
 const TITLES: Readonly<Record<string, string>> = {
   fork: 'A node told two stories',
   'not-released': 'A node sent what its ruleset does not release',
+  'wrong-anchor': 'A node began its chain anew, and not where the log ends',
   'unknown-transport-key': 'An unknown sender',
   'unknown-version': 'A node speaks a newer protocol: upgrade the collector',
   'unknown-vocabulary': 'A node speaks a newer protocol: upgrade the collector',

@@ -16,13 +16,15 @@ export interface RegisteredNode {
   readonly role: Role;
   readonly cohort: string;
   readonly batchKey: VerifierKey;
+  /** Keys that signed before, the latest first; they prove the past and are taken for nothing new. */
+  readonly formerKeys: readonly VerifierKey[];
   /** `sha256/` and the base64 of the SHA-256 of the client's public key (SPKI, DER). */
   readonly transportKey: string;
 }
 
 /** Some ten thousand nodes. */
 const MAX_BYTES = 4 << 20;
-const NODE_KEYS = ['name', 'role', 'cohort', 'batch_key', 'transport_key'];
+const NODE_KEYS = ['name', 'role', 'cohort', 'batch_key', 'transport_key', 'former_keys'];
 const PIN = /^sha256\/[A-Za-z0-9+/]{43}=$/;
 
 export function parseRegistry(text: string, file: string): ReadonlyMap<string, RegisteredNode> {
@@ -61,9 +63,14 @@ function parseNode(item: Node, place: Place): RegisteredNode | undefined {
     values.get('batch_key'),
     place,
   );
+  const former = values.get('former_keys');
+  const formerKeys = former === undefined ? [] : readList(former, 'former_keys', place);
+  const parsed = formerKeys.map((node) => parseKey(String(scalarOf(node)), node, place));
   if (!name || !role || !cohort || !transportKey || !batchKey) return undefined;
   if (batchKey.name !== name) return place.tell('batch_key', `is a key of ${batchKey.name}, not of ${name}`, item);
-  return { name, role, cohort, batchKey, transportKey };
+  const keys = parsed.filter((key) => key !== undefined);
+  if (keys.some((key) => key.name !== name)) return place.tell('former_keys', `are not all of ${name}`, item);
+  return { name, role, cohort, batchKey, formerKeys: keys, transportKey };
 }
 
 function parseKey(vkey: string | undefined, node: Node | undefined, place: Place): VerifierKey | undefined {

@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS approvals (
   log_index INTEGER PRIMARY KEY, digest TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
   role TEXT NOT NULL, vocabulary TEXT NOT NULL, signers TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS detector_changes (log_index INTEGER PRIMARY KEY, change TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS restarts (
+  log_index INTEGER PRIMARY KEY, node TEXT NOT NULL, sequence INTEGER NOT NULL, restart TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS restarts_by_node ON restarts (node, sequence);
 CREATE TABLE IF NOT EXISTS rules_in_force (
   node TEXT NOT NULL, kind TEXT NOT NULL, sequence INTEGER NOT NULL, since INTEGER NOT NULL, digest TEXT NOT NULL,
   PRIMARY KEY (node, kind, sequence)) WITHOUT ROWID;

@@ -9,6 +9,8 @@ import { APPROVED_KINDS, APPROVED_ROLES, type Approval, type ApprovedKind } from
 import { parseChange, type Change as DetectorChange } from '#protocol/change.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
+import type { Note } from '#protocol/note.ts';
+import { parseRestart, type Restart } from '#protocol/restart.ts';
 import { lostIn, PSEUDONYM_SCOPES, sumOf, WEAKER_SOURCES, type Epochs, type Statement } from '#protocol/statement.ts';
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import { Database, number, parseJson, text, type Row } from './database.ts';
@@ -159,6 +161,12 @@ export class State extends Findings {
       } else if (decoded.kind === 'change') {
         const { text: change } = decoded.note;
         found.push(() => this.database.run('INSERT INTO detector_changes VALUES (?, ?)', index, change));
+      } else if (decoded.kind === 'restart') {
+        const { note, restart } = decoded;
+        found.push(() => this.#insertRestart(index, restart, note));
+      } else if (decoded.kind === 'later') {
+        // A collector that went back to an earlier version: verify names it, and after the upgrade it is indexed.
+        found.push(() => {});
       } else {
         const { note, statement } = decoded;
         const received = receivedAt(statement);
@@ -186,6 +194,28 @@ export class State extends Findings {
       'INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       ...[logIndex, digest, kind, name, version, role, vocabulary, signers.join('\n')],
     );
+  }
+
+  /** It has a number of its chain, and is found by it as a batch is. */
+  #insertRestart(index: number, { node, sequence }: Restart, { text: restart, textBytes }: Note): void {
+    const received = number(this.database.row('SELECT coalesce(max(received), 0) AS last FROM batches')?.['last']);
+    this.database.run(
+      'INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      ...[index, node, sequence, sha256Hex(textBytes), '', '', received, 0, 0, 0],
+    );
+    this.database.run('INSERT INTO restarts VALUES (?, ?, ?, ?)', index, node, sequence, restart);
+  }
+
+  /** The restart that has this number in the chain of the node, if it is one. */
+  restart(node: string, sequence: number): Restart | undefined {
+    const sql = 'SELECT restart FROM restarts WHERE node = ? AND sequence = ? ORDER BY log_index LIMIT 1';
+    const row = this.database.row(sql, node, sequence);
+    return row === undefined ? undefined : parseRestart(text(row['restart']));
+  }
+
+  /** The last entry of the node's chain. */
+  last(node: string): BatchRow | undefined {
+    return this.find(node, this.lastSequence(node));
   }
 
   /** Every approval in the log, oldest first. */

@@ -114,7 +114,8 @@ export class Follower {
     receivedAt: number,
   ): Promise<{ readonly evidence: EvidenceBatch; readonly missing: Alert | undefined }> {
     const { node, role, cohort, sequence } = statement;
-    const about = { node, role, cohort, sequence, logIndex, receivedAt, statement };
+    const restart = this.#watched.state.restart(node, sequence - 1);
+    const about = { node, role, cohort, sequence, logIndex, receivedAt, statement, restart };
     try {
       const body = await this.#watched.evidence.read(statement.body.sha256);
       const lines = unpackLines(body, statement.body.unpacked, statement.events);

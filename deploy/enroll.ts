@@ -78,6 +78,7 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
     role,
     cohort,
     source,
+    without_chain: 'ask',
     ruleset: `${CONFIGURATION}/ruleset.yaml`,
     rule_pack: `${CONFIGURATION}/rules`,
   });

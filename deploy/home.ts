@@ -97,6 +97,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
       role: 'generic',
       cohort: 'local',
       source,
+      without_chain: 'ask',
       socket: 'agent.sock',
       identity: 'identity.key',
       pseudonym_key: 'pseudonym.key',

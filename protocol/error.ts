@@ -22,6 +22,7 @@ export const PROTOCOL_ERROR_CODES = {
   'bad-checkpoint': 'Not a checkpoint of three lines.',
   'bad-tile': 'A tile or entry bundle that does not hold what its path says, or a path that is none.',
   'bad-receipt': 'Not a tlog-proof as this protocol writes it.',
+  'bad-restart': 'Not a restart, or not an anchor, as this protocol writes them.',
   'bad-approval': 'Not an approval, or not a list of reviewers, as this protocol writes them.',
   'bad-change': 'Not a change of what detects, or not a line-up, as this protocol writes them.',
 } as const;
@@ -52,6 +53,7 @@ export const REJECTION_CODES = {
   'wrong-events': 'The events of the body are not those that the statement counts.',
   gap: 'The statement does not follow the last one: numbers are missing.',
   fork: 'Two statements claim one place in the chain.',
+  'wrong-anchor': 'A restart does not go on from the last entry that the log has of its node.',
   rewind: 'A number that was passed long ago is used again.',
   repeat: 'The very same statement stands twice.',
   'wrong-node': 'The chain of one node contains a statement of another.',

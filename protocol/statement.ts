@@ -210,10 +210,17 @@ const SEMVER =
   /^(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})(?:-[0-9A-Za-z.-]{1,64})?(?:\+[0-9A-Za-z.-]{1,64})?$/;
 
 export const isNodeName = (text: string): boolean => NAME.test(text);
+export const isBoot = (text: string): boolean => UUID.test(text);
+
+/** Semantic version and build, as `agent` has them. */
+export function isAgent(text: string): boolean {
+  const [version = '', build = '', ...more] = text.split(' ', 3);
+  return SEMVER.test(version) && isSha256Hex(build) && more.length === 0;
+}
 
 function readAgent(text: string): Statement['agent'] {
-  const [version = '', build = '', ...more] = text.split(' ', 3);
-  if (!SEMVER.test(version) || !isSha256Hex(build) || more.length > 0) throw wrong('agent', 'has another form');
+  if (!isAgent(text)) throw wrong('agent', 'has another form');
+  const [version = '', build = ''] = text.split(' ');
   return { version, build };
 }
 
@@ -338,18 +345,31 @@ export function checkConservation(statement: Statement): ChainProblem | undefine
   return undefined;
 }
 
-/** What is wrong with `next` as the statement after `previous`; `undefined` means that `next` should be the first. */
-export function checkSuccession(previous: Statement | undefined, next: Statement): readonly ChainProblem[] {
-  const problems: ChainProblem[] = [...checkPlace(previous, next)];
+/** An entry of a chain as the next one sees it. A restart is nothing else (restart.ts): what follows one counts from nothing. */
+export interface Link {
+  readonly node: string;
+  readonly sequence: number;
+  /** SHA-256 of its text. */
+  readonly digest: string;
+}
+
+/**
+ * What is wrong with `next` as the statement after `previous`, a statement or what a restart leaves; `undefined` means that
+ * `next` should be the first.
+ */
+export function checkSuccession(previous: Statement | Link | undefined, next: Statement): readonly ChainProblem[] {
+  const isCounted = previous !== undefined && 'seen' in previous;
+  const link = isCounted ? { ...previous, digest: statementDigest(previous) } : previous;
+  const problems: ChainProblem[] = [...checkPlace(link, next)];
   const follows = next.sequence === (previous?.sequence ?? 0) + 1;
-  if (previous !== undefined && next.sequence > previous.sequence) problems.push(...checkCounters(previous, next));
-  if (follows) problems.push(...checkReleased(previous, next));
+  if (isCounted && next.sequence > previous.sequence) problems.push(...checkCounters(previous, next));
+  if (follows) problems.push(...checkReleased(isCounted ? previous : undefined, next));
   const conservation = checkConservation(next);
   if (conservation !== undefined) problems.push(conservation);
   return problems;
 }
 
-function checkPlace(previous: Statement | undefined, next: Statement): readonly ChainProblem[] {
+function checkPlace(previous: Link | undefined, next: Statement): readonly ChainProblem[] {
   const last = previous?.sequence ?? 0;
   const problem = (code: ChainProblemCode, message: string): ChainProblem[] => [{ code, message }];
   if (previous !== undefined && previous.node !== next.node) {
@@ -358,7 +378,7 @@ function checkPlace(previous: Statement | undefined, next: Statement): readonly 
   if (next.sequence > last + 1) return problem('gap', `${next.sequence} follows ${last}`);
   if (next.sequence < last) return problem('rewind', `${next.sequence} follows ${last}`);
   if (previous === undefined) return [];
-  const digest = statementDigest(previous);
+  const { digest } = previous;
   if (next.sequence === last) {
     return statementDigest(next) === digest
       ? problem('repeat', `${last} twice`)

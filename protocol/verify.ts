@@ -26,14 +26,19 @@ import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './err
 import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
 import { verifyNote, type Note, type VerifierKey } from './note.ts';
 import { parseReceipt, verifyReceipt } from './receipt.ts';
+import { checkRestart, linkOf, type Restart, type RestartReason } from './restart.ts';
 import {
   checkSuccession,
   lostIn,
   NO_RULES,
+  PLACES,
+  statementDigest,
   sumOf,
   type Counts,
   type Epochs,
+  type Link,
   type Lost,
+  type Place,
   type Role,
   type Statement,
 } from './statement.ts';
@@ -48,6 +53,8 @@ export interface ArchiveReader {
 export interface RegisteredNode {
   readonly name: string;
   readonly key: VerifierKey;
+  /** Keys that signed before, the latest first. */
+  readonly formerKeys?: readonly VerifierKey[];
   readonly role?: Role;
   readonly cohort?: string;
 }
@@ -96,6 +103,16 @@ export interface ArchiveProblem {
   readonly message: string;
 }
 
+/** Where a chain was begun anew, and between which times (µs since 1970) nobody can say what is missing. */
+export interface RestartReport {
+  readonly sequence: number;
+  readonly reason: RestartReason;
+  readonly where: string;
+  /** The latest event before it; 0 where there was none. */
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface NodeReport {
   readonly name: string;
   readonly batches: number;
@@ -107,6 +124,7 @@ export interface NodeReport {
   readonly lostBy: Lost;
   /** Microseconds since 1970. */
   readonly lastTime: number;
+  readonly restarts: readonly RestartReport[];
   /** Of the pseudonyms, over all batches that named some; undefined where none did. Lengths and scopes are the last ones. */
   readonly epochs: Epochs | undefined;
 }
@@ -139,9 +157,18 @@ export interface ArchiveReport {
   readonly problems: readonly ArchiveProblem[];
 }
 
-/** The last statement of a node that was found good, and what was counted on the way. */
+/** The last entry of a node that was found good, and what was counted on the way. */
 interface Chain {
-  last: Statement;
+  readonly node: string;
+  /** The last statement, or what a restart leaves. */
+  last: Statement | Link;
+  /** Where it stands in the log. */
+  index: number;
+  /** How old the key is that signed it: 0 the registered one, then the former ones. */
+  age: number;
+  /** Of the statements that restarts left behind. */
+  readonly left: Statement[];
+  readonly restarts: RestartReport[];
   readonly first: number;
   batches: number;
   events: number;
@@ -189,9 +216,20 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
   };
 }
 
-function reportOf({ last, first, batches, events, lastTime, epochs }: Chain): NodeReport {
-  const lost = CLASSES.reduce((sum, name) => sum + lostIn(last, name), 0);
-  return { name: last.node, batches, first, last: last.sequence, events, lost, lostBy: last.lost, lastTime, epochs };
+/** Losses of all segments of the chain, which each count their own. */
+function reportOf({ node, last, left, index: _, age: __, ...counted }: Chain): NodeReport {
+  const statements = 'seen' in last ? [...left, last] : left;
+  const lostBy = statements.map(({ lost }) => lost).reduce(addLost, {});
+  const lost = statements.reduce((sum, one) => sum + CLASSES.reduce((more, name) => more + lostIn(one, name), 0), 0);
+  return { ...counted, name: node, last: last.sequence, lost, lostBy };
+}
+
+function addLost(a: Lost, b: Lost): Lost {
+  const sumAt = (place: Place): Counts => {
+    const counts = CLASSES.map((name) => [name, (a[place]?.[name] ?? 0) + (b[place]?.[name] ?? 0)] as const);
+    return Object.fromEntries(counts.filter(([, n]) => n > 0));
+  };
+  return Object.fromEntries(PLACES.filter((place) => a[place] ?? b[place]).map((place) => [place, sumAt(place)]));
 }
 
 /** Runs a check; wrong bytes become a problem at `where`, anything else is not ours to explain. */
@@ -243,8 +281,8 @@ async function verifyEntries(archive: Archive, size: number, findings: Findings)
     if (leaves && hashes) compareTile(`log/${tilePath(tile)}`, leaves, hashes, findings);
     if (tile.width === TILE_WIDTH) roots.push(rootOf(hashes ?? leaves ?? []));
     for (const [i, entry] of (bundle ?? []).entries()) {
-      const where = `entry ${index * TILE_WIDTH + i}`;
-      await noting(findings, where, () => verifyEntry(archive, nodes, entry, where, findings));
+      const at = index * TILE_WIDTH + i;
+      await noting(findings, `entry ${at}`, () => verifyEntry(archive, nodes, entry, at, findings));
     }
   }
   return roots;
@@ -306,12 +344,19 @@ async function verifyEntry(
   archive: Archive,
   nodes: ReadonlyMap<string, RegisteredNode>,
   entry: Uint8Array,
-  where: string,
+  index: number,
   findings: Findings,
 ): Promise<void> {
+  const where = `entry ${index}`;
   const decoded = decodeEntry(entry);
-  if (decoded.kind === 'batch') return await verifyStatement(archive, nodes, decoded, where, findings);
+  if (decoded.kind === 'batch') return await verifyStatement(archive, nodes, decoded, index, findings);
+  if (decoded.kind === 'restart') return verifyRestart(nodes, decoded, index, findings);
   if (decoded.kind === 'change') return await verifyChange(archive, entry, where, findings);
+  if (decoded.kind === 'later') {
+    const message = `${decoded.header}: verify with a later version`;
+    findings.problems.push({ code: 'unknown-version', where, message });
+    return;
+  }
   if (archive.reviewers === undefined) return;
   const approved = openApproval(entry, archive.reviewers);
   if (approved !== undefined) findings.approved.push({ ...approved, where });
@@ -357,18 +402,18 @@ async function verifyStatement(
   archive: Archive,
   nodes: ReadonlyMap<string, RegisteredNode>,
   { note, statement }: { readonly note: Note; readonly statement: Statement },
-  index: string,
+  index: number,
   findings: Findings,
 ): Promise<void> {
-  const where = `${index} (${statement.node} #${statement.sequence})`;
+  const where = `entry ${index} (${statement.node} #${statement.sequence})`;
   const problem = (code: ArchiveProblem['code'], message: string): void => {
     findings.problems.push({ code, where, message });
   };
   const node = nodes.get(statement.node);
   if (node === undefined) return problem('unknown-node', 'no such node is registered');
-  if (node.key.name !== node.name || verifyNote(note, [node.key]) === undefined) {
-    return problem('bad-signature', 'not signed by the registered key');
-  }
+  const chain = findings.chains.get(statement.node);
+  const age = ageOfKey(node, note, chain);
+  if (age === undefined) return problem('bad-signature', 'not signed by the registered key');
   if (statement.role !== (node.role ?? statement.role) || statement.cohort !== (node.cohort ?? statement.cohort)) {
     problem('wrong-role', 'registered with another role or cohort');
   }
@@ -376,20 +421,61 @@ async function verifyStatement(
     const unapproved = unapprovedIn(statement, findings.approved);
     if (unapproved !== undefined) problem('unapproved', `rules ${unapproved.slice(0, 12)} were not approved before`);
   }
-  const chain = findings.chains.get(statement.node);
   for (const { code, message } of checkSuccession(chain?.last, statement)) problem(code, message);
-  extendChain(findings, chain, statement);
+  extendChain(findings, chain, statement, { index, age });
   await noting(findings, where, () => verifyBody(archive, statement, where, findings));
 }
 
+/** Which of its node's keys signed a note. A key that was replaced signs nothing after its successor did. */
+function ageOfKey(node: RegisteredNode, note: Note, chain: Chain | undefined): number | undefined {
+  const { name, key, formerKeys = [] } = node;
+  const keys = [key, ...formerKeys].slice(0, (chain?.age ?? formerKeys.length) + 1);
+  const age = keys.findIndex((one) => one.name === name && verifyNote(note, [one]) !== undefined);
+  return age < 0 ? undefined : age;
+}
+
+/** The chain goes on from there, if it is where the chain ended. */
+function verifyRestart(
+  nodes: ReadonlyMap<string, RegisteredNode>,
+  { note, restart }: { readonly note: Note; readonly restart: Restart },
+  index: number,
+  { problems, chains }: Findings,
+): void {
+  const where = `entry ${index} (${restart.node} #${restart.sequence})`;
+  const node = nodes.get(restart.node);
+  const chain = chains.get(restart.node);
+  const age = node && ageOfKey(node, note, chain);
+  if (age === undefined) {
+    problems.push({ code: 'bad-signature', where, message: 'not signed by the registered key' });
+    return;
+  }
+  const last = chain && { ...chain.last, digest: digestOf(chain.last), index: chain.index };
+  const message = checkRestart(last, restart);
+  if (message !== undefined) problems.push({ code: 'wrong-anchor', where, message });
+  if (chain === undefined || message !== undefined) return;
+  if ('seen' in chain.last) chain.left.push(chain.last);
+  const { sequence, reason, time } = restart;
+  chain.restarts.push({ sequence, reason, where: `entry ${index}`, from: chain.lastTime, to: time });
+  Object.assign(chain, { last: linkOf(restart), index, age });
+}
+
+const digestOf = (last: Statement | Link): string => ('seen' in last ? statementDigest(last) : last.digest);
+
 /** A statement out of its place is reported, and the chain goes on from the highest number. */
-function extendChain({ chains }: Findings, chain: Chain | undefined, statement: Statement): void {
+function extendChain(
+  { chains }: Findings,
+  chain: Chain | undefined,
+  statement: Statement,
+  placed: Pick<Chain, 'index' | 'age'>,
+): void {
   const events = sumOf(statement.events);
   if (chain === undefined) {
     const { node, sequence, time } = statement;
     const epochs = widened(undefined, statement);
-    chains.set(node, { last: statement, first: sequence, batches: 1, events, lastTime: time.last, epochs });
+    const counted = { first: sequence, batches: 1, events, lastTime: time.last, epochs };
+    chains.set(node, { node, last: statement, ...placed, left: [], restarts: [], ...counted });
   } else if (statement.sequence > chain.last.sequence) {
+    Object.assign(chain, placed);
     chain.last = statement;
     chain.batches += 1;
     chain.events += events;

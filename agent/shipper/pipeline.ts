@@ -23,6 +23,7 @@ export interface Ways {
 }
 
 const BATCH_NAME = /^(\d{16})\.batch$/;
+const ASKED = /^[0-9a-f]{16}$/;
 const RECEIPT_NAME = /^(\d{16})\.tlog-proof$/;
 
 /** Carries what waits, then what comes, over one connection; throws when that is gone, and is called again. */
@@ -35,12 +36,24 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
+    await answerAgent(ways, connection);
     await shipEach(await unproven(ways), ways, connection, () => {
       uplink.succeeded();
       forgetRefusal(ways.receipts);
     });
     await watched.changed(until);
   }
+}
+
+/** An agent without a chain asks where it goes on; only a connection that has carried nothing yet knows. */
+async function answerAgent({ spool, receipts }: Ways, connection: Connection): Promise<void> {
+  const number = ASKED.exec(await readFile(join(spool, 'ask'), 'utf8').catch(() => ''))?.[0];
+  const names = (await readdir(receipts)).filter((name) => name.endsWith('.anchor'));
+  for (const name of names) if (name !== `${number}.anchor`) await rm(join(receipts, name), { force: true });
+  if (number === undefined || names.includes(`${number}.anchor`)) return;
+  const anchor = await connection.anchor();
+  if (anchor === undefined) throw new Error('the agent asks where its chain goes on; the collector is asked again');
+  await writeDurably(join(receipts, `${number}.anchor`), Buffer.from(anchor));
 }
 
 /** Batches without a receipt, in order. Receipts whose batch is gone are not needed any more. */
@@ -125,10 +138,13 @@ async function keep(
   if (!isProof(bytes, receipt, logKey)) {
     throw new Error(`the receipt for batch ${sequence} proves nothing; is log_key the key of this collector?`);
   }
-  const path = join(receipts, receiptName(sequence));
+  await writeDurably(join(receipts, receiptName(sequence)), receipt);
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   {
     await using file = await open(`${path}.tmp`, 'w', 0o640);
-    await file.writeFile(receipt);
+    await file.writeFile(bytes);
     await file.datasync();
   }
   await rename(`${path}.tmp`, path);

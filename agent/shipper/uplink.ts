@@ -6,6 +6,7 @@ import { createHash, type X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
+import { formatAnchor } from '#protocol/restart.ts';
 
 const WINDOW = 16;
 /** The longest answer is a receipt; anything larger is not for us. */
@@ -125,6 +126,8 @@ export class Connection implements AsyncDisposable {
   readonly #webSocket: WebSocket;
   readonly #awaited = new Map<number, Awaited>();
   readonly #closed = new AbortController();
+  readonly #anchor = Promise.withResolvers<string | undefined>();
+  #hasSent = false;
   #roomWanted: (() => void) | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
@@ -138,6 +141,12 @@ export class Connection implements AsyncDisposable {
   /** Aborted with the reason when the connection is gone. */
   get closed(): AbortSignal {
     return this.#closed.signal;
+  }
+
+  /** Where the chain of our node stood when we connected, as the collector has it; undefined where it does not say, and once we sent more. */
+  async anchor(): Promise<string | undefined> {
+    const anchor = await this.#anchor.promise;
+    return this.#hasSent ? undefined : anchor;
   }
 
   /** Returns when fewer batches are unacknowledged than the window allows. */
@@ -155,6 +164,7 @@ export class Connection implements AsyncDisposable {
         fail(this.#reason());
         return;
       }
+      this.#hasSent = true;
       this.#awaited.set(sequence, { settle, fail });
       this.#watchSilence();
       this.#webSocket.send(batch, (error) => {
@@ -167,7 +177,7 @@ export class Connection implements AsyncDisposable {
     const newline = text.indexOf('\n');
     const [word, number, code] = (newline < 0 ? text : text.slice(0, newline)).split(' ');
     const body = newline < 0 ? '' : text.slice(newline + 1);
-    if (word === 'welcome') return;
+    if (word === 'welcome') return this.#anchor.resolve(anchorIn(number, body));
     const sequence = Number(number);
     const awaited = this.#awaited.get(sequence);
     if (word === 'receipt' && awaited !== undefined) {
@@ -198,6 +208,7 @@ export class Connection implements AsyncDisposable {
   end(why: Error): void {
     if (this.closed.aborted) return;
     this.#closed.abort(why);
+    this.#anchor.resolve(undefined);
     this.#webSocket.terminate();
     for (const { fail } of this.#awaited.values()) fail(why);
     this.#awaited.clear();
@@ -213,6 +224,10 @@ export class Connection implements AsyncDisposable {
     this.end(new Error('done'));
   }
 }
+
+/** A collector of a former version says only the number. */
+const anchorIn = (number: string | undefined, body: string): string | undefined =>
+  body === '' ? (number === '0' ? formatAnchor('none') : undefined) : body;
 
 function textOf(data: WebSocket.RawData): string {
   return Buffer.isBuffer(data) ? data.toString('utf8') : '';

@@ -2,6 +2,7 @@
  * Alerts about the evidence itself: a chain that does not continue, counters that run backwards or do not add up,
  * events lost or sampled away, times in which a source saw nothing, a node that sees with its weaker eye.
  */
+import { linkOf, type Restart, type RestartReason } from '#protocol/restart.ts';
 import {
   checkSuccession,
   epochStart,
@@ -50,13 +51,16 @@ export function makeChainDetector(knobs: ChainKnobs = {}, saved?: unknown): Dete
   const epochs = numbersOf(memberOf(saved, 'epochs'));
 
   const findings = function* (batch: EvidenceBatch): Iterable<Finding> {
-    const { statement } = batch;
-    const before = last.get(batch.node);
-    for (const problem of checkSuccession(before, statement)) {
+    const { statement, restart } = batch;
+    const known = last.get(batch.node);
+    for (const problem of checkSuccession(restart === undefined ? known : linkOf(restart), statement)) {
       if (problem.code !== 'repeat') yield chainFinding(problem, statement);
     }
-    if (before !== undefined && statement.sequence <= before.sequence) return;
+    if (known !== undefined && statement.sequence <= known.sequence) return;
     last.set(batch.node, statement);
+    if (restart !== undefined) yield restartFinding(restart, known);
+    // What a restart left behind is no measure for what follows it.
+    const before = restart === undefined ? known : undefined;
     yield* lossFindings(batch, before, lossWindowUs, lossWindows);
     yield* weaknessFindings(before, statement);
     yield* withholdingFindings(before, statement);
@@ -99,6 +103,28 @@ function chainFinding(problem: ChainProblem, statement: Statement): Finding {
     silencedBy: 'a batch that continues the chain',
   };
 }
+
+const LOST: Readonly<Record<RestartReason, string>> = {
+  'state-lost': 'what it knew of its chain',
+  'key-lost': 'what it knew of its chain, and its key',
+};
+
+/** Expected where the software changed too, as systems do that wipe their data at an upgrade; else somebody should ask why. */
+function restartFinding(restart: Restart, known: Statement | undefined): Finding {
+  const { agent, reason, sequence, time } = restart;
+  const isUpgrade = known !== undefined && agent.build !== known.agent.build;
+  const since = known === undefined || known.time.last === 0 ? 'its last event' : iso(known.time.last);
+  return {
+    rule: 'restart',
+    key: String(sequence),
+    title: 'A node lost its chain and went on from what the log has',
+    severity: isUpgrade ? 'low' : 'medium',
+    says: `${LOST[reason]} is gone${isUpgrade ? ', together with a change of its software' : ''}; it goes on after ${sequence - 1}, and what happened between ${since} and ${iso(time)} may be missing`,
+    silencedBy: 'a spool directory that outlives upgrades',
+  };
+}
+
+const iso = (us: number): string => new Date(us / 1_000).toISOString();
 
 /** One alert for each kind of loss, node and window, however many batches it took. */
 function* lossFindings(

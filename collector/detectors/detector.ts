@@ -5,6 +5,7 @@
  * same order gives the same alerts, identifiers included, so a replay can be compared with what happened live.
  */
 import { createHash } from 'node:crypto';
+import type { Restart } from '#protocol/restart.ts';
 import type { Statement } from '#protocol/statement.ts';
 import type { EventName, Value } from '#protocol/vocabulary.ts';
 import type { Level } from './sigma/rule.ts';
@@ -27,6 +28,8 @@ export interface EvidenceBatch {
   /** Microseconds since 1970, UTC. */
   readonly receivedAt: number;
   readonly statement: Statement;
+  /** The restart of the chain that this batch follows directly, if it does. */
+  readonly restart?: Restart | undefined;
   readonly events: readonly ReleasedRecord[];
 }
 

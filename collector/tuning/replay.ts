@@ -70,5 +70,6 @@ function batchOf(
   if (bytes === undefined || sha256Hex(bytes) !== body.sha256) return undefined;
   const receivedAt = state.batch(logIndex)?.received ?? statement.time.last;
   const events = unpackLines(bytes, body.unpacked, statement.events).map(parseRecord);
-  return { node, role, cohort, sequence, logIndex, receivedAt, statement, events };
+  const restart = state.restart(node, sequence - 1);
+  return { node, role, cohort, sequence, logIndex, receivedAt, statement, restart, events };
 }

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { loadPack, packFiles, STARTER_PACK } from '../../collector/detectors/pack.ts';
-import { admit, approvedPack, approvedRuleset, invite, parseInvitation } from '../../collector/enrolment.ts';
+import { admit, approvedPack, approvedRuleset, invite, parseInvitation, renew } from '../../collector/enrolment.ts';
+import { parseRegistry, type RegisteredNode } from '../../collector/registry.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
 import { logKey } from '../protocol/sample.ts';
@@ -139,4 +140,27 @@ test('a node is admitted once; the file keeps its owner and never holds half of 
   expect(() => admit(home, 'nodes: x\n', 'e')).toThrow(ConfigError);
   expect(readFileSync(join(home, 'nodes.yaml'), 'utf8')).toBe(before);
   expect(statSync(join(home, 'nodes.yaml')).uid).toBe(process.getuid?.());
+});
+
+test('a node that lost its keys is admitted again; the former ones stay for those who verify', () => {
+  const [first, second] = [new SampleNode('node-1'), new SampleNode('node-1')];
+  const entry = ({ registered }: SampleNode, transport = PIN, role = 'generic'): string =>
+    `- name: node-1\n  role: ${role}\n  cohort: none\n  batch_key: ${formatVerifierKey(registered.batchKey)}\n  transport_key: ${transport}\n`;
+  const nodes = join(home, 'nodes.yaml');
+  const registered = (): RegisteredNode | undefined => parseRegistry(readFileSync(nodes, 'utf8'), nodes).get('node-1');
+  const other = PIN.replace('A', 'B');
+  expect(() => renew(home, entry(second), 'e')).toThrow(/admit it without --renew/);
+  writeFileSync(nodes, '# ours\nnodes: []\n');
+  admit(home, entry(first), 'e');
+  expect(() => renew(home, entry(second, PIN, 'host'), 'e')).toThrow(/is another node/);
+  expect(renew(home, entry(second, other), 'e')).toBe('node-1');
+  expect(registered()).toMatchObject({
+    ...{ batchKey: second.key.verifier, transportKey: other, formerKeys: [first.key.verifier] },
+  });
+  // The transport key alone: nothing has become former.
+  renew(home, entry(second), 'e');
+  expect(registered()?.formerKeys).toHaveLength(1);
+  renew(home, entry(first), 'e');
+  expect(registered()?.formerKeys.map(({ id }) => id)).toEqual([second.key.verifier.id]);
+  expect(readFileSync(nodes, 'utf8')).toContain('# ours');
 });

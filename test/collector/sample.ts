@@ -3,7 +3,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeBatch, packBody } from '#protocol/batch.ts';
-import { NOTE_SIGNATURE, signingKey, type SigningKey } from '#protocol/note.ts';
+import { NOTE_SIGNATURE, signingKey, signNote, type SigningKey } from '#protocol/note.ts';
+import { formatRestart, linkOf, type Restart } from '#protocol/restart.ts';
 import { NO_PREVIOUS, statementDigest, type Counts, type Statement, type Turning } from '#protocol/statement.ts';
 import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from '#protocol/vocabulary.ts';
 import { Chains } from '../../collector/chains.ts';
@@ -70,8 +71,9 @@ export const line = (event: string, time: number, attributes: object = {}): stri
 /** A node that signs one batch after the other. */
 export class SampleNode {
   readonly name: string;
-  readonly key: SigningKey;
+  key: SigningKey;
   #last: Statement | undefined;
+  #restart: Restart | undefined;
 
   constructor(name = 'node-1') {
     this.name = name;
@@ -80,7 +82,14 @@ export class SampleNode {
 
   get registered(): RegisteredNode {
     const { name, key } = this;
-    return { name, role: FIRST.role, cohort: FIRST.cohort, batchKey: key.verifier, transportKey: pin('A') };
+    return {
+      name,
+      role: FIRST.role,
+      cohort: FIRST.cohort,
+      batchKey: key.verifier,
+      formerKeys: [],
+      transportKey: pin('A'),
+    };
   }
 
   /** The statement of the last batch. */
@@ -90,7 +99,8 @@ export class SampleNode {
 
   /** The next batch of the chain with these lines; `changes` break it on purpose. */
   next(lines: readonly string[], changes: Partial<Statement> = {}): Uint8Array {
-    const before = this.#last;
+    const restart = this.#restart;
+    const before = restart === undefined ? this.#last : undefined;
     const events = countClasses(lines);
     const times = lines.map((text) => Number(/"time":([0-9]+)/.exec(text)?.[1] ?? 0));
     const packed = packBody(lines);
@@ -99,8 +109,8 @@ export class SampleNode {
       ...FIRST,
       node: this.name,
       vocabulary: vocabularyDigest(),
-      sequence: (before?.sequence ?? 0) + 1,
-      previous: before === undefined ? NO_PREVIOUS : statementDigest(before),
+      sequence: (restart?.sequence ?? before?.sequence ?? 0) + 1,
+      previous: restart ? linkOf(restart).digest : before === undefined ? NO_PREVIOUS : statementDigest(before),
       time: lines.length === 0 ? { first: 0, last: 0 } : { first: Math.min(...times), last: Math.max(...times) },
       events,
       seen: released,
@@ -113,12 +123,36 @@ export class SampleNode {
       ...changes,
     };
     this.#last = statement;
+    this.#restart = undefined;
     return encodeBatch({ note: signedStatement(statement, this.key), body: packed.bytes });
+  }
+
+  /** A restart after the last batch, which stands at `index`; `changes` break it on purpose. */
+  restart(index: number, changes: Partial<Restart> = {}): Uint8Array {
+    const last = this.#restart === undefined ? this.#last : undefined;
+    const { node, boot, role, cohort, agent } = { ...FIRST, node: this.name };
+    const place =
+      last === undefined
+        ? {
+            sequence: (this.#restart?.sequence ?? 1) + 1,
+            previous: this.#restart ? linkOf(this.#restart).digest : '0'.repeat(64),
+          }
+        : { sequence: last.sequence + 1, previous: statementDigest(last) };
+    const about = { node, boot, role, cohort, agent, reason: 'state-lost', time: Date.now() * 1_000 } as const;
+    const restart: Restart = { ...about, ...place, index, ...changes };
+    this.#restart = restart;
+    return signNote(formatRestart(restart), this.key);
+  }
+
+  /** What it signed is gone with its key. */
+  loseKey(): void {
+    this.key = signingKey(this.name, NOTE_SIGNATURE, generateKeyPairSync('ed25519').privateKey);
   }
 
   /** Forgets the last batch, so that the next one takes its place. */
   rewindTo(statement: Statement | undefined): void {
     this.#last = statement;
+    this.#restart = undefined;
   }
 }
 

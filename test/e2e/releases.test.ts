@@ -3,7 +3,7 @@
  * back, and a node that is ahead of its collector. Nothing is lost, and whoever is older says so.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -134,4 +134,51 @@ test('to a larger vocabulary, back, and ahead of the collector', async () => {
   const older = machine.cli(former, 'verify', join(machine.home, 'collector'));
   expect(older.status).toBe(4);
   expect(older.stdout).toContain('WRONG unknown-version');
+});
+
+test('a wiped disk: the chain goes on from what the log has, and it is said', async () => {
+  await using machine = new Installation(join(root, 'wiped'), 18_530);
+  const agent = join(machine.home, 'agent');
+  const verify = (): { status: number | null; stdout: string } =>
+    machine.cli(former, 'verify', join(machine.home, 'collector'));
+  const restarted = (times: number): boolean => verify().stdout.split('\nrestarted: this-machine').length > times;
+  machine.install(former);
+  machine.start(former, 'collector');
+  await until(() => machine.fetchProofs(former), 60_000, 'the proofs');
+  machine.start(former, 'agent', 'shipper');
+  await until(() => /batches 1 to [3-9]/.test(verify().stdout), 60_000, 'a chain of some length');
+  expect(verify().stdout).not.toContain('restarted');
+
+  // The chain is gone, and its key is not. The collector is away: the agent lives, sees, and signs nothing.
+  await machine.stop('collector', 'shipper', 'agent');
+  rmSync(join(agent, 'spool'), { recursive: true });
+  rmSync(join(agent, 'receipts'), { recursive: true });
+  machine.install(former);
+  machine.start(former, 'agent', 'shipper');
+  await until(() => existsSync(join(agent, 'spool/ask')), 60_000, 'the question');
+  expect(existsSync(join(agent, 'spool/head'))).toBe(false);
+  machine.start(former, 'collector');
+  await until(() => restarted(1), 60_000, 'the restart');
+
+  // Chain and key are gone: another key is registered, as `admit --renew` does, and the former one proves the past.
+  await machine.stop('agent', 'shipper');
+  const nodes = join(machine.home, 'collector/nodes.yaml');
+  const lost = readFileSync(join(agent, 'identity.key.pub'), 'utf8').trim();
+  for (const name of ['spool', 'receipts', 'identity.key', 'identity.key.pub'])
+    rmSync(join(agent, name), { recursive: true });
+  machine.install(former);
+  writeFileSync(nodes, `${readFileSync(nodes, 'utf8')}    former_keys: [${lost}]\n`);
+  machine.start(former, 'agent', 'shipper');
+  await until(() => restarted(2), 60_000, 'the second restart');
+
+  const { status, stdout } = verify();
+  expect(stdout).toMatch(
+    /^restarted: this-machine at \d+ \(state-lost\), entry \d+; what it saw between .* may be missing$/m,
+  );
+  expect(stdout).toMatch(/^restarted: this-machine at \d+ \(key-lost\), entry \d+/m);
+  expect(stdout).toMatch(/\nverified\n$/);
+  expect(status).toBe(0);
+  const alerts = (): string => machine.cli(former, 'alerts', '--json').stdout;
+  await until(() => alerts().split('A node lost its chain').length > 2, 60_000, 'the alerts');
+  expect(alerts()).not.toMatch(/"rule":"(?:fork|gap|rewind|counter-decrease|wrong-anchor)"/);
 });

@@ -2,6 +2,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { encodeBatch, packBody } from '#protocol/batch.ts';
 import { COSIGNATURE, NOTE_SIGNATURE, signingKey, signNote, type PrivateKey, type SigningKey } from '#protocol/note.ts';
+import type { Restart } from '#protocol/restart.ts';
 import { formatStatement, NO_PREVIOUS, statementDigest, type Statement } from '#protocol/statement.ts';
 
 const pkcs8 = (fill: number): ReturnType<typeof createPrivateKey> =>
@@ -54,6 +55,20 @@ export const FIRST: Statement = {
 export const NAMED: Statement = {
   ...FIRST,
   epochs: { hours: 24, first: 20_717, last: 20_717, scopes: ['node', 'cohort'] },
+};
+
+/** After {@link FIRST}, which is the first entry of the log. */
+export const RESTART: Restart = {
+  node: 'node-1',
+  boot: '5f0c8d1e-0d0a-4c57-9f5b-2f6f0c0f3a12',
+  sequence: 2,
+  previous: statementDigest(FIRST),
+  index: 0,
+  role: 'generic',
+  cohort: 'lab',
+  agent: FIRST.agent,
+  reason: 'state-lost',
+  time: 1790000002000000,
 };
 
 /** The statement after `previous`, with the same events again and nothing lost or withheld. */

@@ -9,6 +9,7 @@ import { formatChange } from '#protocol/change.ts';
 import { cosign } from '#protocol/cosignature.ts';
 import { formatNote, formatVerifierKey, parseNote, signNote, type SigningKey } from '#protocol/note.ts';
 import { formatReceipt, parseReceipt } from '#protocol/receipt.ts';
+import { formatRestart } from '#protocol/restart.ts';
 import { formatStatement, statementDigest, type Statement } from '#protocol/statement.ts';
 import { archiveOf, receiptOf } from '../protocol/archive.ts';
 import {
@@ -19,6 +20,7 @@ import {
   logKey,
   NAMED,
   nodeKey,
+  RESTART,
   signedStatement,
   witnessKey,
 } from '../protocol/sample.ts';
@@ -133,9 +135,25 @@ const changes: Record<string, Uint8Array> = {
   'a leading zero': altered('time 1', 'time 01'),
 };
 
+const RESTARTED = formatRestart(RESTART);
+const restart = (text: string, key: SigningKey = nodeKey): Uint8Array => signNote(text, key);
+const restarts: Record<string, Uint8Array> = {
+  'after the first batch': restart(RESTARTED),
+  'with another key, the former one being lost': restart(RESTARTED.replace('state-lost', 'key-lost')),
+  'signed by another key': restart(RESTARTED, fixedKey('node-1', 9)),
+  'after nothing': restart(RESTARTED.replace('sequence 2', 'sequence 1')),
+  'an unknown reason': restart(RESTARTED.replace('state-lost', 'because')),
+  'lines out of order': restart(RESTARTED.replace(/(role .*\n)(cohort .*\n)/, '$2$1')),
+  'a line too many': restart(`${RESTARTED}more 1\n`),
+  'a leading zero': restart(RESTARTED.replace('index 0', 'index 00')),
+  'a body behind it': Buffer.concat([restart(RESTARTED), body]),
+  'one bit of the text flipped': Buffer.from(restart(RESTARTED)).fill(0x39, 26, 27),
+};
+
 write('v1', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches);
 write('v2', 'batch', { key: formatVerifierKey(nodeKey.verifier) }, batches2);
 write('v1', 'change', { key: formatVerifierKey(logKey.verifier) }, changes);
+write('v1', 'restart', { key: formatVerifierKey(nodeKey.verifier) }, restarts);
 write('v1', 'receipt', { key: formatVerifierKey(logKey.verifier), note: base64(entries[1] ?? Buffer.of()) }, receipts);
 
 const vocabulary = new URL('vocabulary.json', import.meta.url);

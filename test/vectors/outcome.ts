@@ -2,11 +2,12 @@
 import { decodeBatch, unpackBody, verifyBatch } from '#protocol/batch.ts';
 import { openChange } from '#protocol/change.ts';
 import { ProtocolError } from '#protocol/error.ts';
-import { parseVerifierKey } from '#protocol/note.ts';
+import { parseVerifierKey, verifyNote } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
+import { decodeRestart, linkOf } from '#protocol/restart.ts';
 
 export interface Vector {
-  readonly kind: 'batch' | 'change' | 'receipt';
+  readonly kind: 'batch' | 'change' | 'receipt' | 'restart';
   readonly name: string;
   /** Verifier key: of the node, or of the log. */
   readonly key: string;
@@ -26,10 +27,15 @@ export function outcomeOf(vector: Omit<Vector, 'outcome'>): unknown {
   }
 }
 
-const READERS = { batch: readBatch, change: readChange, receipt: readReceipt };
+const READERS = { batch: readBatch, change: readChange, receipt: readReceipt, restart: readRestart };
 
 function readChange({ key, bytes }: Omit<Vector, 'outcome'>): unknown {
   return openChange(Buffer.from(bytes, 'base64'), parseVerifierKey(key));
+}
+
+function readRestart({ key, bytes }: Omit<Vector, 'outcome'>): unknown {
+  const { note, restart } = decodeRestart(Buffer.from(bytes, 'base64'));
+  return verifyNote(note, [parseVerifierKey(key)]) && { restart, digest: linkOf(restart).digest };
 }
 
 function readBatch({ key, bytes }: Omit<Vector, 'outcome'>): unknown {

@@ -9,6 +9,7 @@ const FROZEN: Readonly<Record<string, string>> = {
   'v1/batch.json': 'c8cd9d97b6850f25995a3aa50543f9a5b4242bc8557b34b10841e8fdd8618a35',
   'v1/change.json': 'a6c938dd817d19b1cba24e1a1421555ad8a12390aca22d94b64c3d8db9619c83',
   'v1/receipt.json': 'a83c49e32ad0175d988bc41e9fc1a34e94ddf71ef95ec69df84b0e07e2f1c3a1',
+  'v1/restart.json': '399f9564b2b3a7b98116dccbe2c940b89beb1842e2db15616ba4be9f9feb9c50',
   'v2/batch.json': 'b9f9cfa1614824e833048be70016927354190851d9ea9013ed775e9a71e8e308',
 };
 const at = (file: string): URL => new URL(file, import.meta.url);

@@ -21,6 +21,7 @@ export class FakeCollector implements AsyncDisposable {
   /** Notes in the order of the log. */
   readonly log: Uint8Array[] = [];
   connections = 0;
+  welcome = 'welcome 0';
   /** What is done with a batch; answers with its receipt unless the test says otherwise. */
   onBatch: (batch: Arrived) => void = (batch) => void this.prove(batch);
   onConnection: (socket: WebSocket) => void = () => {};
@@ -32,7 +33,7 @@ export class FakeCollector implements AsyncDisposable {
     this.#sockets = new WebSocketServer({ server, path: '/v1/ship' });
     this.#sockets.on('connection', (socket) => {
       this.connections++;
-      socket.send('welcome 0');
+      socket.send(this.welcome);
       this.onConnection(socket);
       socket.on('message', (data: Buffer) => {
         const batch = { sequence: decodeBatch(data).statement.sequence, bytes: data, socket };

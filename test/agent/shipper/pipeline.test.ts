@@ -1,10 +1,10 @@
 /** The shipper against a collector behind real TLS: what it sends to whom, what it keeps, how it goes on. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { decodeBatch } from '#protocol/batch.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { realDisk } from '../../../agent/disk.ts';
@@ -260,4 +260,48 @@ test('stops at once while it waits for a collector that is not there', async () 
   stop.abort();
   expect(await ended).toBeInstanceOf(Error);
   expect(performance.now() - since).toBeLessThan(500);
+});
+
+describe('an agent that has no chain', () => {
+  const ask = (number: string): void => writeFileSync(join(ways.spool, 'ask'), number);
+  const answers = (): string[] => readdirSync(ways.receipts).filter((name) => name.endsWith('.anchor'));
+
+  test('asks the collector through us, as often as it likes; old answers go', async () => {
+    collector.welcome = 'welcome 7\nhushwatch/anchor/v1 what the collector says';
+    ask('0123456789abcdef');
+    const shipped = shipping();
+    await until(() => existsSync(ways.receipts) && answers().includes('0123456789abcdef.anchor'));
+    expect(readFileSync(join(ways.receipts, '0123456789abcdef.anchor'), 'utf8')).toBe(
+      'hushwatch/anchor/v1 what the collector says',
+    );
+    ask('fedcba9876543210');
+    await until(() => answers().join() === 'fedcba9876543210.anchor');
+    rmSync(join(ways.spool, 'ask'));
+    await until(() => answers().length === 0);
+    stop.abort();
+    await shipped;
+  });
+
+  test('is answered by a connection that has carried nothing yet', async () => {
+    await fill(1);
+    const uplink = makeUplink();
+    const shipped = shipping(uplink);
+    await until(() => existsSync(ways.receipts) && receipts().length === 1);
+    ask('0123456789abcdef');
+    expect(await shipped).toMatchObject({ message: expect.stringMatching(/asked again/) });
+    const again = shipping(uplink);
+    await until(() => answers().length === 1);
+    stop.abort();
+    await again;
+  });
+
+  test.each(['', '../../etc/passwd', '0123456789abcdef0', 'x'.repeat(16)])('is not asked for: %j', async (number) => {
+    ask(number);
+    const shipped = shipping();
+    await until(() => collector.connections === 1);
+    await sleep(100);
+    stop.abort();
+    await shipped;
+    expect(existsSync(ways.receipts) ? answers() : []).toEqual([]);
+  });
 });
