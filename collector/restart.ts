@@ -6,10 +6,27 @@ import { sha256Hex } from '#protocol/encoding.ts';
 import { Rejection } from '#protocol/error.ts';
 import { verifyNote } from '#protocol/note.ts';
 import { checkRestart, decodeRestart, formatAnchor } from '#protocol/restart.ts';
-import type { Queued } from './chains.ts';
-import { nowUs, type Accepted, type Collector } from './pipeline.ts';
+import type { Chains, Queued } from './chains.ts';
+import type { EvidenceStore } from './evidence.ts';
+import type { TransparencyLog } from './log.ts';
+import type { RegisteredNode } from './registry.ts';
+import type { State } from './state.ts';
 
-export async function acceptRestart(collector: Collector, bytes: Uint8Array): Promise<Accepted> {
+/** What is asked of a collector here. */
+export interface Restarting {
+  readonly registry: { node(name: string): RegisteredNode | undefined };
+  readonly chains: Chains;
+  readonly evidence: EvidenceStore;
+  readonly log: TransparencyLog;
+  readonly state: State;
+}
+
+interface Accepted {
+  readonly sequence: number;
+  readonly receipt: string;
+}
+
+export async function acceptRestart(collector: Restarting, bytes: Uint8Array): Promise<Accepted> {
   const { note, restart } = decodeRestart(bytes);
   const { node, sequence, role, cohort } = restart;
   const registered = collector.registry.node(node);
@@ -36,17 +53,20 @@ export async function acceptRestart(collector: Collector, bytes: Uint8Array): Pr
   return { sequence, receipt: await collector.log.receipt(await logged) };
 }
 
-async function log({ log: entries, state }: Collector, bytes: Uint8Array, before: Promise<unknown>): Promise<Queued> {
+async function log({ log: entries, state }: Restarting, bytes: Uint8Array, before: Promise<unknown>): Promise<Queued> {
   await before;
   const logged = entries.append(bytes).then(async (index) => {
-    await state.follow(entries, nowUs);
+    await state.follow(entries, () => Date.now() * 1_000);
     return index;
   });
   return { logged };
 }
 
 /** For a node that asks where its chain stands: its last entry and the proof that the log has it. */
-export async function anchorOf({ chains, state, log: entries }: Collector, node: string): Promise<string> {
+export async function anchorOf(
+  { chains, state, log: entries }: Pick<Restarting, 'chains' | 'state' | 'log'>,
+  node: string,
+): Promise<string> {
   await chains.settled(node);
   const last = state.last(node);
   if (last === undefined) return formatAnchor('none');

@@ -217,11 +217,12 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
 }
 
 /** Losses of all segments of the chain, which each count their own. */
-function reportOf({ node, last, left, index: _, age: __, ...counted }: Chain): NodeReport {
+function reportOf({ node, last, left, restarts, first, batches, events, lastTime, epochs }: Chain): NodeReport {
   const statements = 'seen' in last ? [...left, last] : left;
   const lostBy = statements.map(({ lost }) => lost).reduce(addLost, {});
   const lost = statements.reduce((sum, one) => sum + CLASSES.reduce((more, name) => more + lostIn(one, name), 0), 0);
-  return { ...counted, name: node, last: last.sequence, lost, lostBy };
+  const counted = { batches, events, lost, lostBy, lastTime, epochs };
+  return { name: node, first, last: last.sequence, restarts, ...counted };
 }
 
 function addLost(a: Lost, b: Lost): Lost {

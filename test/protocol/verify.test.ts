@@ -48,6 +48,7 @@ test('a whole archive', async () => {
         events: 10,
         lost: 7,
         lostBy: FIRST.lost,
+        restarts: [],
         lastTime: FIRST.time.last,
       },
     ],
