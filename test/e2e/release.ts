@@ -1,18 +1,18 @@
 /** Another release of Hushwatch: this checkout with some lines changed, and its processes, run as their units run them. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './stack.ts';
 
 /** Text to find and what to put in its place, by file; every text must be there. */
 export type Changes = Readonly<Record<string, readonly (readonly [string, string])[]>>;
 
-const SIDES = ['agent', 'collector', 'deploy', 'protocol', 'redaction-rules', 'service'];
+const NOT_COPIED = ['node_modules', 'test', 'docs'];
 
 /** A checkout at `directory` with the changes of all. */
 export function makeRelease(directory: string, ...all: readonly Changes[]): string {
   mkdirSync(directory, { recursive: true });
-  for (const name of [...SIDES, 'hushwatch.ts', 'package.json'])
+  for (const name of readdirSync(CHECKOUT).filter((each) => !each.startsWith('.') && !NOT_COPIED.includes(each)))
     cpSync(join(CHECKOUT, name), join(directory, name), { recursive: true });
   symlinkSync(join(CHECKOUT, 'node_modules'), join(directory, 'node_modules'));
   for (const [name, changes] of all.flatMap((one) => Object.entries(one))) {

@@ -58,7 +58,7 @@ afterAll(() => {
 });
 
 test('to a larger vocabulary, back, and ahead of the collector', async () => {
-  await using machine = new Installation(join(root, 'home'), 18_520);
+  await using machine = new Installation(join(root, 'home'), 19_720);
   const spool = join(machine.home, 'agent/spool');
   const waiting = (): number => readdirSync(spool).filter((name) => name.endsWith('.batch')).length;
   const sequence = (): number => Number(/\nsequence (\d+)\n/.exec(readFileSync(join(spool, 'head'), 'utf8'))?.[1] ?? 0);
@@ -137,7 +137,7 @@ test('to a larger vocabulary, back, and ahead of the collector', async () => {
 });
 
 test('a wiped disk: the chain goes on from what the log has, and it is said', async () => {
-  await using machine = new Installation(join(root, 'wiped'), 18_530);
+  await using machine = new Installation(join(root, 'wiped'), 19_730);
   const agent = join(machine.home, 'agent');
   const verify = (): { status: number | null; stdout: string } =>
     machine.cli(former, 'verify', join(machine.home, 'collector'));
@@ -154,11 +154,11 @@ test('a wiped disk: the chain goes on from what the log has, and it is said', as
   rmSync(join(agent, 'spool'), { recursive: true });
   rmSync(join(agent, 'receipts'), { recursive: true });
   machine.install(former);
-  machine.start(former, 'agent', 'shipper');
+  machine.start(former, 'agent');
   await until(() => existsSync(join(agent, 'spool/ask')), 60_000, 'the question');
   expect(existsSync(join(agent, 'spool/head'))).toBe(false);
-  machine.start(former, 'collector');
-  await until(() => restarted(1), 60_000, 'the restart');
+  machine.start(former, 'collector', 'shipper');
+  await until(() => restarted(1), 120_000, 'the restart');
 
   // Chain and key are gone: another key is registered, as `admit --renew` does, and the former one proves the past.
   await machine.stop('agent', 'shipper');
@@ -169,7 +169,7 @@ test('a wiped disk: the chain goes on from what the log has, and it is said', as
   machine.install(former);
   writeFileSync(nodes, `${readFileSync(nodes, 'utf8')}    former_keys: [${lost}]\n`);
   machine.start(former, 'agent', 'shipper');
-  await until(() => restarted(2), 60_000, 'the second restart');
+  await until(() => restarted(2), 120_000, 'the second restart');
 
   const { status, stdout } = verify();
   expect(stdout).toMatch(
