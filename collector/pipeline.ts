@@ -140,9 +140,9 @@ export async function watch(
   for await (const step of follower.steps(signal)) {
     if (step.lineup !== undefined) changeTo(step.lineup);
     const found = detect(detection, step);
-    follower.commit(found);
+    await follower.commit(found);
   }
-  follower.commit(NOTHING, true);
+  await follower.commit(NOTHING, true);
 }
 
 export const nowUs = (): number => Date.now() * 1000;

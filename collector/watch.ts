@@ -11,6 +11,7 @@ import { decodeEntry } from '#protocol/entry.ts';
 import type { Statement } from '#protocol/statement.ts';
 import type { Detection, Found } from './detectors/detection.ts';
 import { alertId, type Alert, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
+import { textOfState } from './detectors/saving.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { State } from './state.ts';
@@ -126,21 +127,18 @@ export class Follower {
     }
   }
 
-  /** One transaction: what a step found and, when it is time or `always`, everything that detectors remember. */
-  commit({ alerts, stories }: Found, always = false): void {
+  /** What a step found; and, when it is time or `always`, in one transaction how far it has come and all that detectors remember. */
+  async commit({ alerts, stories }: Found, always = false): Promise<void> {
     const { state } = this.#watched;
     const startedAt = performance.now();
+    // Found is told at once; what is found again after a crash is there once.
+    if (alerts.length + stories.length > 0) state.commitStep({ alerts, stories });
     const isDue = startedAt - this.#savedAt >= this.#savingTook / SAVING_SHARE;
-    if (!(always || (isDue && this.#position > this.#savedPosition))) {
-      if (alerts.length + stories.length > 0) state.commitStep({ alerts, stories });
-      return;
-    }
-    state.commitStep({
-      alerts,
-      stories,
-      cursor: { name: CURSOR, position: this.#position },
-      detectors: new Map([...this.#detection.save()].map(([id, saved]) => [id, JSON.stringify(saved)])),
-    });
+    if (!(always || (isDue && this.#position > this.#savedPosition))) return;
+    const detectors = new Map<string, string>();
+    // Nothing is observed before this returns, so all parts are of the same place in the log.
+    for (const [id, saved] of this.#detection.save()) detectors.set(id, await textOfState(saved));
+    state.commitStep({ alerts: [], cursor: { name: CURSOR, position: this.#position }, detectors });
     this.#savedPosition = this.#position;
     this.#savedAt = performance.now();
     this.#savingTook = this.#savedAt - startedAt;

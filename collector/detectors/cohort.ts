@@ -14,7 +14,7 @@ import { RecentLoss } from './loss.ts';
 import { differencesAmong, type Difference, type Hourly } from './peers.ts';
 import { comparable } from './pseudonym.ts';
 import { Releases } from './releases.ts';
-import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, textOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 
 export type CohortKnobs = Partial<KnobsOf<'cohort'>>;
 
@@ -87,7 +87,7 @@ export function makeCohortDetector(knobs: CohortKnobs = {}, saved?: unknown): De
       }
     },
     tick: () => [],
-    save: () => ({ releases: releases.save(), losses: losses.save(), cohorts: rowsOf(cohorts, rowOf) }),
+    save: () => ({ releases: releases.save(), losses: losses.save(), cohorts: rowsOfNodes(cohorts, rowOf) }),
   };
 }
 

@@ -9,7 +9,7 @@ import { makeBaselineDetector, type Seen, type Unusual } from './baseline.ts';
 import { HOUR, spoken, type Detector, type ReleasedRecord, type Severity } from './detector.ts';
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { comparable } from './pseudonym.ts';
-import { mapOf, memberOf, numberOf, putLast, rowsOf, textOf } from './saved.ts';
+import { mapOf, memberOf, numberOf, putLast, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 import { describeEvent } from './sentence.ts';
 
 export type FirstSeenKnobs = Partial<KnobsOf<'first-seen'>>;
@@ -67,7 +67,7 @@ export function makeFirstSeenDetector(knobs: FirstSeenKnobs = {}, saved?: unknow
   }
 
   const save = (): unknown => ({
-    memories: rowsOf(memories, ({ since, known }) => [since, rowsOf(known, (time) => [time])]),
+    memories: rowsOfNodes(memories, ({ since, known }) => [since, rowsOf(known, (time) => [time])]),
   });
   return makeBaselineDetector('first-seen', values, { see, save }, saved);
 }

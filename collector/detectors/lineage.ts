@@ -13,7 +13,7 @@ import { DAY, HOUR, type Detector, type ReleasedRecord } from './detector.ts';
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { round } from './points.ts';
 import { comparable } from './pseudonym.ts';
-import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, textOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 import { shown } from './sentence.ts';
 
 export type LineageKnobs = Partial<KnobsOf<'lineage'>>;
@@ -69,7 +69,7 @@ export function makeLineageDetector(knobs: LineageKnobs = {}, saved?: unknown): 
     if (isKnown && bits > limit) yield unusualOf(name, record, chain, bits, usual, limit);
   }
 
-  const save = (): unknown => ({ nodes: rowsOf(nodes, rowOf) });
+  const save = (): unknown => ({ nodes: rowsOfNodes(nodes, rowOf) });
   return makeBaselineDetector('lineage', values, { see, save }, saved);
 }
 

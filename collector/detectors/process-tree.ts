@@ -8,7 +8,7 @@
  * longest go first.
  */
 import type { ReleasedRecord } from './detector.ts';
-import { mapOf, putLast, rowsOf, textOf } from './saved.ts';
+import { mapOf, putLast, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 
 /** Where a process stands. */
 export interface Standing {
@@ -69,7 +69,7 @@ export class ProcessTrees {
   }
 
   save(): unknown {
-    return rowsOf(this.#nodes, (processes) => [rowsOf(processes, rowOf)]);
+    return rowsOfNodes(this.#nodes, (processes) => [rowsOf(processes, rowOf)]);
   }
 
   #processesOf(node: string): Map<string, Known> {

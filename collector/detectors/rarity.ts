@@ -13,7 +13,7 @@ import { DAY, type Detector, type ReleasedRecord } from './detector.ts';
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { round } from './points.ts';
 import { comparable } from './pseudonym.ts';
-import { mapOf, memberOf, numberOf, rowsOf, textOf } from './saved.ts';
+import { mapOf, memberOf, numberOf, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 import { describeEvent } from './sentence.ts';
 
 export type RarityKnobs = Partial<KnobsOf<'rarity'>>;
@@ -79,7 +79,7 @@ export function makeRarityDetector(knobs: RarityKnobs = {}, saved?: unknown): De
   }
 
   const save = (): unknown => ({
-    tables: rowsOf(tables, ({ since, total, error, shapes }) => [
+    tables: rowsOfNodes(tables, ({ since, total, error, shapes }) => [
       since,
       ...[total.count, total.at, error.count, error.at],
       rowsOf(shapes, (each) => [each.count, each.at]),

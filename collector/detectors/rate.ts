@@ -14,7 +14,7 @@ import { knobsOf, type KnobsOf } from './knobs.ts';
 import { round } from './points.ts';
 import { comparable } from './pseudonym.ts';
 import { countDeviation, spreadOf, type Spread } from './robust.ts';
-import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, textOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, numberOf, putLast, rowsOf, rowsOfNodes, textOf } from './saved.ts';
 
 export type RateKnobs = Partial<KnobsOf<'rate'>>;
 
@@ -74,7 +74,7 @@ export function makeRateDetector(knobs: RateKnobs = {}, saved?: unknown): Detect
     }
   }
 
-  return makeBaselineDetector('rate', values, { see, save: () => ({ nodes: rowsOf(nodes, rowOf) }) }, saved);
+  return makeBaselineDetector('rate', values, { see, save: () => ({ nodes: rowsOfNodes(nodes, rowOf) }) }, saved);
 }
 
 const blankNode = (): Node => ({

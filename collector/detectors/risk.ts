@@ -8,7 +8,7 @@ import { alertId, HOUR, spoken, type Alert, type EventReference, type PlacedAler
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
-import { itemsOf, mapOf, memberOf, numberOf, ofNode, putLast, rowsOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, numberOf, ofNode, putLast, rowsOf, rowsOfNodes } from './saved.ts';
 
 export type RiskKnobs = Partial<KnobsOf<'risk'>>;
 
@@ -85,7 +85,7 @@ export function makeRisk(knobs: RiskKnobs = {}, saved?: unknown): Risk {
         return [riskAlert(alert, account, name, standing, limits[kind], halfLifeUs)];
       });
     },
-    save: () => ({ nodes: rowsOf(nodes, (accounts) => [rowsOf(accounts, rowOf)]) }),
+    save: () => ({ nodes: rowsOfNodes(nodes, (accounts) => [rowsOf(accounts, rowOf)]) }),
   };
 }
 

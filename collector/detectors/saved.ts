@@ -1,4 +1,5 @@
 /** Reads back what a detector saved. Anything of another shape counts as nothing saved: the detector learns again. */
+import { Rows } from './saving.ts';
 
 export function memberOf(saved: unknown, key: string): unknown {
   return typeof saved === 'object' && saved !== null && !Array.isArray(saved) && Object.hasOwn(saved, key)
@@ -37,6 +38,12 @@ export const numberOf = (value: unknown): number | undefined => (typeof value ==
 export function rowsOf<T>(map: ReadonlyMap<string, T>, row: (value: T) => readonly unknown[]): readonly unknown[] {
   return [...map].map(([key, value]) => [key, ...row(value)]);
 }
+
+/** The same, for the map of all nodes: each row is made when it is written, so that a large state does not stop the process. */
+export const rowsOfNodes = <T>(map: ReadonlyMap<string, T>, row: (value: T) => readonly unknown[]): Rows =>
+  new Rows(function* () {
+    for (const [key, value] of map) yield [key, ...row(value)];
+  });
 
 /** Back again; rows that `read` does not understand are left out. */
 export function mapOf<T>(saved: unknown, read: (row: readonly unknown[]) => T | undefined): Map<string, T> {

@@ -20,7 +20,7 @@ import {
 import { knobsOf, type KnobsOf } from './knobs.ts';
 import { Commonness, isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
-import { itemsOf, mapOf, memberOf, ofNode, putLast, rowsOf } from './saved.ts';
+import { itemsOf, mapOf, memberOf, ofNode, putLast, rowsOf, rowsOfNodes } from './saved.ts';
 import { LEVELS } from './sigma/rule.ts';
 
 export type StoryKnobs = Partial<KnobsOf<'stories'>>;
@@ -94,7 +94,7 @@ export class Stories {
 
   save(): unknown {
     return {
-      open: rowsOf(this.#open, (stories) => [rowsOf(stories, (story) => [story])]),
+      open: rowsOfNodes(this.#open, (stories) => [rowsOf(stories, (story) => [story])]),
       commonness: this.#commonness.save(),
       budget: this.#budget.save(),
     };

@@ -82,8 +82,8 @@ function measure(work: Work): DetectionRow {
   return work.place === 'node' ? measureNode(work, rules) : measureCollector(work, rules);
 }
 
-const ruleset = parseRuleset(readFileSync(RULESET, 'utf8'), RULESET);
-const clear = clearOf(exposure(ruleset));
+export const ruleset = parseRuleset(readFileSync(RULESET, 'utf8'), RULESET);
+export const clear = clearOf(exposure(ruleset));
 
 /** What the agent does with every event, before redaction. */
 function measureNode(work: Work, rules: readonly SigmaRule[]): DetectionRow {
@@ -173,13 +173,13 @@ function rounds(
 const perThousand = (matches: number): number => Math.round((matches * 1000) / (ROUNDS * BLOCK));
 
 /** Live objects, MB. */
-function heap(): number {
+export function heap(): number {
   globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   return Math.round((heapUsed + external) / 1e5) / 10;
 }
 
-function batchOf(lines: readonly string[], number: number, nodes: number): EvidenceBatch {
+export function batchOf(lines: readonly string[], number: number, nodes: number): EvidenceBatch {
   const events = lines.map(parseRecord);
   const time = { first: events[0]?.time ?? 0, last: events.at(-1)?.time ?? 0 };
   const sequence = Math.floor(number / nodes) + 1;
@@ -189,7 +189,7 @@ function batchOf(lines: readonly string[], number: number, nodes: number): Evide
 }
 
 const DIGEST = 'a'.repeat(64);
-const STATEMENT: Statement = {
+export const STATEMENT: Statement = {
   ...{ node: 'web-0', boot: '0b5d3f2c-0000-4000-8000-000000000001', sequence: 1, previous: NO_PREVIOUS },
   ...{ role: 'generic', cohort: 'web', ruleset: DIGEST, rulepack: NO_RULES, vocabulary: DIGEST },
   ...{ agent: { version: '0.1.0', build: DIGEST }, sources: ['ebpf'], time: { first: 0, last: 0 }, events: {} },

@@ -7,6 +7,7 @@
  *     classes     one event of each kind: in the kernel, and in each process
  *     collector   events a second through the collector
  *     detection   events a second through 50, 210 and 3,000 rules, on the node and on the collector
+ *     backtest    a back-test of ten million events; what a thousand nodes cost in memory and to save
  *     redaction   events a second through redaction, beside other redactors
  *
  *     --json   --seconds N   --rounds N   --loads paced,burst,spawn   --only TOOL,…
@@ -18,6 +19,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchApplications, WORKS } from './applications.ts';
+import { benchBacktest, benchNodes } from './backtest.ts';
 import { benchClasses } from './classes.ts';
 import { benchCollector } from './collector.ts';
 import { benchDetection } from './detection.ts';
@@ -25,6 +27,7 @@ import { benchLine } from './line.ts';
 import { benchRedaction } from './redaction.ts';
 import {
   applicationTable,
+  backtestLines,
   classTable,
   collectorLines,
   detectionTable,
@@ -44,7 +47,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
   },
 });
-const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector', 'detection', 'redaction'];
+const PARTS = ['line', ...WORKS.map(({ name }) => name), 'classes', 'collector', 'detection', 'backtest', 'redaction'];
 const unknown = positionals.filter((name) => !PARTS.includes(name));
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
@@ -102,6 +105,9 @@ try {
   const classes = wanted('classes') ? await benchClasses(load, say) : [];
   const collector = wanted('collector') ? await benchCollector() : undefined;
   const detection = wanted('detection') ? benchDetection(say) : [];
+  const backtest = wanted('backtest')
+    ? { backtest: benchBacktest(10_000_000, say), nodes: benchNodes(say) }
+    : undefined;
   const redaction = wanted('redaction') ? await benchRedaction(say) : [];
   const tables = [
     lineTable(line),
@@ -113,8 +119,8 @@ try {
   ];
   process.stdout.write(
     values.json
-      ? `${JSON.stringify({ line, applications, classes, collector, detection, redaction }, null, 2)}\n`
-      : `${[...tables, collectorLines(collector)].filter(Boolean).join('\n\n')}\n`,
+      ? `${JSON.stringify({ line, applications, classes, collector, detection, backtest, redaction }, null, 2)}\n`
+      : `${[...tables, backtestLines(backtest), collectorLines(collector)].filter(Boolean).join('\n\n')}\n`,
   );
 } finally {
   rmSync(home, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 import type { ApplicationRow } from './applications.ts';
 import type { ClassRow } from './classes.ts';
 import type { CollectorCost } from './collector.ts';
+import type { BacktestRow, NodesRow } from './backtest.ts';
 import type { DetectionRow } from './detection.ts';
 import type { LineRow } from './line.ts';
 import type { Memory } from './processes.ts';
@@ -118,4 +119,14 @@ export function collectorLines(cost: CollectorCost | undefined): string {
   const rate = (name: string, { eventsPerCoreSecond, microsecondsPerEvent }: CollectorCost['accept']): string =>
     `collector, ${name}: ${eventsPerCoreSecond} events a second and core, ${microsecondsPerEvent.toFixed(1)} µs an event`;
   return [rate('accept()', cost.accept), rate('detection', cost.watch)].join('\n');
+}
+
+export function backtestLines(found: { readonly backtest: BacktestRow; readonly nodes: NodesRow } | undefined): string {
+  if (found === undefined) return '';
+  const { backtest, nodes } = found;
+  const many = (n: number): string => n.toLocaleString('en');
+  return [
+    `back-test of ${many(backtest.events)} events, both sides: ${backtest.seconds} s (${backtest.processorSeconds} s of processor time), ${many(backtest.eventsPerSecond)} events a second, ${backtest.memory} MB at most`,
+    `${many(nodes.nodes)} nodes, ${many(nodes.events)} events: ${nodes.memory} MB; ${nodes.saved} MB saved in ${nodes.savingSeconds} s, others waited ${nodes.longestPauseMs} ms at most`,
+  ].join('\n');
 }
