@@ -1,4 +1,5 @@
 /** Each baseline: what it says and what it keeps quiet about; and what holds for all of them. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Value } from '#protocol/vocabulary.ts';
 import { makeCohortDetector } from '../../../collector/detectors/cohort.ts';
@@ -424,6 +425,28 @@ describe('all of them', () => {
     }));
     shuffled.sort((x, y) => x.at - y.at);
     expect(all(shuffled.map(({ batch }) => batch)).toSorted()).toEqual([...expected].toSorted());
+  });
+
+  test('whatever the restarts and whichever node comes late, within the patience: the same bytes', () => {
+    const delays = fc.record({ a: fc.nat(50), b: fc.nat(50), c: fc.nat(50) });
+    const restarts = fc.array(fc.nat(numbered.length - 1), { maxLength: 6 });
+    fc.assert(
+      fc.property(delays, restarts, (late: Readonly<Record<string, number>>, stops) => {
+        const arrived = numbered
+          .map((batch, i) => ({
+            batch,
+            at: (batch.events[0]?.time ?? 0) + (late[batch.node] ?? 0) * MINUTE + i / 1000,
+          }))
+          .toSorted((x, y) => x.at - y.at);
+        let detection = make();
+        const found = arrived.flatMap(({ batch }, i) => {
+          if (stops.includes(i)) detection = make(JSON.parse(JSON.stringify(Object.fromEntries(detection.save()))));
+          return all([batch], detection);
+        });
+        expect(found.toSorted()).toEqual(expected.toSorted());
+      }),
+      { numRuns: 8 },
+    );
   });
 
   test('one event a batch tells the same, but for where its events lie', () => {
