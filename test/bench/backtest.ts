@@ -167,7 +167,7 @@ function measureBacktest(home: string): BacktestRow {
     new Detection({
       detectors: makeDetectors({ pack: { ...pack, rules }, alertFrom: 'informational', clearFor: () => clear }),
     });
-  using state = State.openReadOnly(join(home, 'state.sqlite'));
+  using state = State.beside(home);
   const startedAt = performance.now();
   const before = process.cpuUsage();
   const candidate = detection(pack.rules.filter(({ file }) => file !== 'exec-temporary-directory.yml'));
