@@ -11,7 +11,7 @@ import { decodeEntry } from '#protocol/entry.ts';
 import type { Statement } from '#protocol/statement.ts';
 import type { Detection, Found } from './detectors/detection.ts';
 import { alertId, type Alert, type EvidenceBatch, type ReleasedRecord } from './detectors/detector.ts';
-import { textOfState } from './detectors/saving.ts';
+import { textOfState } from './saving.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { TransparencyLog } from './log.ts';
 import type { State } from './state.ts';

@@ -1,5 +1,5 @@
 /** Reads back what a detector saved. Anything of another shape counts as nothing saved: the detector learns again. */
-import { Rows } from './saving.ts';
+import { Rows } from './rows.ts';
 
 export function memberOf(saved: unknown, key: string): unknown {
   return typeof saved === 'object' && saved !== null && !Array.isArray(saved) && Object.hasOwn(saved, key)

@@ -22,7 +22,7 @@ import { CLASSES, EVENTS, isEventName } from '#protocol/vocabulary.ts';
 import { Detection } from '../../collector/detectors/detection.ts';
 import { makeDetectors } from '../../collector/detectors/detectors.ts';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
-import { textOfState } from '../../collector/detectors/saving.ts';
+import { textOfState } from '../../collector/saving.ts';
 import { TransparencyLog } from '../../collector/log.ts';
 import { State } from '../../collector/state.ts';
 import { backtest } from '../../collector/tuning/backtest.ts';

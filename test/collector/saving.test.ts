@@ -2,7 +2,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Rows, textOfState } from '../../../collector/detectors/saving.ts';
+import { Rows } from '../../collector/detectors/rows.ts';
+import { textOfState } from '../../collector/saving.ts';
 
 const states = fc.letrec<{ state: unknown }>((tie) => ({
   state: fc.oneof(

@@ -3,26 +3,10 @@
  * sees to it that nothing is observed until it is done.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
+import { Rows } from './detectors/rows.ts';
 
 /** Longer than this nothing else waits. */
 const STEP_MS = 10;
-
-/** Rows that are made one after the other, when they are asked for. As JSON they are an array. */
-export class Rows implements Iterable<unknown> {
-  readonly #make: () => Iterable<unknown>;
-
-  constructor(make: () => Iterable<unknown>) {
-    this.#make = make;
-  }
-
-  [Symbol.iterator](): Iterator<unknown> {
-    return this.#make()[Symbol.iterator]();
-  }
-
-  toJSON(): readonly unknown[] {
-    return [...this.#make()];
-  }
-}
 
 /** The same text as JSON.stringify makes of it. */
 export async function textOfState(state: unknown): Promise<string> {
