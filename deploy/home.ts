@@ -40,13 +40,17 @@ export interface HomeOptions {
   /** Of the dashboard; batches go to the port above it. */
   readonly port: number;
   readonly source: 'ebpf' | 'proc-connector' | 'proc';
+  /** Those for any server, unless somebody wants to see what others would release here. */
+  readonly rules?: keyof typeof ROLE_OF;
 }
+
+const ROLE_OF = { 'generic-linux': 'generic', guestos: 'guest', hostos: 'host' } as const;
 
 const NODE = 'this-machine';
 const REVIEWER = 'this-machine-reviewer';
 const ORIGIN = 'localhost/hushwatch';
 
-export async function writeHome({ root, checkout, port, source }: HomeOptions): Promise<Home> {
+export async function writeHome({ root, checkout, port, source, rules = 'generic-linux' }: HomeOptions): Promise<Home> {
   const at = (...parts: string[]): string => join(root, ...parts);
   const fresh = !existsSync(at('agent/identity.key'));
   for (const directory of ['agent/spool', 'agent/receipts', 'shipper', 'collector', 'log'])
@@ -57,10 +61,10 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
   const identity = openIdentity(at('agent/identity.key'), NODE);
   Keyring.open(at('agent/pseudonym.key'), Date.now() * 1_000);
 
-  const ruleset = join(checkout, 'redaction-rules/rulesets/generic-linux.yaml');
+  const ruleset = join(checkout, `redaction-rules/rulesets/${rules}.yaml`);
   const rulePack = join(checkout, 'collector/detectors/rules');
   // Under their digests: batches signed under an earlier version, or by an earlier pack, wait in the spool perhaps.
-  copyFileSync(ruleset, at(`collector/rulesets/generic-linux-${digestOf(ruleset)}.yaml`));
+  copyFileSync(ruleset, at(`collector/rulesets/${rules}-${digestOf(ruleset)}.yaml`));
   const pack = at(`collector/packs/${loadPack(rulePack).digest.slice(0, 16)}`);
   cpSync(rulePack, pack, { recursive: true, filter: (file) => !file.endsWith('/tests') });
   copyFileSync(join(rulePack, '../mapping.yaml'), join(pack, 'mapping.yaml'));
@@ -73,7 +77,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     nodes: [
       {
         name: NODE,
-        role: 'generic',
+        role: ROLE_OF[rules],
         cohort: 'local',
         batch_key: formatVerifierKey(identity.verifier),
         transport_key: shipperPin,
@@ -94,7 +98,7 @@ export async function writeHome({ root, checkout, port, source }: HomeOptions): 
     // Relative: as root the processes see this directory at another place than people do.
     agentConfig: write('agent/agent.yaml', {
       ...common,
-      role: 'generic',
+      role: ROLE_OF[rules],
       cohort: 'local',
       source,
       without_chain: 'ask',

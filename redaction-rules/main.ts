@@ -256,8 +256,8 @@ const MAX_K = 1000;
 function riskOf(place: string, ks: readonly number[], rulesetFile: string | undefined): Risk {
   const digest = rulesetFile === undefined ? undefined : load(rulesetFile).digest;
   const meter = new RiskMeter(ks);
-  for (const { line, node, ruleset } of releasedLines(place)) {
-    if (digest === undefined || ruleset === digest) meter.observe(line, node);
+  for (const { line, node, ruleset, epoch } of releasedLines(place)) {
+    if (digest === undefined || ruleset === digest) meter.observe(line, node, epoch);
   }
   return meter.result();
 }

@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { zstdDecompressSync } from 'node:zlib';
 import { decodeEntry } from '#protocol/entry.ts';
-import { MAX_UNPACKED_BYTES } from '#protocol/statement.ts';
+import { epochAt, MAX_UNPACKED_BYTES, type Epochs } from '#protocol/statement.ts';
 import { decodeEntries, parseTilePath } from '#protocol/tiles.ts';
 
 export interface ReleasedLine {
@@ -16,6 +16,8 @@ export interface ReleasedLine {
   readonly node: string | undefined;
   /** Digest of the ruleset under which it was released. */
   readonly ruleset: string | undefined;
+  /** In which epoch its pseudonyms were made, such as `168h 2958`; undefined: its statement does not say, or they never change. */
+  readonly epoch: string | undefined;
 }
 
 /** A file that holds no released lines, and what to do. */
@@ -26,6 +28,7 @@ export class NotEvidence extends Error {
 interface Sender {
   readonly node: string;
   readonly ruleset: string;
+  readonly epochs: Epochs | undefined;
 }
 
 const BODY = /^([0-9a-f]{64})\.ndjson\.zst$/;
@@ -37,8 +40,16 @@ export function* releasedLines(place: string): Generator<ReleasedLine> {
   const senders = isDirectory ? sendersIn(place) : new Map<string, Sender>();
   for (const file of isDirectory ? filesIn(place) : [place]) {
     const sender = senders.get(BODY.exec(basename(file))?.[1] ?? '');
-    for (const line of linesOf(file)) yield { line, node: sender?.node, ruleset: sender?.ruleset };
+    for (const line of linesOf(file))
+      yield { line, node: sender?.node, ruleset: sender?.ruleset, epoch: epochOf(line, sender?.epochs) };
   }
+}
+
+/** By its own time; that was rounded down, so the first epoch of its batch is the earliest that it can be. */
+function epochOf(line: string, epochs: Epochs | undefined): string | undefined {
+  if (epochs === undefined) return undefined;
+  const time = Number(/^\{"event":"[^"]{1,100}","time":(\d{1,16})[,}]/.exec(line)?.[1] ?? 0);
+  return `${epochs.hours}h ${Math.max(epochs.first, epochAt(time, epochs))}`;
 }
 
 function filesIn(directory: string): readonly string[] {
@@ -61,8 +72,8 @@ function sendersIn(directory: string): ReadonlyMap<string, Sender> {
     for (const bytes of decodeEntries(readFileSync(path), width)) {
       const decoded = decodeEntry(bytes);
       if (decoded.kind !== 'batch') continue;
-      const { body, node, ruleset } = decoded.statement;
-      senders.set(body.sha256, { node, ruleset });
+      const { body, node, ruleset, epochs } = decoded.statement;
+      senders.set(body.sha256, { node, ruleset, epochs: epochs === 'none' ? undefined : epochs });
     }
   }
   return senders;

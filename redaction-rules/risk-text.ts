@@ -14,15 +14,19 @@ export function riskText(risk: Risk, ks: readonly number[]): string {
     `${about(tuple)}${tuple.entropyBits.toFixed(1)}`,
     ...tuple.below.flatMap((below) => [percent(below.processes), percent(below.events), percent(below.nodes)]),
   ]);
-  return `${opening(risk)}\n${columns([heads, ...rows])}\n${joinText(risk)}${nodesText(risk)}`;
+  return `${opening(risk)}\n${columns([heads, ...rows])}\n${joinText(risk)}${nodesText(risk)}${lastingText(risk)}`;
 }
 
 const headsFor = (k: number): readonly string[] => [`<${k} processes`, `of events`, `<${k} nodes`];
 
-function opening({ events, unreadable }: Risk): string {
+function opening({ events, epochs, unreadable }: Risk): string {
   const strange = unreadable === 0 ? '' : `; ${unreadable} lines are no released event`;
+  const within =
+    epochs > 1
+      ? ` in ${epochs} epochs. Pseudonyms of different epochs do not join: what follows is counted within each`
+      : '';
   return (
-    `${events} events${strange}\n` +
+    `${events} events${within}${strange}\n` +
     'Combinations of released values that fewer than k processes, or nodes, share; ~ estimated from a sample.\n'
   );
 }
@@ -42,6 +46,14 @@ function nodesText({ acrossNodes }: Risk): string {
     .map((one) => [one.attribute, `${about(one)}${one.onSeveralNodes} of ${about(one)}${one.pseudonyms} pseudonyms`]);
   if (acrossNodes.length === 0) return '';
   return `\nseen on more than one node${rows.length === 0 ? ': no pseudonym\n' : `\n${columns(rows)}`}`;
+}
+
+function lastingText({ lasting, epochs }: Risk): string {
+  const rows = lasting
+    .filter(({ inSeveralEpochs }) => inSeveralEpochs > 0)
+    .map((one) => [one.attribute, `${about(one)}${one.inSeveralEpochs} of ${about(one)}${one.pseudonyms} pseudonyms`]);
+  if (epochs < 2) return '';
+  return `\nthe same in more than one epoch${rows.length === 0 ? ': no pseudonym\n' : `\n${columns(rows)}`}`;
 }
 
 export function changeText(before: Risk, after: Risk, ks: readonly number[]): string {

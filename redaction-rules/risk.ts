@@ -2,6 +2,10 @@
  * What remains guessable in lines that were released: how many processes and nodes share a combination of values, how
  * evenly combinations are spread, and which attributes join because they hold the same pseudonyms.
  *
+ * Pseudonyms of different epochs do not join, and neither does what is told with them: combinations are counted within an
+ * epoch, and so are the processes that share one, for a process that lives on has another pseudonym in the next. A pseudonym that
+ * is seen in several epochs all the same is told as one that lasts.
+ *
  * Memory is bounded: where there are more combinations than are kept, the numbers are estimates from a fair sample, and
  * say so. Released lines go in, numbers and names of attributes come out; no value does.
  */
@@ -47,9 +51,9 @@ export interface TupleRisk {
   readonly attributes: readonly AttributeName[];
   /** Events that carry all of the attributes. */
   readonly events: number;
-  /** Different combinations. */
+  /** Different combinations; one that is there in two epochs is two. */
   readonly distinct: number;
-  /** Of the combinations over the events; 0 where all are the same. */
+  /** Of the combinations over the events, within an epoch; 0 where all are the same. */
   readonly entropyBits: number;
   readonly below: readonly Below[];
   /** 1: exact. Less: estimated from this share of the combinations. */
@@ -73,13 +77,24 @@ export interface AcrossNodes {
   readonly sampled: number;
 }
 
+/** Pseudonyms that were seen in more than one epoch: what a rule says is to last for ever, or should not have. */
+export interface Lasting {
+  readonly attribute: AttributeName;
+  readonly pseudonyms: number;
+  readonly inSeveralEpochs: number;
+  readonly sampled: number;
+}
+
 export interface Risk {
   readonly events: number;
+  /** Epochs that the lines were released in; 0: nobody says. */
+  readonly epochs: number;
   /** Lines that are no released event of the vocabulary. */
   readonly unreadable: number;
   readonly tuples: readonly TupleRisk[];
   readonly joins: readonly Join[];
   readonly acrossNodes: readonly AcrossNodes[];
+  readonly lasting: readonly Lasting[];
 }
 
 interface Counted {
@@ -91,8 +106,14 @@ interface Counted {
 /** What is remembered of a long combination is its hash, so that memory is bounded by their number. */
 const short = (key: string): string => (key.length > 64 ? hash('sha256', key) : key);
 
+interface Where {
+  readonly node: number;
+  readonly epoch: number;
+}
+
 interface Seen {
   events: number;
+  readonly byEpoch: Map<number, number>;
   readonly sample: Sample<Counted>;
 }
 
@@ -106,7 +127,10 @@ export class RiskMeter {
   readonly #most: number;
   readonly #limits: RiskLimits;
   readonly #tuples = new Map<string, Seen>();
+  /** Nodes by pseudonym and epoch, and epochs by pseudonym. */
   readonly #pseudonyms = new Map<AttributeName, Sample<Set<number>>>();
+  readonly #lasting = new Map<AttributeName, Sample<Set<number>>>();
+  readonly #epochs = new Set<number>();
   #events = 0;
   #unreadable = 0;
   #knowsNodes = false;
@@ -117,8 +141,8 @@ export class RiskMeter {
     this.#limits = limits;
   }
 
-  /** `node` is undefined where nobody knows who sent the line. */
-  observe(line: string, node: string | undefined): void {
+  /** `node` and `epoch` are undefined where nobody knows who sent the line, and when its pseudonyms were made. */
+  observe(line: string, node: string | undefined, epoch?: string): void {
     const record = parseLine(line);
     if (record === undefined) {
       this.#unreadable++;
@@ -126,24 +150,33 @@ export class RiskMeter {
     }
     this.#events++;
     if (node !== undefined) this.#knowsNodes = true;
-    const nodeHash = hash48(node ?? '');
+    const where = { node: hash48(node ?? ''), epoch: this.#epochOf(epoch) };
     const entity = record.attributes.get('process.entity.id');
     const processHash = entity === undefined ? undefined : hash48(`${node ?? ''} ${JSON.stringify(entity)}`);
-    for (const [at, tuple] of TUPLES.entries()) this.#count(record, at, tuple, nodeHash, processHash);
-    for (const [name, value] of record.attributes) this.#remember(name, value, nodeHash);
+    for (const [at, tuple] of TUPLES.entries()) this.#count(record, at, tuple, where, processHash);
+    for (const [name, value] of record.attributes) this.#remember(name, value, where);
+  }
+
+  /** More epochs than can be kept apart are taken for one. */
+  #epochOf(epoch: string | undefined): number {
+    if (epoch === undefined) return 0;
+    const known = hash48(epoch);
+    if (this.#epochs.size < this.#limits.kept) this.#epochs.add(known);
+    return this.#epochs.has(known) ? known : -1;
   }
 
   #count(
     { event, attributes }: Released,
     at: number,
     tuple: readonly AttributeName[],
-    node: number,
+    { node, epoch }: Where,
     process: number | undefined,
   ): void {
     const values = tuple.map((name) => attributes.get(name));
     if (values.includes(undefined)) return;
     const seen = getOr(this.#tuples, `${event} ${at}`, () => ({
       events: 0,
+      byEpoch: new Map<number, number>(),
       sample: new Sample(this.#limits.kept, () => ({
         events: 0,
         processes: new Set<number>(),
@@ -151,32 +184,39 @@ export class RiskMeter {
       })),
     }));
     seen.events++;
-    const counted = seen.sample.at(short(JSON.stringify(values)));
+    seen.byEpoch.set(epoch, (seen.byEpoch.get(epoch) ?? 0) + 1);
+    const counted = seen.sample.at(short(`${epoch} ${JSON.stringify(values)}`));
     if (counted === undefined) return;
     counted.events++;
     if (process !== undefined && counted.processes.size < this.#most) counted.processes.add(process);
     if (counted.nodes.size < this.#most) counted.nodes.add(node);
   }
 
-  #remember(name: AttributeName, value: unknown, node: number): void {
+  #remember(name: AttributeName, value: unknown, { node, epoch }: Where): void {
+    const sampleOf = (all: Map<AttributeName, Sample<Set<number>>>): Sample<Set<number>> =>
+      getOr(all, name, () => new Sample(this.#limits.kept, () => new Set<number>()));
+    const addTo = (few: Set<number> | undefined, one: number): void => {
+      if (few !== undefined && few.size < 2) few.add(one);
+    };
     for (const pseudonym of pseudonymsIn(value)) {
-      const sample = getOr(this.#pseudonyms, name, () => new Sample(this.#limits.kept, () => new Set<number>()));
-      const nodes = sample.at(pseudonym);
-      if (nodes !== undefined && nodes.size < 2) nodes.add(node);
+      addTo(sampleOf(this.#pseudonyms).at(`${epoch} ${pseudonym}`), node);
+      if (this.#epochs.size > 0) addTo(sampleOf(this.#lasting).at(pseudonym), epoch);
     }
   }
 
   result(): Risk {
     return {
       events: this.#events,
+      epochs: this.#epochs.size,
       unreadable: this.#unreadable,
       tuples: [...this.#tuples].map(([key, seen]) => this.#tupleRisk(key, seen)).toSorted(byRisk),
       joins: joinsOf(this.#pseudonyms),
       acrossNodes: this.#knowsNodes ? acrossNodes(this.#pseudonyms) : [],
+      lasting: this.#epochs.size > 1 ? lasting(this.#lasting) : [],
     };
   }
 
-  #tupleRisk(key: string, { events, sample }: Seen): TupleRisk {
+  #tupleRisk(key: string, { events, byEpoch, sample }: Seen): TupleRisk {
     const [event = '', at = ''] = key.split(' ');
     if (!isEventName(event)) throw new Error('counted under no event');
     const all = [...sample.values()];
@@ -186,7 +226,7 @@ export class RiskMeter {
       attributes: TUPLES[Number(at)] ?? [],
       events,
       distinct: Math.round(all.length / sample.rate),
-      entropyBits: entropyOf(all, events, sample.rate),
+      entropyBits: Math.max(0, entropyOf(all, events, sample.rate) - entropyOfEpochs(byEpoch, events)),
       below: this.#ks.map((k) => {
         const few = all.filter(({ processes }) => processes.size < k);
         return {
@@ -216,6 +256,10 @@ function entropyOf(all: readonly Counted[], events: number, rate: number): numbe
   const ofCommon = rest <= 0 ? 0 : rest * (surprise(common, sumOf(common)) - Math.log2(rest) - Math.log2(rate));
   return Math.max(0, Math.min(ofRare + ofCommon, Math.log2(all.length / rate)));
 }
+
+/** How much of it is only that there were several epochs: everybody knows when a line was released. */
+const entropyOfEpochs = (byEpoch: ReadonlyMap<number, number>, events: number): number =>
+  [...byEpoch.values()].reduce((sum, n) => sum - (n / events) * Math.log2(n / events), 0);
 
 const sumOf = (counted: readonly Counted[]): number => counted.reduce((sum, one) => sum + one.events, 0);
 const surprise = (counted: readonly Counted[], events: number): number =>
@@ -253,6 +297,14 @@ const acrossNodes = (pseudonyms: ReadonlyMap<AttributeName, Sample<Set<number>>>
     attribute,
     pseudonyms: Math.round(sample.size / sample.rate),
     onSeveralNodes: Math.round([...sample.values()].filter(({ size }) => size > 1).length / sample.rate),
+    sampled: sample.rate,
+  }));
+
+const lasting = (pseudonyms: ReadonlyMap<AttributeName, Sample<Set<number>>>): readonly Lasting[] =>
+  [...pseudonyms].map(([attribute, sample]) => ({
+    attribute,
+    pseudonyms: Math.round(sample.size / sample.rate),
+    inSeveralEpochs: Math.round([...sample.values()].filter(({ size }) => size > 1).length / sample.rate),
     sampled: sample.rate,
   }));
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { fetchProofs, writeHome, type Home } from '../../deploy/home.ts';
+import { fetchProofs, writeHome, type Home, type HomeOptions } from '../../deploy/home.ts';
 import { CHECKOUT, until } from './stack.ts';
 
 /** A process and what it said. */
@@ -50,9 +50,9 @@ export class OneLine implements AsyncDisposable {
     this.home = home;
   }
 
-  static async start(port: number): Promise<OneLine> {
+  static async start(port: number, options: Partial<HomeOptions> = {}): Promise<OneLine> {
     const root = mkdtempSync(join(tmpdir(), 'hushwatch-line-'));
-    const line = new OneLine(await writeHome({ root, checkout: CHECKOUT, port, source: 'proc' }));
+    const line = new OneLine(await writeHome({ root, checkout: CHECKOUT, port, source: 'proc', ...options }));
     line.#start(['collector', 'run', '--config', line.home.collectorConfig]);
     await until(() => fetchProofs(line.home), 60_000, 'the proofs of approvals');
     line.#start(['shipper', 'run', '--config', line.home.shipperConfig]);

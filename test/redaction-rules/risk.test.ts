@@ -232,12 +232,90 @@ test('a directory of evidence: each line with the node and the ruleset of its st
   ]);
 });
 
+describe('epochs', () => {
+  const HOUR = 3_600_000_000;
+  const user = (epoch: string | undefined, name: string, entity: string): readonly [string, string | undefined] => [
+    JSON.stringify({ event: 'process.exec', 'process.entity.id': entity, 'process.user.name': name }),
+    epoch,
+  ];
+  const riskOfLines = (lines: readonly (readonly [string, string | undefined])[]): Risk => {
+    const meter = new RiskMeter(KS);
+    for (const [line, epoch] of lines) meter.observe(line, 'n1', epoch);
+    return meter.result();
+  };
+
+  test('one user in two epochs is two, each with its own crowd, and no bits of choice', () => {
+    const risk = riskOfLines([
+      user('1h 7', 'p-aaaaaaaaaaaaaaaa', 'p-bbbbbbbbbbbb'),
+      user('1h 7', 'p-aaaaaaaaaaaaaaaa', 'p-cccccccccccc'),
+      user('1h 8', 'p-dddddddddddddddd', 'p-eeeeeeeeeeee'),
+      user('1h 8', 'p-dddddddddddddddd', 'p-ffffffffffff'),
+    ]);
+    const tuple = risk.tuples.find(({ attributes }) => attributes.join() === 'process.user.name');
+    expect(risk.epochs).toBe(2);
+    expect(tuple).toMatchObject({ distinct: 2, entropyBits: 0, events: 4 });
+    expect(tuple?.below[0]?.processes).toBe(0);
+    expect(riskText(risk, KS)).toContain('4 events in 2 epochs. Pseudonyms of different epochs do not join');
+    expect(riskText(risk, KS)).toContain('the same in more than one epoch: no pseudonym');
+  });
+
+  test('what is told in clear has the crowd of its epoch, not that of all epochs together', () => {
+    const lines = ['7', '8', '9'].map((n) => user(`1h ${n}`, 'root', `p-aaaaaaaaaaa${n}`));
+    const of = (all: typeof lines): number | undefined =>
+      riskOfLines(all).tuples.find(({ attributes }) => attributes.join() === 'process.user.name')?.below[0]?.processes;
+    expect([of(lines), of(lines.map(([line]) => [line, undefined] as const))]).toEqual([1, 0]);
+  });
+
+  test('within one epoch everything is as if nobody had said which', () => {
+    fc.assert(
+      fc.property(sentLines, (sent) => {
+        const lines = sent.map(({ record: one }) => JSON.stringify(one));
+        const { epochs, ...known } = riskOfLines(lines.map((line) => [line, '1h 7']));
+        const { epochs: none, ...unknown } = riskOfLines(lines.map((line) => [line, undefined]));
+        expect([epochs, none]).toEqual([1, 0]);
+        expect(known).toEqual(unknown);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('equal in two attributes, but never in one epoch, is no join; equal in two epochs is one that lasts', () => {
+    const record = (name: string): string => JSON.stringify({ event: 'process.exec', [name]: '/home/p-abcdefghij' });
+    const risk = riskOfLines([
+      [record('process.working_directory'), '1h 7'],
+      [record('process.executable.path'), '1h 8'],
+      [record('process.executable.path'), '1h 9'],
+    ]);
+    expect(risk.joins).toEqual([]);
+    expect(risk.lasting).toEqual([
+      { attribute: 'process.working_directory', pseudonyms: 1, inSeveralEpochs: 0, sampled: 1 },
+      { attribute: 'process.executable.path', pseudonyms: 1, inSeveralEpochs: 1, sampled: 1 },
+    ]);
+    expect(riskText(risk, KS)).toMatch(
+      /the same in more than one epoch\n +process\.executable\.path +1 of 1 pseudonyms/,
+    );
+  });
+
+  test('of evidence, the statement says which: by the time of the line, from the first of its batch on', async () => {
+    const home = join(directory, 'of-epochs');
+    const node = new SampleNode('node-1');
+    {
+      await using collector = await openCollector(home, [node]);
+      const lines = [23.5, 24.5].map((hour) =>
+        JSON.stringify({ event: 'file.open', time: hour * HOUR, 'file.path': '/srv/p-abcdefghij' }),
+      );
+      await accept(collector, node.next(lines, { epochs: { hours: 24, first: 0, last: 1, scopes: ['node'] } }));
+    }
+    expect([...releasedLines(home)].map(({ epoch }) => epoch)).toEqual(['24h 0', '24h 1']);
+  });
+});
+
 test('a file of lines, whole or cut off, and one that is none', async () => {
   const file = join(directory, 'lines.ndjson');
   writeFileSync(file, '{"event":"file.open"}\n\n{"event":"process.exec"}');
   expect([...releasedLines(file)]).toEqual([
-    { line: '{"event":"file.open"}', node: undefined, ruleset: undefined },
-    { line: '{"event":"process.exec"}', node: undefined, ruleset: undefined },
+    { line: '{"event":"file.open"}', node: undefined, ruleset: undefined, epoch: undefined },
+    { line: '{"event":"process.exec"}', node: undefined, ruleset: undefined, epoch: undefined },
   ]);
   writeFileSync(file, 'x'.repeat(2 ** 21));
   expect(() => [...releasedLines(file)]).toThrow('a line longer than');
