@@ -3,6 +3,7 @@
  * kept or sent; a running agent is not disturbed.
  */
 import { createReadStream } from 'node:fs';
+import { ConfigError } from '../config/yaml.ts';
 import { SystemClock } from './clock.ts';
 import { derive, Deriver } from './derive.ts';
 import { Enricher } from './enrich.ts';
@@ -20,6 +21,7 @@ import { parseLine } from './sources/exporters/json.ts';
 import type { Exporter } from './sources/exporters/name.ts';
 import { Tail } from './sources/exporters/tail.ts';
 import { FrameDecoder } from './sources/frames.ts';
+import { FrameError } from './sources/frames/reader.ts';
 import type { Frame } from './sources/frame.ts';
 import { hostEvents } from './sources/host.ts';
 import { journalEvents } from './sources/journal.ts';
@@ -33,8 +35,9 @@ export type Shown =
 
 type Chunks = AsyncGenerator<readonly RawEvent[]>;
 
-export function streamOf(shown: Shown): Chunks {
-  if ('lines' in shown) return ofLines(shown.lines, shown.exporter);
+/** `skipped` hears of each recorded line that becomes no event, and why. */
+export function streamOf(shown: Shown, skipped: (why: string) => void = () => {}): Chunks {
+  if ('lines' in shown) return ofLines(shown.lines, shown.exporter, skipped);
   return 'frames' in shown ? ofRecording(shown.frames) : ofNow(shown);
 }
 
@@ -74,19 +77,33 @@ async function* ofRecording(file: string): Chunks {
 
 async function* decoded(file: string): AsyncGenerator<readonly Frame[]> {
   const decoder = new FrameDecoder();
-  for await (const chunk of createReadStream(file)) yield decoder.push(chunk);
+  try {
+    for await (const chunk of createReadStream(file)) yield decoder.push(chunk);
+  } catch (error) {
+    if (!(error instanceof FrameError)) throw error;
+    throw new ConfigError(`${file}: not what a sensor of this version recorded (${error.message})`);
+  }
 }
 
+const NO_WORD = 'of something that no event here stands for';
+
 /** What is not mapped never leaves, and is not shown: its fields mean nothing here. */
-async function* ofLines(file: string, exporter: Exporter): Chunks {
+async function* ofLines(file: string, exporter: Exporter, skipped: (why: string) => void): Chunks {
   const tail = new Tail(file, undefined, true);
   const map = mapperOf[exporter](new UserNames());
   try {
-    for (let chunk = await tail.read(); chunk.position !== undefined; chunk = await tail.read()) {
+    for (let chunk = await tail.read(); ; chunk = await tail.read()) {
+      if (chunk.state !== 'reading')
+        throw new ConfigError(`${file}: ${chunk.state}; name a file of lines that ${exporter} wrote`);
+      for (let n = 0; n < chunk.spoilt; n++) skipped('too long or without an end');
       yield chunk.lines.flatMap((line) => {
         const fields = parseLine(line);
         const told = fields === undefined ? 'unreadable' : map(fields);
-        return typeof told === 'string' || told.event === undefined ? [] : [told.event];
+        if (typeof told !== 'string' && told.event !== undefined) return [told.event];
+        skipped(
+          typeof told !== 'string' ? 'about losses' : told === 'unmapped' ? NO_WORD : `none that ${exporter} writes`,
+        );
+        return [];
       });
       if (chunk.isIdle) return;
     }

@@ -14,6 +14,8 @@ import { streamOf, type Shown } from './preview-stream.ts';
 export interface Wanted {
   /** Events to show. */
   readonly limit: number;
+  /** Of each kind at most so many; then the whole of a recording is looked through. */
+  readonly each?: number | undefined;
   /** Only those of this name. */
   readonly event?: EventName | undefined;
 }
@@ -23,7 +25,7 @@ export interface PreviewGate extends Gate {
   readonly holder: Holder;
 }
 
-export async function preview(gate: PreviewGate, shown: Shown, { limit, event: only }: Wanted): Promise<void> {
+export async function preview(gate: PreviewGate, shown: Shown, wanted: Wanted): Promise<void> {
   if (!process.stdout.isTTY) {
     throw new ConfigError(
       'preview shows raw values, which belong on a terminal only; run it on one, without a redirection',
@@ -32,13 +34,55 @@ export async function preview(gate: PreviewGate, shown: Shown, { limit, event: o
   if ('socket' in shown)
     process.stderr.write(`waiting for a sensor; start one: hushwatch-sensor --socket ${shown.socket}\n`);
   const strike = strikeOf(process.env);
-  let count = 0;
-  for await (const chunk of streamOf(shown)) {
+  const tally = new Tally(wanted);
+  for await (const chunk of streamOf(shown, (why) => tally.skip(why))) {
     for (const event of chunk) {
-      if (only !== undefined && event.name !== only) continue;
-      process.stdout.write(render(event, gate, strike));
-      if (++count >= limit) return;
+      if (tally.shows(event.name)) process.stdout.write(render(event, gate, strike));
+      if (tally.isFull) break;
     }
+    if (tally.isFull) break;
+  }
+  if (!('socket' in shown)) process.stdout.write(tally.text());
+}
+
+/** What was shown of a recording, and what was not. */
+class Tally {
+  readonly #wanted: Wanted;
+  readonly #seen = new Map<string, number>();
+  readonly #skipped = new Map<string, number>();
+  #shown = 0;
+
+  constructor(wanted: Wanted) {
+    this.#wanted = wanted;
+  }
+
+  get isFull(): boolean {
+    return this.#shown >= this.#wanted.limit;
+  }
+
+  skip(why: string): void {
+    this.#skipped.set(why, (this.#skipped.get(why) ?? 0) + 1);
+  }
+
+  shows(name: EventName): boolean {
+    const { event, each = Number.POSITIVE_INFINITY } = this.#wanted;
+    if (event !== undefined && name !== event) return false;
+    const seen = (this.#seen.get(name) ?? 0) + 1;
+    this.#seen.set(name, seen);
+    if (seen > each) return false;
+    this.#shown++;
+    return true;
+  }
+
+  text(): string {
+    const { event, each } = this.#wanted;
+    const all = [...this.#seen.values()].reduce((sum, n) => sum + n, 0);
+    const of = event === undefined ? 'events' : `events ${event}`;
+    const shown = this.isFull ? `the first ${this.#shown} ${of}` : `${this.#shown} of ${all} ${of}`;
+    const more = [...this.#seen].filter(([, n]) => n > (each ?? n)).map(([name, n]) => `  ${name}: ${n}\n`);
+    const skipped = [...this.#skipped].map(([why, n]) => `${n} ${n === 1 ? 'line' : 'lines'} ${why}\n`);
+    const rest = more.length === 0 ? '' : `of these ${each} each; all of one with --event:\n${more.join('')}`;
+    return `shown: ${shown}\n${rest}${skipped.join('')}`;
   }
 }
 

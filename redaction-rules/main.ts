@@ -27,7 +27,7 @@ import { verifyApproval } from './verify.ts';
 const USAGE = `usage: hushwatch rules check FILE...
        hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
        hushwatch rules diff BEFORE AFTER [--html | --json]
-       hushwatch rules preview FILE [--frames FILE | --lines FILE --from EXPORTER] [--event NAME] [--limit 20]
+       hushwatch rules preview FILE [--frames FILE | --lines FILE --from EXPORTER] [--event NAME] [--each 3] [--limit 20]
        hushwatch rules oracle FILE [--pack DIRECTORY] [--json]
        hushwatch rules risk [BEFORE] EVIDENCE [--k 5,20] [--before RULESET] [--after RULESET] [--json]
        hushwatch rules schema

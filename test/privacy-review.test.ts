@@ -57,8 +57,13 @@ function run(commands: string): { readonly status: number | null; readonly outpu
   const npx = 'npx() { shift; "$HUSHWATCH_NODE" "$HUSHWATCH_CHECKOUT/hushwatch.ts" "$@"; }';
   const script = `set -e\n${npx}\n${commands.replaceAll(COLLECTOR, home)}`;
   const environment = { HUSHWATCH_NODE: process.execPath, HUSHWATCH_CHECKOUT: CHECKOUT, HUSHWATCH_HOME: work };
-  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], {
-    ...{ cwd: work, encoding: 'utf8', maxBuffer: 1e8, env: { ...process.env, ...environment } },
+  writeFileSync(join(work, 'commands'), script);
+  // A preview is for a terminal.
+  const [program, args] = commands.includes('rules preview')
+    ? ['script', ['-qec', 'bash commands', '/dev/null']]
+    : ['bash', ['commands']];
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    ...{ cwd: work, encoding: 'utf8', maxBuffer: 1e8, env: { ...process.env, TERM: 'dumb', ...environment } },
   });
   return { status, output: `${stdout}\n${stderr}` };
 }

@@ -4,9 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
+import { render } from '../../agent/preview.ts';
+import { compileBound } from '../../collector/detectors/sigma/compile.ts';
+import { compileRuleset } from '../../redaction-rules/compile.ts';
+import { parseRuleset } from '../../redaction-rules/ruleset.ts';
+import { holderOf } from '../../redaction-rules/sums.ts';
 import { logKey } from '../protocol/sample.ts';
+import { KEYS as ROOTS } from '../redaction-rules/small-ruleset.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -84,6 +90,59 @@ test('rules that are in force nowhere are shown without a configuration: of a re
   const lines = ['--lines', join(work, 'lines'), '--from', 'falco'];
   expect(shown(rules('generic-linux'), ...lines)).toMatch(/file\.path +"\/etc\/shadow" {2}-> {2}"\/etc\/shadow"/);
   expect(shown(rules('generic-linux'), '--lines', join(work, 'lines'))).toContain('usage: hushwatch rules preview');
+});
+
+describe('of a recording', () => {
+  const shown = (...words: readonly string[]): { readonly stdout: string; readonly status: number | null } => {
+    const all = [process.execPath, join(ROOT, 'hushwatch.ts'), 'rules', 'preview', ...words].join(' ');
+    return spawnSync('script', ['-qec', all, '/dev/null'], { encoding: 'utf8', env: { ...process.env, TERM: 'dumb' } });
+  };
+  const rules = join(ROOT, 'redaction-rules/rulesets/guestos.yaml');
+  const recording = join(ROOT, 'test/data/frames/linux-6.18.bin');
+
+  test('some of each event are shown, and how many there were', () => {
+    const { stdout } = shown(rules, '--frames', recording, '--each', '2');
+    expect(stdout.match(/^process\.exec\r$/gm)?.length).toBe(2);
+    expect(stdout).toMatch(/^shown: \d+ of \d+ events\r\nof these 2 each; all of one with --event:\r\n/m);
+    expect(stdout).toMatch(/^ {2}process\.exec: \d+\r$/m);
+  });
+
+  test('lines that become no event are counted, and why', () => {
+    const lines = join(work, 'other-lines');
+    writeFileSync(lines, 'no line\n{"process_throttle":{}}\n{"something":{}}\n');
+    const { stdout } = shown(rules, '--lines', lines, '--from', 'tetragon');
+    expect(stdout).toMatch(/shown: 0 of 0 events/);
+    expect(stdout).toMatch(/\d lines? none that tetragon writes/);
+  });
+
+  test('what is no recording is said in one line', () => {
+    for (const [words, why] of [
+      [['--frames', rules], /not what a sensor of this version recorded/],
+      [['--frames', join(work, 'not-there')], /no such file/],
+      [['--lines', join(work, 'not-there'), '--from', 'falco'], /absent; name a file of lines that falco wrote/],
+      [['--lines', work, '--from', 'falco'], /unreadable; name a file of lines/],
+    ] as const) {
+      const { stdout, status } = shown(rules, ...words);
+      expect(stdout).toMatch(why);
+      expect(stdout.trimEnd().split('\n').length, stdout).toBe(1);
+      expect(status).toBe(3);
+    }
+    expect(shown(rules, '--frames', recording, '--event', 'process.exek').stdout).toContain(
+      'did you mean process.exec?',
+    );
+  });
+});
+
+test('an event that a sum takes is struck out whole, and says so', () => {
+  const ruleset = parseRuleset(
+    readFileSync(join(ROOT, 'redaction-rules/rulesets/guestos.yaml'), 'utf8'),
+    'guestos.yaml',
+  );
+  const gate = { matcher: compileBound([]), redactor: compileRuleset(ruleset, ROOTS), holder: holderOf(ruleset.sums) };
+  const attributes = { 'process.executable.path': '/opt/ic/bin/canister_sandbox' };
+  expect(render({ name: 'process.exec', time: 0, attributes }, gate, ['~~', '~~'])).toMatch(
+    /^process\.exec {2}\(counted in the sum sandboxes, told with the others of its window\)\n.*~~"\/opt\/ic\/bin\/canister_sandbox"~~/,
+  );
 });
 
 test('a redirected output is refused: raw data has no business in a file', () => {

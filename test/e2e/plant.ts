@@ -80,7 +80,8 @@ export function plant(kind: string, nth: number, make: (chance: Chance) => Canar
   const places = Object.entries(POSITIONS)
     .filter((_, i) => (i + nth) % every === 0)
     .map(([place, put]) => spliced(put(fresh(place))));
-  const encoded = Object.entries(ENCODED).flatMap(([how, encode]) => {
+  const ways = Object.entries(ENCODED).filter((_, i) => (i + nth) % Math.ceil(every / EVERY) === 0);
+  const encoded = ways.flatMap(([how, encode]) => {
     const text = encode(fresh(how));
     return [spliced([text]), ...(how.startsWith('base64') ? [{ do: 'file', text: nameOf(text) }] : [])];
   });
