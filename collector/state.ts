@@ -15,10 +15,10 @@ import { lostIn, PSEUDONYM_SCOPES, sumOf, WEAKER_SOURCES, type Epochs, type Stat
 import { CLASSES, type EventClass } from '#protocol/vocabulary.ts';
 import { Database, number, parseJson, text, type Row } from './database.ts';
 import type { PlacedAlert, Story } from './detectors/detector.ts';
-import { Findings } from './findings.ts';
+import { Findings, type Verdict } from './findings.ts';
 import type { TransparencyLog } from './log.ts';
 import { openDatabase, openDatabaseReadOnly, openDatabaseToAdd } from './schema.ts';
-import { Triage } from './triage.ts';
+import { Triage, type TriageFilter } from './triage.ts';
 
 const NEXT_INDEX = `SELECT max(coalesce((SELECT max(log_index) FROM batches), -1),
   coalesce((SELECT max(log_index) FROM approvals), -1),
@@ -135,6 +135,17 @@ export class State extends Findings {
   /** For commands that add a verdict or a record. */
   static addingTo(home: string): State {
     return new State(new Database(openDatabaseToAdd(fileIn(home))));
+  }
+
+  /** One verdict for all that a filter lets through, if they are as many as whoever gives it saw: how many they are. */
+  judgeAll(filter: TriageFilter, about: Omit<Verdict, 'seq' | 'story' | 'revision'>, seen: number): number {
+    const count = this.database.transaction(() => {
+      const found = this.triage.count(filter);
+      if (found === seen) this.triage.judge(filter, about);
+      return found;
+    });
+    if (count === seen) this.tell('alert');
+    return count;
   }
 
   /** Indexes what the log has and we have not. `receivedAt` says when a batch came, µs. */

@@ -9,10 +9,13 @@ const USAGE = `usage: hushwatch stories [--since 1d] [--node NAME] [--severity m
                          [--text TEXT] [--sort newest] [--group node] [--all] [--limit 50] [--page 1] [--json]
        hushwatch stories show STORY [--json]
        hushwatch stories verdict STORY true | false | acknowledged --reason TEXT
+       hushwatch stories verdict all true | false | acknowledged --reason TEXT --expect COUNT [--node NAME]
+                         [--severity medium] [--detector NAME] [--status open] [--text TEXT] [--all]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--suppressed] [--json]
        hushwatch alerts verdict ALERT true | false | acknowledged --reason TEXT
 
-A verdict is about the whole story as it is; when something new is found in it, it is open again.
+A verdict is about the whole story as it is; when something new is found in it, it is open again. "verdict all" is about each
+story that the filter lets through, if they are as many as --expect says.
 --status   ${STATUSES.join(', ')}; all without it
 --sort     ${ORDERS.join(', ')}
 --group    counts instead: by ${GROUPINGS.join(', ')}
@@ -50,26 +53,41 @@ export async function alerts(args: string[]): Promise<number> {
   });
 }
 
+const FILTER_OPTIONS = {
+  ...LIST_OPTIONS,
+  detector: { type: 'string' },
+  status: { type: 'string' },
+  text: { type: 'string' },
+  all: { type: 'boolean', default: false },
+} as const;
+
+interface Filtering {
+  readonly since?: string | undefined;
+  readonly node?: string | undefined;
+  readonly severity: string;
+  readonly detector?: string | undefined;
+  readonly status?: string | undefined;
+  readonly text?: string | undefined;
+  readonly all: boolean;
+}
+
+const filterOf = ({ since, node, severity, detector, status, text, all }: Filtering): TriageFilter => ({
+  ...{ node, detector, text, shown: all ? undefined : true },
+  minSeverity: oneOf('severity', severity, SEVERITIES),
+  status: status === undefined ? undefined : oneOf('status', status, STATUSES),
+  sinceUs: since === undefined ? undefined : timeAgo('since', since),
+});
+
 function listStories(args: string[]): number {
   const { values } = parse(args, {
-    ...LIST_OPTIONS,
-    detector: { type: 'string' },
-    status: { type: 'string' },
-    text: { type: 'string' },
+    ...FILTER_OPTIONS,
     sort: { type: 'string', default: 'newest' },
     group: { type: 'string' },
     limit: { type: 'string', default: '50' },
     page: { type: 'string', default: '1' },
-    all: { type: 'boolean', default: false },
   });
   using state = State.beside(resolve(values.home));
-  const filter: TriageFilter = {
-    ...{ node: values.node, detector: values.detector, text: values.text },
-    minSeverity: oneOf('severity', values.severity, SEVERITIES),
-    status: values.status === undefined ? undefined : oneOf('status', values.status, STATUSES),
-    sinceUs: values.since === undefined ? undefined : timeAgo('since', values.since),
-    shown: values.all ? undefined : true,
-  };
+  const filter = filterOf(values);
   if (values.group !== undefined)
     return listGroups(state, filter, oneOf('group', values.group, GROUPINGS), values.json);
   const limit = countOf('limit', values.limit);
@@ -100,19 +118,44 @@ function showStory(args: string[]): number {
   return EXIT.done;
 }
 
+const VERDICT_OPTIONS = {
+  ...FILTER_OPTIONS,
+  reason: { type: 'string', default: '' },
+  expect: { type: 'string', default: '0' },
+} as const;
+
 /** `storyOf`: which story is meant by what was named. */
 function judge(args: string[], storyOf: (state: State, id: string) => string | undefined): number {
-  const { values, positionals } = parse(args, { ...HOME_OPTION, reason: { type: 'string', default: '' } }, 2);
+  const { values, positionals } = parse(args, VERDICT_OPTIONS, 2);
+  const [named] = positionals;
   const verdict = oneOf('verdict', positionals[1] ?? '', VERDICTS);
   const reason = values.reason.trim();
   if (reason === '') throw new UsageError('--reason says why; who reads this later was not there');
-  const [home, who, time] = [resolve(values.home), commander(), Date.now() * 1_000];
+  const home = resolve(values.home);
+  const about = { time: Date.now() * 1_000, who: commander(), verdict, reason };
   becomeOwnerOf(home);
   using state = State.addingTo(home);
-  const { id, title, revision } = storyIn(state, positionals[0], storyOf);
-  state.record({ time, who, act: `stories verdict ${id} ${verdict}`, reason });
-  state.addVerdict({ ...{ story: id, time, who, verdict, reason }, revision });
-  say(`${id} ${title}: ${verdict}, by ${who}`);
+  const record = (act: string): void => state.record({ ...about, act });
+  if (named === 'all') return judgeAll(state, values, about, record);
+  const { id, title, revision } = storyIn(state, named, storyOf);
+  record(`stories verdict ${id} ${verdict}`);
+  state.addVerdict({ story: id, ...about, revision });
+  say(`${id} ${title}: ${verdict}, by ${about.who}`);
+  return EXIT.done;
+}
+
+function judgeAll(
+  state: State,
+  values: Filtering & { readonly expect: string },
+  about: Pick<Verdict, 'time' | 'who' | 'verdict' | 'reason'>,
+  record: (act: string) => void,
+): number {
+  const filter = filterOf({ ...values, status: values.status ?? 'open' });
+  const [expected, count] = [countOf('expect', values.expect), state.triage.count(filter)];
+  if (count !== expected) throw new Error(`there are ${count}, not ${expected}; look at them first`);
+  record(`stories verdict all ${about.verdict} ${JSON.stringify(filter)}`);
+  if (state.judgeAll(filter, about, expected) !== expected) throw new Error('others came meanwhile; look again');
+  say(`${expected} stories: ${about.verdict}, by ${about.who}`);
   return EXIT.done;
 }
 

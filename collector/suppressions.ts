@@ -14,7 +14,8 @@ const KEYS = ['id', 'owner', 'reason', 'expires', 'detector', 'rule', 'node', 'p
 const MAX_DAYS = 366;
 const MAX_BYTES = 4 << 20;
 const DAY_US = 86_400_000_000;
-const DETECTORS = [
+/** Whatever may have said something. */
+export const DETECTORS: readonly string[] = [
   ...['sigma', 'first-seen', 'rarity', 'rate', 'cohort', 'lineage', 'risk', 'silence', 'chain'],
   ...['canary', 'upgrade', 'evidence', 'refusal'],
 ];

@@ -4,7 +4,7 @@
  */
 import { number, text, type Database, type Row } from './database.ts';
 import type { Severity, Story } from './detectors/detector.ts';
-import { SEVERITIES, VERDICTS, type StoryRow } from './findings.ts';
+import { SEVERITIES, VERDICTS, type StoryRow, type Verdict } from './findings.ts';
 
 export const STATUSES = ['open', ...VERDICTS] as const;
 export type Status = (typeof STATUSES)[number];
@@ -46,10 +46,10 @@ export interface TriageGroup {
   readonly last: number;
 }
 
+// The last verdict is found by its index, one look for each story: joining all with all takes half a minute for some thousands.
 const TOLD = `
-  WITH judged AS (SELECT story AS id, verdict, revision FROM verdicts WHERE seq IN (SELECT max(seq) FROM verdicts GROUP BY story)),
-  told AS (SELECT stories.*, CASE WHEN judged.revision >= stories.revision THEN judged.verdict ELSE 'open' END AS status
-    FROM stories LEFT JOIN judged USING (id))`;
+  WITH told AS (SELECT stories.*, CASE WHEN said.revision >= stories.revision THEN said.verdict ELSE 'open' END AS status
+    FROM stories LEFT JOIN verdicts AS said ON said.seq = (SELECT max(seq) FROM verdicts WHERE story = stories.id))`;
 const SEARCHED = ['title', 'reason', 'program', 'node', 'session', 'attack', 'id']
   .map((name) => `coalesce(story ->> '$.${name}', '')`)
   .join(" || ' ' || ");
@@ -87,6 +87,14 @@ export class Triage {
     const { where, values } = conditionsOf(filter);
     const sql = `${TOLD} SELECT count(*) AS stories FROM told WHERE ${where}`;
     return number(this.#database.row(sql, ...values)?.['stories']);
+  }
+
+  /** One verdict for each that the filter lets through, about it as it is. */
+  judge(filter: TriageFilter, { time, who, verdict, reason }: Omit<Verdict, 'seq' | 'story' | 'revision'>): void {
+    const { where, values } = conditionsOf(filter);
+    const sql = `${TOLD} INSERT INTO verdicts (story, time, who, verdict, reason, revision)
+      SELECT id, ?, ?, ?, ?, revision FROM told WHERE ${where} ORDER BY seq`;
+    this.#database.run(sql, time, who, verdict, reason, ...values);
   }
 
   /** How many stories of each kind; one with findings of several detectors counts for each. Most first. */

@@ -1,16 +1,17 @@
 /**
  * What the dashboard may ask: answers from state and evidence. Events are read from the evidence when they are asked
- * for, newest batch first and within bounds; nothing here keeps them. Two members write, and nothing else does: what a
- * person says of a story, and the record of who changed what.
+ * for, newest batch first and within bounds; nothing here keeps them. Three members write, and nothing else does: what a
+ * person says of one story or of many, and the record of who changed what.
  */
 import type { ExposureRow } from '../redaction-rules/exposure.ts';
-import type { ReleasedRecord } from './detectors/detector.ts';
+import type { EventReference, ReleasedRecord } from './detectors/detector.ts';
+import { isMissing } from './disk.ts';
 import type { EvidenceStore } from './evidence.ts';
 import type { Act, AlertQuery, AlertRow, Change, Judgement, StoryQuery, StoryRow, Verdict } from './findings.ts';
 import { privacyViewOf, type PrivacyView, type PrivacyViewed } from './privacy-view.ts';
 import type { Registry } from './registry.ts';
 import type { ActivityBucket, BatchRow, NodeRow, State } from './state.ts';
-import type { Triage } from './triage.ts';
+import type { Triage, TriageFilter } from './triage.ts';
 import type { Suggestion } from './tuning/suggest.ts';
 import { suggestionFor } from './tuning/suggestion.ts';
 import { parseRecord } from './watch.ts';
@@ -43,6 +44,8 @@ export interface StateView {
     readonly node?: string | undefined;
   }): Promise<readonly LocatedRecord[]>;
   eventAt(logIndex: number, line: number): Promise<LocatedRecord | undefined>;
+  /** Undefined for those whose body is no longer there. */
+  eventsAt(places: readonly EventReference[]): Promise<readonly (LocatedRecord | undefined)[]>;
   /** Events that made the process and its ancestors, nearest first. */
   lineage(node: string, entity: string, aroundUs: number): Promise<readonly LocatedRecord[]>;
   /** What the process did, oldest first. */
@@ -51,6 +54,8 @@ export interface StateView {
   readonly privacy: PrivacyView;
   /** Writes: what a person says of a story. */
   judge(verdict: Judgement): void;
+  /** Writes: one verdict for all that the filter lets through, if they are `seen`; how many they are. */
+  judgeAll(filter: TriageFilter, about: Omit<Verdict, 'seq' | 'story' | 'revision'>, seen: number): number;
   /** Writes: who is about to change what, and why. */
   record(act: Omit<Act, 'seq'>): void;
   /** Newest first. */
@@ -83,13 +88,15 @@ export function viewOf(viewed: Viewed): StateView {
     triage: state.triage,
     suggestion: (alert) => suggestionFor(alert, { state, evidence, rules: rulepacks.rules.rules }),
     recentEvents: ({ limit, node }) => recentEvents(state, evidence, limit, node),
-    eventAt: (logIndex, line) => eventAt(state, evidence, logIndex, line),
+    eventAt: async (logIndex, line) => (await eventsAt(state, evidence, [{ logIndex, line }]))[0],
+    eventsAt: (places) => eventsAt(state, evidence, places),
     lineage: (node, entity, aroundUs) => lineage(state, evidence, node, entity, aroundUs),
     eventsOfEntity: (node, entity, aroundUs, limit) =>
       eventsOfEntity(state, evidence, { node, entity, aroundUs, limit }),
     exposure: (digest) => rulesets.exposure(digest),
     privacy: privacyViewOf(viewed),
     judge: (verdict) => state.addVerdict(verdict),
+    judgeAll: (filter, about, seen) => state.judgeAll(filter, about, seen),
     record: (act) => state.record(act),
     acts: (limit) => state.acts(limit),
     onChange: (listener) => state.onChange(listener),
@@ -123,15 +130,32 @@ async function recentEvents(
   return found;
 }
 
-async function eventAt(
+/** Each batch is read once, however many of its events are asked for. */
+async function eventsAt(
   state: State,
   evidence: EvidenceStore,
-  logIndex: number,
-  line: number,
-): Promise<LocatedRecord | undefined> {
-  const batch = state.batch(logIndex);
-  const records = batch && (await recordsOf(evidence, batch, () => true));
-  return records?.[line];
+  places: readonly EventReference[],
+): Promise<readonly (LocatedRecord | undefined)[]> {
+  const batches = new Map<number, Promise<readonly string[]>>();
+  return await Promise.all(
+    places.map(async ({ logIndex, line }) => {
+      const batch = state.batch(logIndex);
+      if (batch === undefined) return undefined;
+      const lines = batches.get(logIndex) ?? linesIfThere(evidence, batch.body);
+      batches.set(logIndex, lines);
+      const text = (await lines)[line];
+      return text === undefined ? undefined : { ...parseRecord(text), node: batch.node, logIndex, line };
+    }),
+  );
+}
+
+async function linesIfThere(evidence: EvidenceStore, body: string): Promise<readonly string[]> {
+  try {
+    return await evidence.lines(body);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 async function lineage(
@@ -188,6 +212,6 @@ async function recordsOf(
   { node, logIndex, body }: BatchRow,
   isWanted: (text: string) => boolean,
 ): Promise<readonly LocatedRecord[]> {
-  const lines = await evidence.lines(body);
+  const lines = await linesIfThere(evidence, body);
   return lines.flatMap((text, line) => (isWanted(text) ? [{ ...parseRecord(text), node, logIndex, line }] : []));
 }

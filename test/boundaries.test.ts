@@ -173,6 +173,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/state.ts',
       'collector/findings.ts',
       'collector/detectors/detector.ts',
+      'collector/suppressions.ts',
       'collector/tokens.ts',
       'collector/triage.ts',
       'collector/tuning/suggest.ts',

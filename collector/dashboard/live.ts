@@ -6,6 +6,8 @@ import { storyItem } from './story-pages.ts';
 
 const MAX_LISTENERS = 64;
 const NODES_EVERY_MS = 1_000;
+/** Judged at once: more than a page shows, so that it is simpler to ask for it again. */
+const MANY = 100;
 const KEEP_ALIVE_MS = 15_000;
 
 export class Live {
@@ -42,10 +44,12 @@ export class Live {
     this.#lastStory = told.at(-1)?.seq ?? this.#lastStory;
     this.#lastVerdict = judged.at(-1)?.seq ?? this.#lastVerdict;
     if (this.#listeners.size === 0) return;
-    for (const id of new Set([...told.map((story) => story.id), ...judged.map(({ story }) => story)])) {
-      const story = this.#view.triage.one(id);
-      if (story?.shown === true) this.#event('story', storyItem(story, Date.now() * 1_000).text);
-    }
+    if (judged.length > MANY) this.#event('many', String(judged.length));
+    else
+      for (const id of new Set([...told.map((story) => story.id), ...judged.map(({ story }) => story)])) {
+        const story = this.#view.triage.one(id);
+        if (story?.shown === true) this.#event('story', storyItem(story, Date.now() * 1_000).text);
+      }
   }
 
   #nodes(): void {

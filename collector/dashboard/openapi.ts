@@ -8,6 +8,7 @@ const ERRORS: Readonly<Record<string, string>> = {
   '401': 'Log in first.',
   '403': 'No role of this token may do this, or the request comes from another site.',
   '404': 'There is no such thing.',
+  '409': 'It is no longer as it was when you looked.',
 };
 
 export function openApiOf(routes: readonly Route[]): Schema {

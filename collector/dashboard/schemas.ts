@@ -185,6 +185,7 @@ export const SCHEMAS = {
     severity,
     last: moment('Their last alert.'),
   }),
+  Judged: object<{ readonly stories: number }>('What a verdict was given to.', { stories: count('How many stories.') }),
   Suggestion: {
     oneOf: [
       object<{ readonly filter: string }>('A filter.', { filter: text('Sigma, as YAML.') }),

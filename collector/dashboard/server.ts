@@ -38,6 +38,8 @@ const HEADERS = {
   'cache-control': 'no-store',
 };
 const MAX_BODY_BYTES = 65_536;
+/** Characters of an address that the record keeps. */
+const MAX_ACT = 500;
 
 interface Site {
   readonly view: StateView;
@@ -105,7 +107,12 @@ async function answer(
       body,
       record: (reason) => {
         if (route.method === 'POST' && caller !== undefined && route.roles !== 'anyone')
-          site.view.record({ time: now, who: caller.name, act: `${route.method} ${url.pathname}`, reason });
+          site.view.record({
+            time: now,
+            who: caller.name,
+            act: `POST ${url.pathname}${url.search}`.slice(0, MAX_ACT),
+            reason,
+          });
       },
     },
   );

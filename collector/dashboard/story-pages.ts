@@ -2,6 +2,7 @@
 import type { Measure } from '../detectors/detector.ts';
 import { SEVERITIES, type Act, type AlertRow, type Verdict } from '../findings.ts';
 import type { NodeRow } from '../state.ts';
+import { DETECTORS } from '../suppressions.ts';
 import { GROUPINGS, ORDERS, STATUSES, type Grouping, type TriageGroup, type TriageRow } from '../triage.ts';
 import type { Suggestion } from '../tuning/suggest.ts';
 import type { LocatedRecord } from '../view.ts';
@@ -33,7 +34,7 @@ export interface ListedStories {
   /** Nothing was ever found. */
   readonly isNew: boolean;
   readonly nodes: readonly NodeRow[];
-  readonly detectors: readonly string[];
+  readonly mayJudge: boolean;
   readonly now: number;
 }
 
@@ -80,42 +81,69 @@ const isPlain = ({ severity, status, detector, node, text, sort, group, all, pag
   !all &&
   at === 1;
 
+const queryOf = (given: Readonly<Record<string, string | undefined>>): string =>
+  new URLSearchParams(Object.entries(given).flatMap(([name, v]) => (v === undefined ? [] : [[name, v]]))).toString();
+
+/** What decides which stories there are, without order and page. */
+const filterIn = ({
+  severity,
+  status,
+  detector,
+  node,
+  text,
+  all,
+}: Asking): Readonly<Record<string, string | undefined>> => ({
+  ...{ severity, status, detector, node, text },
+  all: all ? 'true' : undefined,
+});
+
 function addressOf(asking: Asking, change: Partial<Asking>): string {
-  const { page: at, all, ...rest } = { ...asking, ...change };
-  const given = Object.entries({ ...rest, all: all ? 'true' : undefined, page: at > 1 ? String(at) : undefined });
-  return `/?${new URLSearchParams(given.flatMap(([name, v]) => (v === undefined ? [] : [[name, v]]))).toString()}`;
+  const changed = { ...asking, ...change };
+  const { sort, group, page: at } = changed;
+  return `/?${queryOf({ ...filterIn(changed), sort, group, page: at > 1 ? String(at) : undefined })}`;
 }
 
-function choice(name: string, label: string, options: readonly (readonly [string, string])[], chosen: string): Html {
-  return html`<label for="by-${name}">${label}</label
+type Option = readonly [string, string];
+
+function choice(name: string, label: string, options: readonly Option[], chosen: string): Html {
+  return html`<span class="field"
+    ><label for="by-${name}">${label}</label
     ><select id="by-${name}" name="${name}">
       ${options.map(([v, words]) => html`<option value="${v}" ${v === chosen ? html` selected` : nothing}>${words}</option>`)}
-    </select>`;
+    </select></span
+  >`;
 }
-const same = (values: readonly string[]): readonly (readonly [string, string])[] => values.map((v) => [v, v]);
-const withAll = (values: readonly string[]): readonly (readonly [string, string])[] => [['', 'all'], ...same(values)];
+const withAll = (values: readonly string[]): readonly Option[] => [['', 'all'], ...values.map((v): Option => [v, v])];
 
-function filterForm({ asking, nodes, detectors }: ListedStories): Html {
-  const statuses = [...STATUSES, 'any'].map((each) => [each, STATUS_WORDS[each] ?? each] as const);
+function filterForm({ asking, nodes }: ListedStories): Html {
+  const statuses = [...STATUSES, 'any'].map((each): Option => [each, STATUS_WORDS[each] ?? each]);
+  const graver = SEVERITIES.slice(1, -1).map((each): Option => [each, `${each} or graver`]);
+  const severities: readonly Option[] = [['', 'all'], ['critical', 'critical'], ...graver.toReversed()];
   const names = nodes.map(({ name }) => name);
   return html`<form class="filter" method="get" action="/" role="search">
-    <label for="filter">Text</label
-    ><input
-      id="filter"
-      name="text"
-      type="search"
-      value="${asking.text}"
-      maxlength="200"
-      placeholder="Enter searches all"
-      autocomplete="off"
-    />
+    <span class="field wide"
+      ><label for="filter">Text</label
+      ><input
+        id="filter"
+        name="text"
+        type="search"
+        value="${asking.text}"
+        maxlength="200"
+        placeholder="Enter searches all"
+        autocomplete="off"
+    /></span>
     ${choice('status', 'Status', statuses, asking.status)}
-    ${choice('severity', 'From', withAll(SEVERITIES.toReversed()), asking.severity ?? '')}
+    ${choice('severity', 'Severity', severities, asking.severity ?? '')}
     ${choice('node', 'Node', withAll(names), asking.node ?? '')}
-    ${choice('detector', 'Detector', withAll(detectors), asking.detector ?? '')}
-    ${choice('sort', 'Sort', same(ORDERS), asking.sort)}
-    ${choice('group', 'Group', [['', 'not'], ...GROUPINGS.map((by) => [by, `by ${by}`] as const)], asking.group ?? '')}
-    <span
+    ${choice('detector', 'Detector', withAll(DETECTORS), asking.detector ?? '')}
+    ${choice(
+      'sort',
+      'Sort',
+      ORDERS.map((by): Option => [by, by]),
+      asking.sort,
+    )}
+    ${choice('group', 'Group', [['', 'no'], ...GROUPINGS.map((by): Option => [by, `by ${by}`])], asking.group ?? '')}
+    <span class="field tick"
       ><input id="by-all" name="all" type="checkbox" value="true" ${asking.all ? html` checked` : nothing} /><label
         for="by-all"
         >minor ones too</label
@@ -125,6 +153,26 @@ function filterForm({ asking, nodes, detectors }: ListedStories): Html {
     ${isPlain(asking) ? nothing : html`<a href="/">Start over</a>`}
   </form>`;
 }
+
+/** For a list that one sentence is true of: the same verdict for all of it, counted, so that nothing unseen is judged with it. */
+function verdictForAll({ asking, total, mayJudge }: ListedStories): Html {
+  if (!mayJudge || total < 2 || asking.group !== undefined) return nothing;
+  return html`<details class="card verdict">
+    <summary>One verdict for all ${number(total)} of this list</summary>
+    <form method="post" action="/stories/verdict?${queryOf(filterIn(asking))}">
+      <input type="hidden" name="stories" value="${total}" />
+      <label for="reason">Why; it stands in the record with your name</label>
+      <textarea id="reason" name="reason" rows="2" maxlength="2000" required></textarea>
+      ${VERDICT_BUTTONS}
+    </form>
+  </details>`;
+}
+
+const VERDICT_BUTTONS = html`<p class="filter">
+  <button type="submit" name="verdict" value="true">It mattered</button>
+  <button type="submit" name="verdict" value="false">False alarm</button>
+  <button type="submit" name="verdict" value="acknowledged">Seen, not yet judged</button>
+</p>`;
 
 function storyList(listed: ListedStories): Html {
   const { asking, stories, total, perPage, now } = listed;
@@ -141,7 +189,8 @@ function storyList(listed: ListedStories): Html {
             <span class="quiet">page ${asking.page} of ${Math.ceil(total / perPage)}</span>
             ${asking.page * perPage < total ? html`<a rel="next" href="${addressOf(asking, { page: asking.page + 1 })}">After</a>` : nothing}
           </nav>`
-    }`;
+    }
+    ${verdictForAll(listed)}`;
 }
 
 function noStories({ asking, isNew }: ListedStories): Html {
@@ -254,11 +303,7 @@ function verdictForm({ id, revision }: TriageRow): Html {
     <input type="hidden" name="revision" value="${revision}" />
     <label for="reason">Why; it stands in the record with your name</label>
     <textarea id="reason" name="reason" rows="2" maxlength="2000" required></textarea>
-    <p class="filter">
-      <button type="submit" name="verdict" value="true">It mattered</button>
-      <button type="submit" name="verdict" value="false">False alarm</button>
-      <button type="submit" name="verdict" value="acknowledged">Seen, not yet judged</button>
-    </p>
+    ${VERDICT_BUTTONS}
   </form>`;
 }
 

@@ -2,9 +2,10 @@
 import { SEVERITIES, VERDICTS } from '../findings.ts';
 import { GROUPINGS, ORDERS, STATUSES, type TriageFilter } from '../triage.ts';
 import type { StateView } from '../view.ts';
+import type { Caller } from './access.ts';
 import { IDENTIFIER, LIMIT, NODE, REASON } from './fields.ts';
 import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';
-import { found, route, type Route } from './route.ts';
+import { found, Refused, route, type Asked, type Route, type Values } from './route.ts';
 import { listOf, named } from './schemas.ts';
 import { overview, recordPage, storyPage, suggestionPage, type Asking, type OpenedStory } from './story-pages.ts';
 
@@ -43,13 +44,33 @@ const VERDICT = {
   },
 } as const;
 
-type Asked = Omit<Asking, 'sort' | 'group' | 'page'>;
+const OF_MANY = {
+  verdict: VERDICT.verdict,
+  reason: REASON,
+  stories: {
+    ...({ type: 'integer', minimum: 1 } as const),
+    description: 'How many there were when you looked. Refused if there are others now.',
+  },
+} as const;
+const MANY = { ...FILTER, status: { ...STATUS, default: 'open' } } as const;
 
-const filterOf = ({ severity, status, detector, node, text, all }: Asked): TriageFilter => ({
+type Filtering = Omit<Asking, 'sort' | 'group' | 'page'>;
+type OfMany = Values<typeof OF_MANY>;
+
+const filterOf = ({ severity, status, detector, node, text, all }: Filtering): TriageFilter => ({
   ...{ detector, node, text, shown: all ? undefined : true },
   minSeverity: SEVERITIES.find((each) => each === severity),
   status: STATUSES.find((each) => each === status),
 });
+
+const isOperator = (caller: Caller | undefined): boolean =>
+  caller?.roles.some((role) => OPERATES.includes(role)) === true;
+
+function judgeAll({ view, caller, now }: Asked, filter: TriageFilter, { verdict, reason, stories }: OfMany): number {
+  const count = view.judgeAll(filter, { verdict, reason, time: now, who: caller?.name ?? '' }, stories);
+  if (count !== stories) throw new Refused(409, `There are ${count} now, not ${stories}; look again`);
+  return count;
+}
 
 export const STORIES: readonly Route[] = [
   route(
@@ -70,10 +91,10 @@ export const STORIES: readonly Route[] = [
       const offset = (asking.page - 1) * PER_PAGE;
       const listed = {
         ...{ asking, now, perPage: PER_PAGE, nodes: view.nodes(), total: triage.count(filter) },
-        isNew: triage.count({}) === 0,
+        isNew: view.lastStorySeq() === 0,
+        mayJudge: isOperator(caller),
         stories: asking.group ? [] : triage.list({ ...filter, offset, limit: PER_PAGE, order: asking.sort }),
         groups: asking.group ? triage.groups(filter, asking.group) : [],
-        detectors: triage.groups({}, 'detector').map(({ key }) => key),
       };
       return { page: overview(listed) };
     },
@@ -84,8 +105,7 @@ export const STORIES: readonly Route[] = [
       parameters: { id: STORY },
     },
     async ({ view, caller, now, parameters: { id } }) => {
-      const mayJudge = caller?.roles.some((role) => OPERATES.includes(role)) === true;
-      return { page: storyPage(await openStory(view, id, mayJudge), now) };
+      return { page: storyPage(await openStory(view, id, isOperator(caller)), now) };
     },
   ),
   route(
@@ -97,6 +117,16 @@ export const STORIES: readonly Route[] = [
       const story = found(view.story(id), NO_STORY).id;
       view.judge({ story, time: now, who: caller?.name ?? '', ...body });
       return { seeOther: `/stories/${story}` };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'POST', path: '/stories/verdict', roles: OPERATES, about: 'One verdict for all of a list.' },
+      ...{ takes: 'form', parameters: MANY, body: OF_MANY },
+    },
+    (asked) => {
+      judgeAll(asked, filterOf(asked.parameters), asked.body);
+      return { seeOther: '/' };
     },
   ),
   route(
@@ -174,6 +204,14 @@ export const STORIES: readonly Route[] = [
   ),
   route(
     {
+      ...{ method: 'POST', path: '/api/v1/stories/verdicts', roles: OPERATES, operation: 'giveVerdicts' },
+      about: 'One verdict for each story that the parameters let through, if they are as many as you saw.',
+      ...{ parameters: MANY, body: OF_MANY, answer: named('Judged') },
+    },
+    (asked) => ({ status: 201, json: { stories: judgeAll(asked, filterOf(asked.parameters), asked.body) } }),
+  ),
+  route(
+    {
       ...{ method: 'GET', path: '/api/v1/alerts/{id}/suggestion', roles: WATCHES, operation: 'suggestFilter' },
       about: 'The narrowest Sigma filter that would have kept a false alarm quiet, or why there is none.',
       ...{ parameters: { id: ALERT }, answer: named('Suggestion') },
@@ -196,7 +234,7 @@ async function openStory(view: StateView, id: string, mayJudge: boolean): Promis
   const alerts = view.alertsOfStory(id, ALERTS_SHOWN);
   const entity = alerts.find((alert) => alert.entity !== undefined)?.entity ?? root;
   const [events, lineage] = await Promise.all([
-    Promise.all(story.events.map(({ logIndex, line }) => view.eventAt(logIndex, line))),
+    view.eventsAt(story.events),
     entity === undefined ? [] : view.lineage(node, entity, last),
   ]);
   const known = events.filter((record) => record !== undefined).toSorted((a, b) => a.time - b.time);

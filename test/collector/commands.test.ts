@@ -50,6 +50,23 @@ test('a verdict is given, recorded with who and why, and shown', { timeout: 60_0
   ]);
 });
 
+test('one verdict for all that a filter lets through, if they are as many as was said', { timeout: 60_000 }, () => {
+  const all = [
+    'stories',
+    'verdict',
+    'all',
+    'true',
+    '--status',
+    'false',
+    '--reason',
+    'it was real after all',
+    '--expect',
+  ];
+  expect(run(...all, '2').err).toContain('there are 1, not 2');
+  expect(run(...all, '1').out).toBe('1 stories: true, by alex (command line)\n');
+  expect(run('stories', 'show', story.id).out).toContain(`story ${story.id}, true`);
+});
+
 const REFUSED: readonly (readonly [string, readonly string[], number, string])[] = [
   ['without a reason', ['stories', 'verdict', story.id, 'true'], 2, '--reason says why'],
   ['a verdict that is none', ['stories', 'verdict', story.id, 'maybe', '--reason', 'x'], 2, 'verdict is one of'],

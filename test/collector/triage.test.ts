@@ -110,3 +110,12 @@ test('a verdict about what was read does not cover what came while it was read',
   judge(1, 'false', story.revision);
   expect(state.triage.one(idOf(1))?.status).toBe('open');
 });
+
+test('one verdict for many: for exactly those that were seen, or for none', () => {
+  const about = { time: T, who: 'alex', verdict: 'false', reason: 'the build' } as const;
+  expect(state.judgeAll({ node: 'alpha', status: 'open' }, about, 2)).toBe(3);
+  expect(state.verdicts()).toEqual([]);
+  expect(state.judgeAll({ node: 'alpha', status: 'open' }, about, 3)).toBe(3);
+  expect(listed({ status: 'open' })).toEqual([2]);
+  expect(state.verdicts(idOf(3))).toMatchObject([{ ...about, revision: stories[2]?.revision }]);
+});

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { loadPack, STARTER_PACK } from '../../collector/detectors/pack.ts';
+import { bodyPath } from '#protocol/verify.ts';
 import { accept } from '../../collector/pipeline.ts';
 import { tellAlone } from '../../collector/detectors/stories.ts';
 import { refusalAlert } from '../../collector/refusals.ts';
@@ -128,4 +129,12 @@ test('alerts: newest first, after one oldest first, by severity; listeners hear 
   expect(of({ limit: 9, minSeverity: 'critical' })).toEqual(['a']);
   expect(of({ limit: 9, node: 'b' })).toEqual(['b']);
   expect(of({ limit: 1 })).toEqual(['b']);
+});
+
+test('events whose body has expired are left out, and all others are told', async () => {
+  const [first] = collector.state.batchesFrom(0, 0);
+  rmSync(join(home, bodyPath(first?.body ?? '')));
+  expect(await view.eventsAt([{ logIndex: 0, line: 0 }])).toEqual([undefined]);
+  expect(await view.eventsAt([{ logIndex: 1, line: 1 }])).toMatchObject([{ logIndex: 1, line: 1, node: 'node-1' }]);
+  expect((await view.lineage('node-1', 'bash', T + 4)).length).toBeGreaterThan(0);
 });

@@ -21,6 +21,7 @@ function listen() {
     const item = fragment(data).firstElementChild;
     if (item) place(alerts, item);
   });
+  source.addEventListener('many', () => (status.textContent = 'much was judged; load again'));
   source.addEventListener('nodes', ({ data }) => {
     const nodes = document.querySelector('#nodes');
     if (!nodes.contains(document.activeElement)) nodes.replaceChildren(fragment(data));

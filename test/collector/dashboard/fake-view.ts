@@ -116,10 +116,12 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
     alertsOfStory: (id) => alerts.filter(({ story }) => story === id),
     verdicts: (story, afterSeq) => state.verdicts(story, afterSeq),
     judge: (verdict) => state.addVerdict(verdict),
+    judgeAll: (filter, about, seen) => state.judgeAll(filter, about, seen),
     record: (act) => state.record(act),
     acts: (limit) => state.acts(limit),
     recentEvents: async () => records,
     eventAt: async (_, line) => records[line],
+    eventsAt: async (places) => places.map(({ line }) => records[line]),
     lineage: async () => records.slice(0, 2),
     eventsOfEntity: async () => records,
     exposure: () => [

@@ -25,8 +25,16 @@ const addressOf = ({ path }: Pick<Route, 'path'>): string =>
 const BODY: Readonly<Record<string, string | number>> = {
   ...{ verdict: 'true', reason: 'because of this test', token: 'none', revision: 1 },
 };
-const bodyFor = ({ body = {} }: Route): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.keys(body).map((name) => [name, BODY[name] ?? `no example of ${name}`]));
+function bodyFor({ body = {} }: Route): Readonly<Record<string, unknown>> {
+  const example = (name: string): unknown => (name === 'stories' ? openStories() : BODY[name]);
+  return Object.fromEntries(Object.keys(body).map((name) => [name, example(name) ?? `no example of ${name}`]));
+}
+let added = 1_000;
+/** There is always another one to judge. */
+function openStories(): number {
+  view.add(alert(added++));
+  return view.triage.count({ shown: true, status: 'open' });
+}
 
 const OWNER = 'the-token-of-the-owner';
 const tokenOf = (role: AccessRole): string => `hushwatch_0000000${ACCESS_ROLES.indexOf(role)}_${role.padEnd(43, 'x')}`;
@@ -145,6 +153,20 @@ for (const [name, body, type, status] of REFUSED) {
     expect([view.acts(1_000).length, view.verdicts().length]).toEqual(before);
   });
 }
+
+test('a verdict for many is refused when there are others than were seen', async () => {
+  const ask = (stories: number): Promise<Response> =>
+    fetch(`${base}/api/v1/stories/verdicts?node=alpha`, {
+      ...{ method: 'POST', headers: { ...bearer(OWNER), 'content-type': 'application/json' } },
+      body: JSON.stringify({ verdict: 'false', reason: 'a test', stories }),
+    });
+  const count = openStories();
+  const before = view.verdicts().length;
+  expect((await ask(count + 1)).status).toBe(409);
+  expect(view.verdicts()).toHaveLength(before);
+  expect(await (await ask(count)).json()).toEqual({ stories: count });
+  expect(view.verdicts()).toHaveLength(before + count);
+});
 
 const document = openApiOf(ROUTES);
 test('the document is OpenAPI 3.1, each operation has a name of its own and says its roles', async () => {
