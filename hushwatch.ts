@@ -52,6 +52,7 @@ for collector operators
   detect show ID                what a detector says, how loud it is, its knobs
   cohort [NAME]                 which node differs from its peers, and in what
   detect backtest | noise | explain | suggest   tune them on the evidence
+  detect diff | apply | changes   put rules and knobs in force, logged with who and why
   events --since 10m --json     released events, from the evidence
   stories                       what is worth reading: alerts told by process tree
   stories show | verdict        one of them, and what you say of it
