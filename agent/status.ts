@@ -88,6 +88,13 @@ export function judge(status: NodeStatus): readonly Verdict[] {
       oldest > LATE_RECEIPT_S.act ? 'act' : 'look',
       `${spool.waiting} batches wait, the oldest for ${oldest} s: ${ways.shipper.log}`,
     );
+  if (spool.readOnly)
+    say('act', 'the file system of the spool is read-only, nothing can be kept: look at dmesg, then remount it');
+  if (spool.damaged > 0)
+    say(
+      'look',
+      `${spool.damaged} batches were damaged on this disk: look at dmesg, then remove ${join(spool.path, '*.damaged')}`,
+    );
   if (spool.freeBytes < spool.limitBytes) say('look', 'the disk has less room than the spool may take');
   for (const part of ['agent', 'shipper'] as const)
     found.push(...configurationVerdicts(part, configurations[part], ways[part]));

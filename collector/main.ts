@@ -245,8 +245,8 @@ function reportText(report: ArchiveReport): string {
   return [
     `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
     `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
-    ...nodes.flatMap(({ name, batches, first, last, events: count, lost, epochs, restarts }) => [
-      `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
+    ...nodes.flatMap(({ name, batches, first, last, events: count, lost, damaged, epochs, restarts }) => [
+      `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost${damaged.batches === 0 ? '' : `, ${damaged.events} more in ${damaged.batches} damaged on the node`}, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
       ...restarts.map((restart) => restartText(name, restart)),
     ]),
     ...rulesText(report),

@@ -23,6 +23,7 @@ import type { CosignerKey } from './cosignature.ts';
 import { decodeText, equalBytes, sha256Hex } from './encoding.ts';
 import { decodeEntry } from './entry.ts';
 import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './error.ts';
+import { Holes, type Hole } from './holes.ts';
 import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
 import { verifyNote, type Note, type VerifierKey } from './note.ts';
 import { parseReceipt, verifyReceipt } from './receipt.ts';
@@ -122,6 +123,8 @@ export interface NodeReport {
   readonly events: number;
   readonly lost: number;
   readonly lostBy: Lost;
+  /** Batches, and the events in them, that were damaged before they came, as the node itself says. */
+  readonly damaged: { readonly batches: number; readonly events: number };
   /** Microseconds since 1970. */
   readonly lastTime: number;
   readonly restarts: readonly RestartReport[];
@@ -184,6 +187,7 @@ interface Findings {
   readonly approved: ApprovedEntry[];
   readonly changes: ChangeEntry[];
   linesChecked: number;
+  readonly holes: Holes;
 }
 
 export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
@@ -194,6 +198,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     approved: [],
     changes: [],
     linesChecked: 0,
+    holes: new Holes(),
   };
   const checkpoint = await verifyLogCheckpoint(archive, findings);
   if (checkpoint !== undefined) {
@@ -202,6 +207,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     await verifyRoot(archive, checkpoint, findings);
     await verifyReceipts(archive, checkpoint.size, findings);
   }
+  for (const { where, message } of findings.holes.unexplained) findings.problems.push({ code: 'gap', where, message });
   return {
     ok: findings.problems.length === 0,
     origin: checkpoint?.origin,
@@ -211,17 +217,20 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     approved: archive.reviewers === undefined ? undefined : findings.approved,
     changes: findings.changes,
     linesChecked: findings.linesChecked,
-    nodes: [...findings.chains.values()].map(reportOf),
+    nodes: [...findings.chains.values()].map((chain) => reportOf(chain, findings.holes)),
     problems: findings.problems,
   };
 }
 
 /** Losses of all segments of the chain, which each count their own. */
-function reportOf({ node, last, left, restarts, first, batches, events, lastTime, epochs }: Chain): NodeReport {
+function reportOf(
+  { node, last, left, restarts, first, batches, events, lastTime, epochs }: Chain,
+  holes: Holes,
+): NodeReport {
   const statements = 'seen' in last ? [...left, last] : left;
   const lostBy = statements.map(({ lost }) => lost).reduce(addLost, {});
   const lost = statements.reduce((sum, one) => sum + CLASSES.reduce((more, name) => more + lostIn(one, name), 0), 0);
-  const counted = { batches, events, lost, lostBy, lastTime, epochs };
+  const counted = { batches, events, lost, lostBy, damaged: holes.explained(node), lastTime, epochs };
   return { name: node, first, last: last.sequence, restarts, ...counted };
 }
 
@@ -422,9 +431,20 @@ async function verifyStatement(
     const unapproved = unapprovedIn(statement, findings.approved);
     if (unapproved !== undefined) problem('unapproved', `rules ${unapproved.slice(0, 12)} were not approved before`);
   }
-  for (const { code, message } of checkSuccession(chain?.last, statement)) problem(code, message);
+  for (const { code, message } of checkSuccession(chain?.last, statement)) {
+    // Until all is read nobody knows whether the node owns up to it.
+    if (code === 'gap') findings.holes.add(holeBefore(statement, chain?.last, where, message));
+    else problem(code, message);
+  }
   extendChain(findings, chain, statement, { index, age });
   await noting(findings, where, () => verifyBody(archive, statement, where, findings));
+}
+
+function holeBefore(after: Statement, before: Statement | Link | undefined, where: string, message: string): Hole {
+  // Counters begin anew after a restart.
+  const released = before !== undefined && 'seen' in before ? sumOf(before.released) : 0;
+  const events = sumOf(after.released) - sumOf(after.events) - released;
+  return { node: after.node, first: (before?.sequence ?? 0) + 1, last: after.sequence - 1, events, where, message };
 }
 
 /** Which of its node's keys signed a note. A key that was replaced signs nothing after its successor did. */
@@ -512,6 +532,7 @@ async function verifyBody(archive: Archive, statement: Statement, where: string,
   }
   const lines = unpackLines(bytes, body.unpacked, events);
   checkLines(archive, statement, lines, where, findings);
+  findings.holes.hear(statement.node, statement.sequence, lines);
   const found = countByClass(lines, vocabulary === vocabularyDigest());
   if (found === undefined || CLASSES.every((name) => (found[name] ?? 0) === (events[name] ?? 0))) return;
   findings.problems.push({ code: 'wrong-events', where, message: 'the body holds other classes than stated' });

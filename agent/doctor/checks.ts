@@ -127,15 +127,22 @@ function splitHint(text: string): readonly [string, string] {
 
 function spool({ spool: found }: Facts): Finding[] {
   if (found === undefined) return [];
-  const { path, writable, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS, refusal } = found;
+  const { path, writable, readOnly, damaged, freeBytes, limitBytes, waiting, oldestWaitingS, lastReceiptS, refusal } =
+    found;
   const findings: Finding[] = [];
-  if (!writable)
+  if (readOnly)
+    findings.push(problem('spool', `${path}: its file system is read-only`, 'look at dmesg, then remount it'));
+  else if (!writable)
     findings.push(problem('spool', `${path}: not there or not ours to write`, "give it to the agent's user"));
   const free = `${Math.floor(freeBytes / 2 ** 20)} MiB free`;
   if (freeBytes < FREE_BYTES_MIN) findings.push(problem('spool', `${path}: ${free}`, 'make room: events will be shed'));
   else if (freeBytes < limitBytes) {
     findings.push(warning('spool', `${path}: ${free}, less than spool_bytes`, 'make room, or lower spool_bytes'));
   } else if (writable) findings.push(ok('spool', `${path}: ${free}, ${waiting} batches wait`));
+  if (damaged > 0)
+    findings.push(
+      warning('spool', `${damaged} batches were damaged here`, `look at dmesg, then remove ${path}/*.damaged`),
+    );
   const receipt = lastReceiptS === undefined ? 'no receipt yet' : `last receipt ${lastReceiptS} s ago`;
   const late = oldestWaitingS !== undefined && oldestWaitingS > UNRECEIPTED_S;
   findings.push(

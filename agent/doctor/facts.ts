@@ -40,6 +40,10 @@ export interface SensorRefusal {
 export interface SpoolFacts {
   readonly path: string;
   readonly writable: boolean;
+  /** The file system is, whoever asks. */
+  readonly readOnly: boolean;
+  /** Batches that the disk damaged, of those that are kept for a look. */
+  readonly damaged: number;
   readonly freeBytes: number;
   readonly limitBytes: number;
   readonly waiting: number;
@@ -217,14 +221,13 @@ export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentCo
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat === undefined ? undefined : Math.max(0, Math.round((now - stat.mtimeMs) / 1_000));
   };
-  const batches = existsSync(spool)
-    ? readdirSync(spool)
-        .filter((name) => name.endsWith('.batch'))
-        .toSorted()
-    : [];
+  const names = existsSync(spool) ? readdirSync(spool) : [];
+  const batches = names.filter((name) => name.endsWith('.batch')).toSorted();
   return {
     path: spool,
-    writable: mayWrite(spool),
+    writable: whyNotWritable(spool) === undefined,
+    readOnly: whyNotWritable(spool) === 'EROFS',
+    damaged: names.filter((name) => name.endsWith('.damaged')).length,
     freeBytes: existsSync(spool) ? freeBytes(spool) : 0,
     limitBytes,
     waiting: batches.length,
@@ -235,12 +238,12 @@ export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentCo
   };
 }
 
-function mayWrite(path: string): boolean {
+function whyNotWritable(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false; // Not there, or not ours.
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   }
 }
 

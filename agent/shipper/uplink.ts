@@ -72,7 +72,7 @@ export class Uplink {
         return connection;
       } catch (error) {
         this.#failures++;
-        this.#options.tell('cannot connect', { why: wordsOf(error), attempt: this.#failures });
+        this.#options.tell('cannot connect', { why: wordsOf(error), attempt: this.#failures, hint: hintFor(error) });
       }
     }
   }
@@ -231,6 +231,24 @@ const anchorIn = (number: string | undefined, body: string): string | undefined 
 
 function textOf(data: WebSocket.RawData): string {
   return Buffer.isBuffer(data) ? data.toString('utf8') : '';
+}
+
+const WRONG_KEY = 'is this our collector? if it has a new key, ask its operator for a new invitation and enroll again';
+const UNKNOWN_HERE =
+  "the collector does not know this node's TLS key: hushwatch enroll here, hushwatch collector admit there";
+const UNREACHABLE = 'the batches wait and go by themselves; is the address right, a firewall between?';
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/EAI_|ENOTFOUND/, 'the name is not resolved: look at /etc/resolv.conf; where resolvers have moved, enroll again'],
+  [/not the pinned one|no certificate/, WRONG_KEY],
+  [/response: 403/, UNKNOWN_HERE],
+  [/ECONNREFUSED/, 'is the collector running? the batches wait and go by themselves'],
+  [/ENOENT|EACCES/, 'tls_key or tls_cert cannot be read: hushwatch shipper check'],
+];
+
+/** What a person can do where a connection fails so. */
+export function hintFor(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return HINTS.find(([pattern]) => pattern.test(`${code} ${wordsOf(error)}`))?.[1] ?? UNREACHABLE;
 }
 
 export const wordsOf = (error: unknown): string =>

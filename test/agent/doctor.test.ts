@@ -43,6 +43,8 @@ const WELL: Facts = {
   spool: {
     path: '/var/lib/hushwatch/spool',
     writable: true,
+    readOnly: false,
+    damaged: 0,
     freeBytes: 2 ** 40,
     limitBytes: 2 ** 28,
     waiting: 1,
@@ -89,6 +91,8 @@ test('every complaint says what to do', () => {
     spool: {
       path: '/spool',
       writable: false,
+      readOnly: false,
+      damaged: 0,
       freeBytes: 0,
       limitBytes: 1,
       waiting: 9,

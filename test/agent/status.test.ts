@@ -29,6 +29,8 @@ const WELL: NodeStatus = {
   spool: {
     path: '/var/lib/hushwatch/spool',
     writable: true,
+    readOnly: false,
+    damaged: 0,
     freeBytes: 2 ** 33,
     limitBytes: 2 ** 28,
     waiting: 0,
@@ -62,6 +64,8 @@ test.each<readonly [string, Partial<NodeStatus>, string, RegExp]>([
     'act',
     /batch 7 \(unknown-version\): upgrade the collector; the batches wait here/,
   ],
+  ['a disk that is read-only', { spool: { ...WELL.spool, readOnly: true } }, 'act', /dmesg, then remount/],
+  ['damaged batches', { spool: { ...WELL.spool, damaged: 2 } }, 'look', /remove .*\*\.damaged/],
   ['a disk that fills up', { spool: { ...WELL.spool, freeBytes: 2 ** 20 } }, 'look', /less room/],
 ])('%s', (_, difference, state, because) => {
   const status = { ...WELL, ...difference };

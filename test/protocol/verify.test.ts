@@ -49,6 +49,7 @@ test('a whole archive', async () => {
         lost: 7,
         lostBy: FIRST.lost,
         restarts: [],
+        damaged: { batches: 0, events: 0 },
         lastTime: FIRST.time.last,
       },
     ],
