@@ -163,14 +163,16 @@ export class Site implements AsyncDisposable {
     return readdirSync(this.home.spool).filter((name) => name.endsWith('.batch') && isUnproven(name)).length;
   }
 
-  /** All that was produced is signed, and what is signed has receipts. */
+  /** All that was produced stands in statements. */
+  async signed(timeoutMs = 60_000): Promise<void> {
+    const all = this.#produced;
+    await until(() => this.seen >= all, timeoutMs, `${all} events to be signed`);
+  }
+
+  /** And what is signed has receipts. */
   async settled(timeoutMs = 60_000): Promise<void> {
-    await until(
-      () => this.seen >= this.#produced,
-      timeoutMs,
-      `all events to be signed; ${this.seen} of ${this.#produced} are`,
-    );
-    await until(() => this.waiting === 0, timeoutMs, `receipts; ${this.waiting} batches wait`);
+    await this.signed(timeoutMs);
+    await until(() => this.waiting === 0, timeoutMs, 'receipts for all batches');
   }
 
   /** Where everything that was produced ended. */
