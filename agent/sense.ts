@@ -68,23 +68,25 @@ export async function* sense(sensing: Sensing): Chunks {
 /** Until when something was seen for certain: by the last statement of the life before, then by what comes. */
 class Watch {
   readonly #source: string;
+  /** By the clock that nobody sets; the life before is behind its beginning. */
   #seenUntilMs: number | undefined;
 
   constructor({ source, spool }: AgentConfig) {
     this.#source = source;
-    this.#seenUntilMs = statSync(join(spool, 'head'), { throwIfNoEntry: false })?.mtimeMs;
+    const signedMs = statSync(join(spool, 'head'), { throwIfNoEntry: false })?.mtimeMs;
+    this.#seenUntilMs = signedMs === undefined ? undefined : performance.now() - (Date.now() - signedMs);
   }
 
   async *over<T>(chunks: AsyncIterable<T>): AsyncGenerator<T> {
     for await (const chunk of chunks) {
       yield chunk;
-      this.#seenUntilMs = Date.now();
+      this.#seenUntilMs = performance.now();
     }
   }
 
   started(component: string, version: string): RawEvent {
     const until = this.#seenUntilMs;
-    const blind = until === undefined ? undefined : Math.max(0, Date.now() - until) / 1_000;
+    const blind = until === undefined ? undefined : Math.max(0, performance.now() - until) / 1_000;
     return this.#told('hushwatch.start', {
       'hushwatch.component': component,
       'hushwatch.version': version,
@@ -135,7 +137,7 @@ function fromSensor(sensing: Sensing, watch: Watch, inspector: Inspector): Chunk
     },
   );
   const deriver = new Deriver(nodeFiles(), (pid) => known.processes.peek(pid)?.args);
-  return derive(notice(observed, inspector), deriver, Date.now);
+  return derive(notice(observed, inspector), deriver, () => performance.now());
 }
 
 function fromProc({ known, signal }: Sensing, watch: Watch): Chunks {

@@ -69,12 +69,12 @@ export class Rulesets {
   }
 
   #find(digest: string): Held | undefined {
-    if (!this.#held.has(digest) && Date.now() - this.#lookedAt > LOOK_AGAIN_MS) this.#look();
+    if (!this.#held.has(digest) && performance.now() - this.#lookedAt > LOOK_AGAIN_MS) this.#look();
     return this.#held.get(digest);
   }
 
   #look(): void {
-    this.#lookedAt = Date.now();
+    this.#lookedAt = performance.now();
     for (const name of readdirSync(this.#directory).toSorted()) {
       if (!name.endsWith('.yaml') || this.#read.has(name)) continue;
       this.#read.add(name);

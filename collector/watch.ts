@@ -58,7 +58,7 @@ export class Follower {
 
   /** Evidence as it comes, and a step without any every second while none does. Ends when asked to. */
   async *steps(signal: AbortSignal): AsyncGenerator<Step> {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     let woken = Promise.withResolvers<void>();
     const wake = (): void => woken.resolve();
     const unsubscribe = this.#watched.state.onChange((what) => what === 'batch' && wake());
@@ -70,7 +70,7 @@ export class Follower {
           yield step;
           continue;
         }
-        const isSettled = Date.now() - startedAt > QUIET_AFTER_START_MS;
+        const isSettled = performance.now() - startedAt > QUIET_AFTER_START_MS;
         yield isSettled ? { ...step, tick: Date.now() * 1000 } : step;
         const timer = new AbortController();
         await Promise.race([woken.promise, sleep(TICK_MS, undefined, { signal: timer.signal })]).catch(() => {});

@@ -1,5 +1,8 @@
 /**
  * Alerts when a node that used to send stops sending. Time is the collector's: when a batch was received, and `tick`.
+ *
+ * Ticks come every few seconds. Where the time between two is longer, or negative, the collector slept or its clock was set, and
+ * nobody was silent for it: what was heard moves with the clock, and is never later than now.
  */
 import { alertId, MINUTE, spoken, type Alert, type Detector, type EvidenceBatch } from './detector.ts';
 import { memberOf, numbersOf } from './saved.ts';
@@ -9,6 +12,9 @@ export interface SilenceKnobs {
   readonly silenceUs?: number;
 }
 
+/** More than this between two ticks is no silence of nodes. */
+const TICKS_WITHIN_US = MINUTE;
+
 export function makeSilenceDetector(knobs: SilenceKnobs = {}, saved?: unknown): Detector {
   const { silenceUs = 5 * MINUTE } = knobs;
   const heard = numbersOf(memberOf(saved, 'heard'));
@@ -16,6 +22,17 @@ export function makeSilenceDetector(knobs: SilenceKnobs = {}, saved?: unknown): 
   const alerted = numbersOf(memberOf(saved, 'alerted'));
   /** Nodes that said they stop -> when they were last heard. */
   const stopped = numbersOf(memberOf(saved, 'stopped'));
+  let tickedAt: number | undefined;
+
+  const follow = (nowUs: number): void => {
+    const passed = tickedAt === undefined ? 0 : nowUs - tickedAt;
+    const moved = passed < 0 || passed > TICKS_WITHIN_US ? passed : 0;
+    tickedAt = nowUs;
+    for (const [node, last] of heard) {
+      const then = Math.min(last + moved, nowUs);
+      if (then !== last) heard.set(node, then);
+    }
+  };
   return {
     id: 'silence',
     observe({ node, receivedAt, events }: EvidenceBatch): Iterable<Alert> {
@@ -29,6 +46,7 @@ export function makeSilenceDetector(knobs: SilenceKnobs = {}, saved?: unknown): 
       return [];
     },
     *tick(nowUs): Iterable<Alert> {
+      follow(nowUs);
       for (const [node, last] of heard) {
         if (nowUs - last <= silenceUs || alerted.has(node)) continue;
         alerted.set(node, last);

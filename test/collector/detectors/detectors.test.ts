@@ -199,7 +199,22 @@ describe('silence', () => {
     expect(more).toEqual([]);
     expect([...detector.tick(START + 3 * MINUTE)]).toEqual([]);
     feed(detector, [batch(next(first), [], START + 4 * MINUTE)]);
+    expect([...detector.tick(START + 4 * MINUTE)]).toEqual([]);
+    expect([...detector.tick(START + 5 * MINUTE)]).toEqual([]);
     expect([...detector.tick(START + 6 * MINUTE)]).toHaveLength(1);
+  });
+
+  test.each([24, -24, 1, -1])('a clock of the collector that is set by %i hours is nobody who is silent', (hours) => {
+    const step = hours * 60 * MINUTE;
+    const detector = makeSilenceDetector({ silenceUs: 3 * MINUTE });
+    const other = { ...batch(first), node: 'db-2' };
+    feed(detector, [batch(first), other]);
+    expect([...detector.tick(START + MINUTE)]).toEqual([]);
+    // One of them speaks after the step and before the next tick.
+    feed(detector, [batch(next(first), [], START + step + MINUTE)]);
+    expect([...detector.tick(START + step + 2 * MINUTE)]).toEqual([]);
+    const found = [3, 4, 5, 6].flatMap((minute) => [...detector.tick(START + step + minute * MINUTE)]);
+    expect(found.map(({ node }) => node).toSorted()).toEqual(['db-1', 'db-2']);
   });
 
   test('a restart does not repeat it', () => {

@@ -127,7 +127,8 @@ export class Site implements AsyncDisposable {
   async cutPower(): Promise<void> {
     const gone = [...this.#running.values()];
     this.#running.clear();
-    await Promise.all(gone.map((one) => one.stop(0)));
+    for (const { pid } of gone) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    await Promise.all(gone.map((one) => one.stop()));
   }
 
   /** So many programs were run. */
