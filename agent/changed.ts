@@ -1,8 +1,8 @@
-/** Tells when something in a directory changed. What changes between two questions is not missed; a lost notification costs a second. */
+/** Tells when something in a directory changed. What changes between two questions is not missed; a lost notification costs five seconds. */
 import { watch, type FSWatcher } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const POLL_MS = 1_000;
+const POLL_MS = 5_000;
 
 export class DirectoryWatch implements Disposable {
   readonly #watcher: FSWatcher;
@@ -16,7 +16,7 @@ export class DirectoryWatch implements Disposable {
     this.#watcher.on('error', () => this.#woken.abort());
   }
 
-  /** Returns once something changed since the last call, after a second at the latest, at once when the signal says stop. */
+  /** Returns once something changed since the last call, after five seconds at the latest, at once when the signal says stop. */
   async changed(signal: AbortSignal): Promise<void> {
     if (!signal.aborted && !this.#woken.signal.aborted) {
       await sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});

@@ -17,9 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { openAgent } from '../../../agent/agent.ts';
+import type { RawEvent } from '../../../agent/event.ts';
+import { record } from '../../../agent/pipeline.ts';
 import { fetchProofs, writeHome, type Home } from '../../../deploy/home.ts';
 import { Supervised } from '../../../deploy/supervise.ts';
-import { readConfig } from '../../../agent/config-file.ts';
+import { readConfig } from '../../../config/schema.ts';
 import { KEYS } from '../../../agent/config.ts';
 import { judge, statusOf, type Verdict } from '../../../agent/status.ts';
 import { CHECKOUT, counts, until } from '../stack.ts';
@@ -49,25 +52,31 @@ const QUICK = { journal: 'off', batch_age_ms: 20, heartbeat_ms: 1_000, spool_byt
 export class Site implements AsyncDisposable {
   readonly home: Home;
   readonly #mounts: readonly string[];
+  readonly #agent: Readonly<Record<string, unknown>>;
   readonly #running = new Map<Part, Supervised>();
   /** What the supervisor said: a line for each end that nobody asked for. */
   readonly ends: string[] = [];
   #produced = 0;
 
-  private constructor(home: Home, mounts: readonly string[]) {
+  private constructor(home: Home, mounts: readonly string[], agent: Start['config']) {
     this.home = home;
     this.#mounts = mounts;
+    this.#agent = { ...QUICK, ...agent };
   }
 
   /** `mount` gives directories below the home a file system of their own: of the node, `agent` holds all. */
-  static async build(port: number, mount: Readonly<Record<string, (at: string) => void>> = {}): Promise<Site> {
+  static async build(
+    port: number,
+    mount: Readonly<Record<string, (at: string) => void>> = {},
+    agent: Start['config'] = {},
+  ): Promise<Site> {
     const root = mkdtempSync(join(tmpdir(), 'hushwatch-faults-'));
     const mounts = Object.entries(mount).map(([name, make]) => {
       mkdirSync(join(root, name));
       make(join(root, name));
       return join(root, name);
     });
-    const site = new Site(await writeHome({ root, checkout: CHECKOUT, port, source: 'proc' }), mounts);
+    const site = new Site(await writeHome({ root, checkout: CHECKOUT, port, source: 'proc' }), mounts, agent);
     writeFileSync(site.at('exporter.json'), '');
     site.start('collector');
     await until(() => fetchProofs(site.home), 60_000, 'the proofs of approvals');
@@ -82,10 +91,17 @@ export class Site implements AsyncDisposable {
   }
 
   start(part: Part, { prefix = [], environment = {}, config = {} }: Start = {}): void {
-    const [command = '', ...args] = [...prefix, process.execPath, join(CHECKOUT, 'hushwatch.ts'), part, 'run'];
+    const file = this.#configOf(part, config);
+    const ours = [process.execPath, join(CHECKOUT, 'hushwatch.ts'), part, 'run', '--config', file];
+    const args = [...prefix, ...ours];
+    const command = args.shift() ?? '';
     const program = {
-      ...{ name: part, command, cwd: CHECKOUT, logFile: this.logOf(part), environment },
-      args: [...args, '--config', this.#configOf(part, config)],
+      name: part,
+      command,
+      args,
+      cwd: CHECKOUT,
+      logFile: this.logOf(part),
+      environment: { ...this.#cache, ...environment },
     };
     this.#running.set(part, new Supervised(program, (line) => this.ends.push(line)));
   }
@@ -93,7 +109,7 @@ export class Site implements AsyncDisposable {
   #configOf(part: Part, changes: Readonly<Record<string, unknown>>): string {
     if (part === 'collector') return this.home.collectorConfig;
     const file = part === 'agent' ? this.home.agentConfig : this.home.shipperConfig;
-    const own = part === 'agent' ? { ...QUICK, source: 'tetragon', exporter_file: this.at('exporter.json') } : {};
+    const own = part === 'agent' ? { source: 'tetragon', exporter_file: this.at('exporter.json'), ...this.#agent } : {};
     const config: Record<string, unknown> = parse(readFileSync(file, 'utf8'));
     const changed = this.at(`${part}.changed.yaml`);
     writeFileSync(changed, stringify({ ...config, ...own, ...changes }), { mode: 0o640 });
@@ -108,6 +124,11 @@ export class Site implements AsyncDisposable {
   async restart(part: Part, start: Start = {}): Promise<void> {
     await this.stop(part);
     this.start(part, start);
+  }
+
+  /** Compiled once. */
+  get #cache(): Readonly<Record<string, string>> {
+    return { NODE_COMPILE_CACHE: this.at('cache') };
   }
 
   /** Undefined between two lives. */
@@ -139,6 +160,23 @@ export class Site implements AsyncDisposable {
       return `${JSON.stringify({ process_exec: { process }, time: time.toISOString() })}\n`;
     });
     appendFileSync(this.at('exporter.json'), lines.join(''));
+  }
+
+  /**
+   * So many batches of one event each, by the agent's own line but without waiting for an exporter, while no agent runs: what a
+   * spool looks like after a long absence of the collector.
+   */
+  async fillSpool(batches: number): Promise<void> {
+    await this.stop('agent');
+    const { line, herald, limits } = await openAgent(readConfig(this.at('agent.changed.yaml'), KEYS));
+    const events = Array.from({ length: batches }, (): readonly RawEvent[] => {
+      const attributes = { 'process.pid': ++this.#produced, 'process.executable.path': '/usr/bin/true' };
+      return [{ name: 'process.exec', time: Date.now() * 1_000, attributes }];
+    });
+    const throwing = (problem: Error | undefined): void => {
+      if (problem !== undefined) throw problem;
+    };
+    await record(each(events), line, herald, { ...limits, events: 1 }, throwing);
   }
 
   get produced(): number {
@@ -202,7 +240,7 @@ export class Site implements AsyncDisposable {
   }
 
   cli(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
-    const env = { ...process.env, HUSHWATCH_HOME: this.home.root };
+    const env = { ...process.env, ...this.#cache, HUSHWATCH_HOME: this.home.root };
     const options = { cwd: CHECKOUT, env, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
     return spawnSync(process.execPath, [join(CHECKOUT, 'hushwatch.ts'), ...args], options);
   }
@@ -216,6 +254,10 @@ export class Site implements AsyncDisposable {
     for (const mount of this.#mounts) spawnSync('umount', ['-l', mount]);
     rmSync(this.home.root, { recursive: true, force: true });
   }
+}
+
+async function* each<T>(all: readonly T[]): AsyncGenerator<T> {
+  yield* all;
 }
 
 export function must(command: string, ...args: readonly string[]): string {
