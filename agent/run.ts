@@ -6,8 +6,10 @@ import pino, { type Logger } from 'pino';
 import { keepAlive, tellManager } from '../service/manager.ts';
 import { join } from 'node:path';
 import { readConfig, waitingForStart } from '../config/schema.ts';
+import { sumOf } from '#protocol/statement.ts';
 import { InForce } from '../service/in-force.ts';
 import { Reloader } from '../service/reload.ts';
+import { keepTidy } from '../service/tidy.ts';
 import { openAgent, withRules, type exporterOf, type Agent, type AgentConfig } from './agent.ts';
 import { KEYS } from './config.ts';
 import { Pieces } from './pieces.ts';
@@ -32,6 +34,8 @@ import { agentReadings } from './telemetry.ts';
 import { UserNames } from './users.ts';
 
 const HOUSEKEEPING_MS = 10_000;
+/** So few a minute are next to nothing. */
+const QUIET_EVENTS = 1_200;
 /** A slow disk is not a hanging agent. */
 const GRACE_MS = 30_000;
 
@@ -56,6 +60,7 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
   const known = knownTo(config);
   const house = await keepHouse(config, inForce, known, log);
   const alive = keepAlive(progressOf(inForce));
+  const tidy = keepTidy(() => sumOf(line.ledger.totals.seen), QUIET_EVENTS);
   const receipts = { accepted: 0, refused: 0 };
   const damage = new Damage();
   const taking = takeReceipts(receiptsOf(config, agent, receipts, damage, log), stop.signal);
@@ -93,6 +98,7 @@ export async function run(file: string, config: AgentConfig, exporter: ReturnTyp
   await taking;
   leave(config, log);
   alive.end();
+  tidy.end();
   const { sequence, waiting } = line.spool;
   const told = {
     sequence,

@@ -293,6 +293,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const agentProgram = [
     node,
     '--single-threaded-gc',
+    '--expose-gc',
     '--max-semi-space-size=4',
     '--max-old-space-size=96',
     hushwatch,
@@ -302,7 +303,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const agent = start('agent', [...agentProgram, 'run', '--config', home.agentConfig]);
   await until(() => existsSync(home.socket), 10_000);
   say('shipper: starting');
-  const shipperProgram = [node, '--max-semi-space-size=1', hushwatch, 'shipper'];
+  const shipperProgram = [node, '--expose-gc', '--max-semi-space-size=1', hushwatch, 'shipper'];
   prepare('shipper', [...shipperProgram, 'check', '--config', home.shipperConfig]);
   const shipper = start('shipper', [...shipperProgram, 'run', '--config', home.shipperConfig]);
   let sensor: Supervised | undefined;

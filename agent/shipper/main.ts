@@ -5,6 +5,7 @@ import pino, { type Logger } from 'pino';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { keepAlive, tellManager } from '../../service/manager.ts';
+import { keepTidy } from '../../service/tidy.ts';
 import { placeOf } from '../../service/places.ts';
 import { describeKeys } from '../../config/pages.ts';
 import { readConfig, waitingForStart, type Parsed } from '../../config/schema.ts';
@@ -32,6 +33,8 @@ ${describeKeys(KEYS)}
 
 /** A refusal is for a person; asking again every second helps nobody. */
 const AFTER_REFUSAL_MS = 5_000;
+/** So few a minute are next to nothing: a quiet node has one each heartbeat. */
+const QUIET_BATCHES = 60;
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -88,6 +91,7 @@ async function run(file: string, config: ShipperConfig, logKey: VerifierKey): Pr
     log,
   });
   const alive = keepAlive(() => true);
+  const tidy = keepTidy(() => uplink.carried, QUIET_BATCHES);
   tellManager('READY=1');
   while (!stop.signal.aborted) {
     const until = AbortSignal.any([stop.signal, way.changed]);
@@ -106,6 +110,7 @@ async function run(file: string, config: ShipperConfig, logKey: VerifierKey): Pr
   }
   reloader.end();
   alive.end();
+  tidy.end();
   return 0;
 }
 

@@ -15,10 +15,15 @@ export interface Refusal {
 const fileIn = (receipts: string): string => join(receipts, 'refusal');
 const MAX_BYTES = 4_096;
 
+/** Where the disk does not let us, the log has said it. */
 export function noteRefusal(receipts: string, { sequence, code, message }: Refused): void {
   const file = fileIn(receipts);
-  writeFileSync(`${file}.tmp`, JSON.stringify({ sequence, code, message }), { mode: 0o640 });
-  renameSync(`${file}.tmp`, file);
+  try {
+    writeFileSync(`${file}.tmp`, JSON.stringify({ sequence, code, message }), { mode: 0o640 });
+    renameSync(`${file}.tmp`, file);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
 }
 
 export function forgetRefusal(receipts: string): void {

@@ -55,6 +55,8 @@ export function checkPin(certificate: X509Certificate | undefined, pin: string):
 export class Uplink {
   readonly #options: UplinkOptions;
   #failures = 0;
+  /** Batches that have their receipt. */
+  carried = 0;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class Uplink {
   /** A batch has its receipt: the next failure is the first again. */
   succeeded(): void {
     this.#failures = 0;
+    this.carried++;
   }
 
   #pause(): number {

@@ -1,10 +1,10 @@
 /**
- * `npm run footprint [-- --minutes 30 --loaded 10 --json]`: what the installed packages take of a machine that does nothing, and
- * under the paced load of the benchmark: processor, memory, disk, network, each process by itself, in containers with systemd.
+ * `npm run footprint [-- --minutes 30 --loaded 10 --json]`: what the installed packages take of a machine, each process by itself:
+ * processor, memory, disk, network, in containers with systemd.
  *
- * The sensor sees the whole kernel, and what else runs on the machine of the test is no less seen than what runs in the
- * container. So beside the mean there is the *floor*: where a line through all samples (processor time over events) meets no
- * events at all.
+ * The sensor sees the whole kernel, so in a container a machine is never idle while something else runs outside. Idle is
+ * therefore measured in two halves: with the sensor stopped, when all that happens are heartbeats and the host's own numbers;
+ * and with what the machine does, whose pace is told. Then comes the paced load of the benchmark.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -38,12 +38,14 @@ interface Sample {
 
 /** One line a process: ticks of user and system, kB resident and proportional, bytes written, times it was woken. */
 const READ = (unit: string): string => `
+systemctl -q is-active hushwatch-${unit} || exit 0
 for pid in $(cat /sys/fs/cgroup$(systemctl show -p ControlGroup --value hushwatch-${unit})/cgroup.procs); do
   set -- $(sed 's/.*) //' /proc/$pid/stat)
   echo "$((\${12} + \${13} + \${14} + \${15}))" $(awk '/^Rss:/{r=$2} /^Pss:/{p=$2} END{print r, p}' /proc/$pid/smaps_rollup) \\
     $(awk '/^write_bytes/{print $2}' /proc/$pid/io) $(cat /proc/$pid/task/*/status | awk '/^voluntary_ctxt/{n+=$2} END{print n}')
 done`;
 
+/** Of a unit that is stopped: nothing. */
 function read(machine: Machine, unit: Unit): Reading {
   const rows = machine
     .run(READ(unit))
@@ -77,9 +79,8 @@ function sample(node: Machine, collector: Machine): Sample {
 
 interface Row {
   readonly unit: Unit;
-  /** Percent of one core: the mean, and where there are no events. */
+  /** Percent of one core. */
   readonly cpu: number;
-  readonly floor: number;
   readonly rssMb: number;
   readonly pssMb: number;
   /** Proportional megabytes at the end less those after the first third. */
@@ -103,17 +104,11 @@ function phaseOf(samples: readonly Sample[]): Phase {
   const third = samples[Math.floor(samples.length / 3)] ?? first;
   const rows = UNITS.map((unit): Row => {
     const [a, b] = [first.units[unit], last.units[unit]];
-    const steps = samples.slice(1).map((now, i) => {
-      const before = samples[i] ?? first;
-      const s = now.atS - before.atS;
-      return [(now.seen - before.seen) / s, ((now.units[unit].cpuS - before.units[unit].cpuS) / s) * 100] as const;
-    });
     const mean = (pick: (one: Reading) => number): number =>
       samples.reduce((total, { units }) => total + pick(units[unit]), 0) / samples.length;
     return {
       unit,
       cpu: ((b.cpuS - a.cpuS) / seconds) * 100,
-      floor: interceptOf(steps),
       rssMb: mean(({ rssMb }) => rssMb),
       pssMb: mean(({ pssMb }) => pssMb),
       grownMb: b.pssMb - third.units[unit].pssMb,
@@ -122,15 +117,6 @@ function phaseOf(samples: readonly Sample[]): Phase {
     };
   });
   return { seconds, eventsS: events / seconds, bytesPerEvent: (last.networkBytes - first.networkBytes) / events, rows };
-}
-
-/** Least squares: where the line is at 0. */
-export function interceptOf(points: readonly (readonly [number, number])[]): number {
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [x, y] = [mean(points.map(([at]) => at)), mean(points.map(([, value]) => value))];
-  const variance = points.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
-  const covariance = points.reduce((sum, [at, value]) => sum + (at - x) * (value - y), 0);
-  return variance === 0 ? y : y - (covariance / variance) * x;
 }
 
 async function watch(node: Machine, collector: Machine, minutes: number, everyS: number): Promise<Phase> {
@@ -143,13 +129,13 @@ async function watch(node: Machine, collector: Machine, minutes: number, everyS:
 }
 
 export function table(name: string, { seconds, eventsS, bytesPerEvent, rows }: Phase): string {
-  const head = `${name}: ${(seconds / 60).toFixed(0)} minutes, ${eventsS.toFixed(1)} events seen a second, ${bytesPerEvent.toFixed(0)} bytes on the network for each`;
+  const head = `${name}: ${(seconds / 60).toFixed(0)} minutes, ${eventsS.toFixed(1)} events seen a second, ${Number.isFinite(bytesPerEvent) ? `${bytesPerEvent.toFixed(0)} bytes on the network for each` : ''}`;
   const lines = rows.map(
-    ({ unit, cpu, floor, rssMb, pssMb, grownMb, writtenKbS, wakeupsS }) =>
-      `| ${unit} | ${cpu.toFixed(2)} | ${floor.toFixed(2)} | ${rssMb.toFixed(0)} / ${pssMb.toFixed(0)} | ${grownMb >= 0 ? '+' : ''}${grownMb.toFixed(1)} | ${writtenKbS.toFixed(1)} | ${wakeupsS.toFixed(1)} |`,
+    ({ unit, cpu, rssMb, pssMb, grownMb, writtenKbS, wakeupsS }) =>
+      `| ${unit} | ${cpu.toFixed(2)} | ${rssMb.toFixed(0)} / ${pssMb.toFixed(0)} | ${grownMb >= 0 ? '+' : ''}${grownMb.toFixed(1)} | ${writtenKbS.toFixed(1)} | ${wakeupsS.toFixed(1)} |`,
   );
   const columns =
-    '| process | % of a core | of that without events | MB resident / proportional | grown, MB | kB written a second | woken a second |\n|---|---|---|---|---|---|---|';
+    '| process | % of a core | MB resident / proportional | grown, MB | kB written a second | woken a second |\n|---|---|---|---|---|---|---|';
   return `${head}\n\n${columns}\n${lines.join('\n')}\n`;
 }
 
@@ -169,8 +155,15 @@ async function main(): Promise<void> {
   if (built.status !== 0) throw new Error('the load did not compile');
   const { node, collector } = await packagedPair(room);
   await sleep(30_000);
-  const idle = await watch(node, collector, Number(values.minutes), 15);
-  process.stdout.write(`${table('idle', idle)}\n`);
+  const minutes = Number(values.minutes) / 2;
+  node.run('systemctl stop hushwatch-sensor');
+  await sleep(30_000);
+  const still = await watch(node, collector, minutes, 15);
+  process.stdout.write(`${table('without the sensor', still)}\n`);
+  node.run('systemctl start hushwatch-sensor');
+  await sleep(30_000);
+  const quiet = await watch(node, collector, minutes, 15);
+  process.stdout.write(`${table('what this machine does', quiet)}\n`);
   const loadedMinutes = Number(values.loaded);
   let loaded: Phase | undefined;
   if (loadedMinutes > 0) {
@@ -182,7 +175,7 @@ async function main(): Promise<void> {
     loaded = await watch(node, collector, loadedMinutes, 15);
     process.stdout.write(`${table('20,000 opens, 400 fork-execs, 400 connects a second', loaded)}\n`);
   }
-  if (values.json) process.stdout.write(`${JSON.stringify({ idle, loaded })}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify({ still, quiet, loaded })}\n`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
