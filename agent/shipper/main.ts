@@ -91,7 +91,7 @@ async function run(file: string, config: ShipperConfig, logKey: VerifierKey): Pr
     log,
   });
   const alive = keepAlive(() => true);
-  const tidy = keepTidy(() => uplink.carried, QUIET_BATCHES);
+  const tidy = keepTidy(() => way.now.carried, QUIET_BATCHES);
   tellManager('READY=1');
   while (!stop.signal.aborted) {
     const until = AbortSignal.any([stop.signal, way.changed]);

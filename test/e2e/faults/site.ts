@@ -23,8 +23,9 @@ import { record } from '../../../agent/pipeline.ts';
 import { fetchProofs, writeHome, type Home } from '../../../deploy/home.ts';
 import { Supervised } from '../../../deploy/supervise.ts';
 import { readConfig } from '../../../config/schema.ts';
+import type { Verdict } from '../../../service/verdict.ts';
 import { KEYS } from '../../../agent/config.ts';
-import { judge, statusOf, type Verdict } from '../../../agent/status.ts';
+import { judge, statusOf } from '../../../agent/status.ts';
 import { CHECKOUT, counts, until } from '../stack.ts';
 
 export type Part = 'collector' | 'shipper' | 'agent';
@@ -236,7 +237,8 @@ export class Site implements AsyncDisposable {
 
   /** What an operator is told by `hushwatch status`. */
   status(): readonly Verdict[] {
-    return judge(statusOf(readConfig(this.at('agent.changed.yaml'), KEYS)));
+    const file = this.at('agent.changed.yaml');
+    return judge(statusOf(file, readConfig(file, KEYS)));
   }
 
   cli(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
