@@ -51,6 +51,8 @@ function tuningKeys(): Record<string, Key<Parsed<Record<string, Key<number | und
   );
 }
 
+const isHostName = (text: string): boolean => /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text);
+
 export const KEYS = {
   origin: key(
     'Name of the log; its key and its checkpoints carry it.',
@@ -59,6 +61,11 @@ export const KEYS = {
   ),
   listen: key('Where shippers connect and the log is served.', address, { host: '127.0.0.1', port: 8441 }),
   dashboard: key('Where the dashboard listens.', address, { host: '127.0.0.1', port: 8440 }),
+  dashboard_names: key(
+    'Names under which a proxy in front of it serves the dashboard. Under others it answers nobody.',
+    listOf(textLike('a host name without port, like hushwatch.example.org', isHostName)),
+    [],
+  ),
   metrics: optional('Where `/metrics` is served; nowhere without.', address),
   otlp_metrics: optional(
     'Where metrics are sent by OTLP over HTTP, with its path, like https://otel.example.org:4318/v1/metrics.',

@@ -102,6 +102,7 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const view = viewOf({ state, evidence, registry, log, rulesets, rulepacks });
   const dashboard = await startDashboard(view, {
     ...config.dashboard,
+    names: config.dashboard_names,
     token: read('dashboard.token').trim(),
     tokens: new TokenFile(home),
   });

@@ -36,11 +36,11 @@ export class Access {
   #failures: number[] = [];
 
   /** `ownerToken`: of `dashboard.token`; it is also what cookies are made with. */
-  constructor(ownerToken: string, host: string, tokens: TokenSource) {
+  constructor(ownerToken: string, hosts: readonly string[], tokens: TokenSource) {
     this.#secret = ownerToken;
     this.#owner = { id: OWNER_ID, name: 'owner', roles: OWNER, hash: hashOf(ownerToken) };
     this.#tokens = tokens;
-    this.#hosts = new Set(['127.0.0.1', 'localhost', '[::1]', host]);
+    this.#hosts = new Set(['127.0.0.1', 'localhost', '[::1]', ...hosts]);
   }
 
   /** A name that somebody else's DNS points at us is refused: its page would share our cookie's origin. */

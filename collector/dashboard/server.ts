@@ -17,6 +17,8 @@ import { ROUTES } from './routes.ts';
 export interface DashboardOptions {
   readonly host: string;
   readonly port: number;
+  /** Other names than that of the host under which browsers may ask. */
+  readonly names?: readonly string[];
   /** The owner's. */
   readonly token: string;
   readonly tokens: TokenSource;
@@ -48,9 +50,9 @@ interface Site {
 }
 
 export async function startDashboard(view: StateView, options: DashboardOptions): Promise<Dashboard> {
-  const { host, port, token, tokens } = options;
+  const { host, port, names = [], token, tokens } = options;
   const live = new Live(view);
-  const site: Site = { view, live, access: new Access(token, host, tokens) };
+  const site: Site = { view, live, access: new Access(token, [host, ...names], tokens) };
   const server = createServer((request, response) => {
     const asked = URL.parse(request.url ?? '/', 'http://localhost');
     const isProgram = asked?.pathname.startsWith('/api/') === true || asked?.pathname === '/live';

@@ -118,6 +118,40 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     await context.close();
   });
 
+  test('a verdict by keyboard alone, and the story leaves the list of whoever else looks', async () => {
+    view.add(alert(60, { title: 'To be judged' }));
+    const looking = await open('/');
+    await looking.page.waitForSelector('#live:text-is("live")');
+    const { page, context } = await open(`/stories/${alert(60).story}`);
+    await page.keyboard.press('v');
+    await page.keyboard.type('it was the backup');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#history-title');
+    expect(await page.textContent('article > .severity')).toContain('false alarm');
+    expect(await page.textContent('main')).toContain('it was the backup');
+    await looking.page.waitForSelector('text=To be judged', { state: 'detached' });
+    await looking.context.close();
+    await context.close();
+  });
+
+  test('without scripts: a filter, a story, a verdict for all of a list', async () => {
+    for (const seq of [70, 71]) view.add(alert(seq, { title: 'Noise', reason: 'The build, again.' }));
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(`${base}/?token=${TOKEN}`);
+    await page.fill('#filter', 'the build');
+    await page.click('text=Show');
+    expect(await page.locator('#alerts li').count()).toBe(2);
+    await page.click('summary');
+    await page.fill('#reason', 'our own build');
+    await page.click('text=False alarm');
+    await page.goto(`${base}/?status=false&text=the+build`);
+    expect(await page.locator('#alerts li').count()).toBe(2);
+    await context.close();
+  });
+
   const PAGES = [
     ...['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`, '/privacy'],
     ...[

@@ -23,6 +23,7 @@ describe('collector.yaml', () => {
       origin: 'localhost/hushwatch',
       listen: { host: '127.0.0.1', port: 8441 },
       dashboard: { host: '127.0.0.1', port: 8440 },
+      dashboard_names: [],
       silence_seconds: 300,
       detectors: {},
       webhooks: [],
@@ -37,6 +38,7 @@ describe('collector.yaml', () => {
 origin: logs.example.org/a
 listen: "[::1]:443"
 dashboard: 0.0.0.0:0
+dashboard_names: [hushwatch.example.org]
 silence_seconds: 60
 detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } }
 webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
@@ -49,6 +51,7 @@ files: [stories.ndjson]
       origin: 'logs.example.org/a',
       listen: { host: '::1', port: 443 },
       dashboard: { host: '0.0.0.0', port: 0 },
+      dashboard_names: ['hushwatch.example.org'],
       silence_seconds: 60,
       detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } },
       webhooks: [{ url: 'https://example.org/hook', secret_file: '/h/hook.secret' }],
@@ -123,7 +126,7 @@ files: [stories.ndjson]
 
   test('what takes effect at once, and what waits for a start', () => {
     const live = Object.entries(KEYS).filter(([, { isLive }]) => isLive === true);
-    expect(live.map(([name]) => name)).toEqual(['webhooks', 'syslog', 'otlp', 'files']);
+    expect(live.map(([name]) => name)).toEqual(['silence_seconds', 'webhooks', 'syslog', 'otlp', 'files', 'detectors']);
   });
 });
 

@@ -13,7 +13,13 @@ let cookie: string;
 
 beforeAll(async () => {
   view = fakeView();
-  dashboard = await startDashboard(view, { host: '127.0.0.1', port: 0, token: TOKEN, tokens: NO_TOKENS });
+  dashboard = await startDashboard(view, {
+    host: '127.0.0.1',
+    port: 0,
+    token: TOKEN,
+    tokens: NO_TOKENS,
+    names: ['hushwatch.example.org'],
+  });
   base = `http://127.0.0.1:${dashboard.port}`;
   const login = await fetch(`${base}/?token=${TOKEN}`, { redirect: 'manual' });
   cookie = login.headers.get('set-cookie') ?? '';
@@ -156,6 +162,13 @@ for (const [name, path, headers, status] of REFUSED) {
 
 test('methods that change something are not known', async () => {
   for (const method of ['PUT', 'DELETE', 'PATCH']) expect(await statusOf(method, '/', {})).toBe(405);
+});
+
+test('behind a proxy, under the name that it was given', async () => {
+  const host = { cookie: cookie.split(';')[0] ?? '', host: 'hushwatch.example.org' };
+  expect(await statusOf('GET', '/nodes', host)).toBe(200);
+  expect(await statusOf('POST', '/logout', { ...host, origin: 'https://hushwatch.example.org' })).toBe(303);
+  expect(await statusOf('POST', '/logout', { ...host, origin: 'https://example.org' })).toBe(403);
 });
 
 test('another site may not post', async () => {
