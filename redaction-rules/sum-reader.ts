@@ -73,7 +73,8 @@ function readSum(name: string, at: Located, events: Events, names: Names, proble
     why: readWhy(at, entries, problems),
     for: readPurposes(entries, names, problems),
   };
-  if (sum.floor < sum.quantum) problems.report(at, 'a floor below the quantum', 'raise `floor:`; it would be no floor');
+  if (entries.has('floor') && sum.floor < sum.quantum)
+    problems.report(at, 'a floor below the quantum', 'raise `floor:`; it would be no floor');
   return sum;
 }
 
