@@ -17,19 +17,20 @@ import { exposure } from './exposure.ts';
 import { oracleText } from './oracle.ts';
 import { NotEvidence, releasedLines } from './released-lines.ts';
 import { diffReport, explainReport } from './report.ts';
-import { changeText, riskText } from './risk-text.ts';
+import { oracleReport, tablesReport } from './report-tables.ts';
+import { changeTables, changeText, opening, riskTables, riskText } from './risk-text.ts';
 import { changesOf, RiskMeter, type Risk } from './risk.ts';
 import { rulesetSchema } from './ruleset-schema.ts';
 import { parseRuleset, RulesetError, type Ruleset } from './ruleset.ts';
 import { sizeInWords } from './sum-text.ts';
 import { verifyApproval } from './verify.ts';
 
-const USAGE = `usage: hushwatch rules check FILE...
+const USAGE = `usage: hushwatch rules check FILE... [--json]
        hushwatch rules explain FILE [--event NAME] [--pack DIRECTORY] [--html | --json]
        hushwatch rules diff BEFORE AFTER [--html | --json]
        hushwatch rules preview FILE [--frames FILE | --lines FILE --from EXPORTER] [--event NAME] [--each 3] [--limit 20]
-       hushwatch rules oracle FILE [--pack DIRECTORY] [--json]
-       hushwatch rules risk [BEFORE] EVIDENCE [--k 5,20] [--before RULESET] [--after RULESET] [--json]
+       hushwatch rules oracle FILE [--pack DIRECTORY] [--html | --json]
+       hushwatch rules risk [BEFORE] EVIDENCE [--k 5,20] [--before RULESET] [--after RULESET] [--html | --json]
        hushwatch rules schema
        hushwatch rules key NAME --out FILE
        hushwatch rules approve FILE --key KEY --name REVIEWER --out APPROVAL
@@ -141,27 +142,38 @@ const FORMS = { json: { type: 'boolean', default: false }, html: { type: 'boolea
 const load = (file: string): Ruleset => parseRuleset(readFileSync(file, 'utf8'), file);
 
 function check(args: string[]): number {
-  const { positionals } = parseArgs({ args, allowPositionals: true, options: {} });
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  });
   if (positionals.length === 0) return usage('check what?');
-  return Math.max(...positionals.map(checkFile));
+  return Math.max(...positionals.map((file) => checkFile(file, values.json)));
 }
 
-function checkFile(file: string): number {
+function checkFile(file: string, json: boolean): number {
   const ruleset = load(file);
   const failures = failingExamples(ruleset);
-  for (const { example, problem } of failures) {
-    process.stderr.write(`${file}:${example.line}: example "${example.name}": ${problem}\n`);
-  }
   const rows = exposure(ruleset);
   const unused = new Set(rows.filter((row) => row.leaves && row.for.length === 0).map((row) => row.attribute));
+  const leaving = new Set(rows.filter((row) => row.leaves).map((row) => row.attribute)).size;
+  const { name, version, role, digest, examples, sums } = ruleset;
+  const [attributes, holding] = [Object.keys(ATTRIBUTES).length, examples.length - failures.length];
+  if (json) {
+    const failing = failures.map(({ example, problem }) => ({ name: example.name, line: example.line, problem }));
+    const told = { leaving, attributes, examples: examples.length, failing, unused: [...unused] };
+    writeLines([{ file, name, version, role, digest, ...told, sums: sums.map((sum) => sum.name) }]);
+    return failures.length === 0 ? DONE : FAILED;
+  }
+  for (const { example, problem } of failures)
+    process.stderr.write(`${file}:${example.line}: example "${example.name}": ${problem}\n`);
   for (const attribute of unused)
     process.stderr.write(`${file}: ${attribute} leaves, but nobody is named who uses it\n`);
-  const leaving = new Set(rows.filter((row) => row.leaves).map((row) => row.attribute)).size;
   process.stdout.write(
-    `${ruleset.name} ${ruleset.version}: ${leaving} of ${Object.keys(ATTRIBUTES).length} attributes leave in some form; ` +
-      `${ruleset.examples.length - failures.length} of ${ruleset.examples.length} examples hold\n` +
-      ruleset.sums.map((sum) => `sum ${sum.name}: ${sum.events.join(', ')}: ${sizeInWords(sum)}\n`).join('') +
-      `sha256 ${ruleset.digest}\n`,
+    `${name} ${version}: ${leaving} of ${attributes} attributes leave in some form; ` +
+      `${holding} of ${examples.length} examples hold\n` +
+      sums.map((sum) => `sum ${sum.name}: ${sum.events.join(', ')}: ${sizeInWords(sum)}\n`).join('') +
+      `sha256 ${digest}\n`,
   );
   return failures.length === 0 ? DONE : FAILED;
 }
@@ -200,7 +212,7 @@ function oracle(args: string[]): number {
   const { positionals, values } = parseArgs({
     args,
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, pack: { type: 'string', default: STARTER_PACK } },
+    options: { ...FORMS, pack: { type: 'string', default: STARTER_PACK } },
   });
   const [file, more] = positionals;
   if (file === undefined || more !== undefined) return usage('oracle wants one ruleset');
@@ -208,6 +220,7 @@ function oracle(args: string[]): number {
   const plan = planOf(values.pack, ruleset);
   const rows = oracleOf(plan, exposure(ruleset));
   if (values.json) writeLines(rows);
+  else if (values.html) process.stdout.write(oracleReport(`${ruleset.name} ${ruleset.version}`, rows, totalsOf(plan)));
   else process.stdout.write(rows.length === 0 ? 'no rule runs on nodes\n' : oracleText(rows, totalsOf(plan)));
   return DONE;
 }
@@ -233,7 +246,7 @@ function risk(args: string[]): number {
     args,
     allowPositionals: true,
     options: {
-      json: { type: 'boolean', default: false },
+      ...FORMS,
       k: { type: 'string', default: '5,20' },
       before: { type: 'string' },
       after: { type: 'string' },
@@ -246,8 +259,15 @@ function risk(args: string[]): number {
   const after = riskOf(second ?? first, ks, values.after);
   const before = second === undefined && values.before === undefined ? undefined : riskOf(first, ks, values.before);
   if (values.json) writeLines([before === undefined ? after : { before, after, changes: changesOf(before, after) }]);
+  else if (values.html) process.stdout.write(riskReport(before, after, ks));
   else process.stdout.write(before === undefined ? riskText(after, ks) : changeText(before, after, ks));
   return DONE;
+}
+
+function riskReport(before: Risk | undefined, after: Risk, ks: readonly number[]): string {
+  if (before === undefined) return tablesReport('What remains guessable', [opening(after)], riskTables(after, ks));
+  const said = [`Before: ${opening(before)}`, `After: ${opening(after)}`];
+  return tablesReport('What remains guessable, before and after', said, changeTables(before, after, ks));
 }
 
 const MAX_K = 1000;

@@ -170,7 +170,7 @@ function becomes(before: unknown, after: unknown): Html {
 
 const text = (value: unknown): string => (Array.isArray(value) ? value.join(' ') : String(value));
 
-function page(title: string, body: Html): string {
+export function page(title: string, body: Html): string {
   return html`<!doctype html>
     <html lang="en">
       <head>

@@ -1,10 +1,14 @@
-/** Risk in words and columns. */
+/** Risk in words and tables, for a terminal and, by `report-tables.ts`, for a page. */
+import type { Table } from './report-tables.ts';
 import { changesOf, type Below, type Risk, type RiskChange, type TupleRisk } from './risk.ts';
 
 const percent = (share: number | undefined): string => (share === undefined ? '-' : `${(share * 100).toFixed(1)} %`);
 const about = ({ sampled }: { readonly sampled: number }): string => (sampled < 1 ? '~' : '');
 
-export function riskText(risk: Risk, ks: readonly number[]): string {
+export const riskText = (risk: Risk, ks: readonly number[]): string =>
+  `${opening(risk)}\n${riskTables(risk, ks).map(tableText).join('\n')}`;
+
+export function riskTables(risk: Risk, ks: readonly number[]): readonly Table[] {
   const heads = ['event', 'combination', 'events', 'distinct', 'bits', ...ks.flatMap((k) => headsFor(k))];
   const rows = risk.tuples.map((tuple) => [
     tuple.event,
@@ -14,64 +18,76 @@ export function riskText(risk: Risk, ks: readonly number[]): string {
     `${about(tuple)}${tuple.entropyBits.toFixed(1)}`,
     ...tuple.below.flatMap((below) => [percent(below.processes), percent(below.events), percent(below.nodes)]),
   ]);
-  return `${opening(risk)}\n${columns([heads, ...rows])}\n${joinText(risk)}${nodesText(risk)}${lastingText(risk)}`;
+  return [{ caption: '', heads, rows, none: '' }, joinTable(risk), ...nodesTable(risk), ...lastingTable(risk)];
 }
 
 const headsFor = (k: number): readonly string[] => [`<${k} processes`, `of events`, `<${k} nodes`];
 
-function opening({ events, epochs, unreadable }: Risk): string {
+/** What was counted, and how to read it. */
+export function opening({ events, epochs, unreadable }: Risk): string {
   const strange = unreadable === 0 ? '' : `; ${unreadable} lines are no released event`;
   const within =
     epochs > 1
       ? ` in ${epochs} epochs. Pseudonyms of different epochs do not join: what follows is counted within each`
       : '';
   return (
-    `${events} events${within}${strange}\n` +
+    `${events === 1 ? '1 event' : `${events} events`}${within}${strange}\n` +
     'Combinations of released values that fewer than k processes, or nodes, share; ~ estimated from a sample.\n'
   );
 }
 
-function joinText({ joins }: Risk): string {
+function joinTable({ joins }: Risk): Table {
   const rows = joins.map((join) => [
     join.attributes.join(' = '),
     `${about(join)}${join.shared} pseudonyms in both`,
     `${percent(join.share)} of the smaller`,
   ]);
-  return `joined by equal pseudonyms${rows.length === 0 ? ': nothing\n' : `\n${columns(rows)}`}`;
+  return { caption: 'joined by equal pseudonyms', heads: [], rows, none: 'nothing' };
 }
 
-function nodesText({ acrossNodes }: Risk): string {
+function nodesTable({ acrossNodes }: Risk): readonly Table[] {
   const rows = acrossNodes
     .filter(({ onSeveralNodes }) => onSeveralNodes > 0)
     .map((one) => [one.attribute, `${about(one)}${one.onSeveralNodes} of ${about(one)}${one.pseudonyms} pseudonyms`]);
-  if (acrossNodes.length === 0) return '';
-  return `\nseen on more than one node${rows.length === 0 ? ': no pseudonym\n' : `\n${columns(rows)}`}`;
+  return acrossNodes.length === 0
+    ? []
+    : [{ caption: 'seen on more than one node', heads: [], rows, none: 'no pseudonym' }];
 }
 
-function lastingText({ lasting, epochs }: Risk): string {
+function lastingTable({ lasting, epochs }: Risk): readonly Table[] {
   const rows = lasting
     .filter(({ inSeveralEpochs }) => inSeveralEpochs > 0)
     .map((one) => [one.attribute, `${about(one)}${one.inSeveralEpochs} of ${about(one)}${one.pseudonyms} pseudonyms`]);
-  if (epochs < 2) return '';
-  return `\nthe same in more than one epoch${rows.length === 0 ? ': no pseudonym\n' : `\n${columns(rows)}`}`;
+  return epochs < 2 ? [] : [{ caption: 'the same in more than one epoch', heads: [], rows, none: 'no pseudonym' }];
 }
 
-export function changeText(before: Risk, after: Risk, ks: readonly number[]): string {
-  const heads = ['event', 'combination', 'distinct', 'bits', ...ks.map((k) => `events of <${k} processes`)];
+export const changeText = (before: Risk, after: Risk, ks: readonly number[]): string =>
+  `before: ${opening(before)}after: ${opening(after)}\n${changeTables(before, after, ks).map(tableText).join('\n')}`;
+
+export function changeTables(before: Risk, after: Risk, ks: readonly number[]): readonly Table[] {
+  const heads = [
+    ...['event', 'combination', 'distinct', 'bits'],
+    ...ks.flatMap((k) => [`events of <${k} processes`, `<${k} nodes`]),
+  ];
   const rows = changesOf(before, after).map((change) => [
     change.event,
     change.attributes.join(' + '),
     fromTo(change, (tuple) => `${about(tuple)}${tuple.distinct}`),
     fromTo(change, (tuple) => `${about(tuple)}${tuple.entropyBits.toFixed(1)}`),
-    ...ks.map((k) => fromTo(change, (tuple) => percent(belowOf(tuple, k)?.events))),
+    ...ks.flatMap((k) => [
+      fromTo(change, (tuple) => percent(belowOf(tuple, k)?.events)),
+      fromTo(change, (tuple) => percent(belowOf(tuple, k)?.nodes)),
+    ]),
   ]);
   const names = ({ joins }: Risk): ReadonlySet<string> =>
     new Set(joins.map(({ attributes }) => attributes.join(' = ')));
   const [had, has] = [names(before), names(after)];
-  const gained = [...has].filter((name) => !had.has(name)).map((name) => `  ${name}: joins now\n`);
-  const gone = [...had].filter((name) => !has.has(name)).map((name) => `  ${name}: no longer joins\n`);
-  const joins = gained.length + gone.length === 0 ? 'the same attributes join\n' : [...gained, ...gone].join('');
-  return `before: ${opening(before)}after: ${opening(after)}\n${columns([heads, ...rows])}\n${joins}`;
+  const gained = [...has].filter((name) => !had.has(name)).map((name) => [`${name}: joins now`]);
+  const gone = [...had].filter((name) => !has.has(name)).map((name) => [`${name}: no longer joins`]);
+  return [
+    { caption: '', heads, rows, none: '' },
+    { caption: 'attributes that join', heads: [], rows: [...gained, ...gone], none: 'the same' },
+  ];
 }
 
 const belowOf = ({ below }: TupleRisk, k: number): Below | undefined => below.find((one) => one.k === k);
@@ -79,6 +95,11 @@ const belowOf = ({ below }: TupleRisk, k: number): Below | undefined => below.fi
 function fromTo({ before, after }: RiskChange, say: (tuple: TupleRisk) => string): string {
   const [was, is] = [before, after].map((tuple) => (tuple === undefined ? 'none' : say(tuple)));
   return was === is ? (was ?? '') : `${was ?? ''} -> ${is ?? ''}`;
+}
+
+function tableText({ caption, heads, rows, none }: Table): string {
+  if (rows.length === 0 && caption !== '') return `${caption}: ${none}\n`;
+  return `${caption === '' ? '' : `${caption}\n`}${columns(heads.length === 0 ? rows : [heads, ...rows])}`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string {

@@ -42,6 +42,45 @@ test('check: the shipped ruleset is sound', () => {
   );
 });
 
+test('check, for tools: one object a file, failing examples in it', () => {
+  const { status, stdout } = rules('check', GENERIC, '--json');
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    name: 'generic-linux',
+    role: 'generic',
+    failing: [],
+    unused: [],
+    sums: [],
+  });
+  const text = smallRulesetText({
+    attributes: { 'process.pid': { do: 'keep' } },
+    events: { 'process.exit': { examples: [{ name: 'wish', in: { 'process.pid': 1 }, out: { 'process.pid': 2 } }] } },
+  });
+  const wish = rules('check', write('wish-for-tools.yaml', text), '--json');
+  expect(wish.status).toBe(1);
+  expect(JSON.parse(wish.stdout)).toMatchObject({
+    leaving: 1,
+    failing: [{ name: 'wish', line: 1, problem: 'process.pid: expected 2, released 1' }],
+    unused: ['process.pid'],
+  });
+});
+
+test('risk and oracle as pages: nothing runs, nothing is asked of the network', () => {
+  const lines = write('lines.ndjson', '{"event":"file.open","time":0,"file.path":"/srv/p-abcdefghij"}\n');
+  for (const args of [
+    ['risk', lines, '--html'],
+    ['risk', lines, lines, '--html'],
+    ['oracle', GENERIC, '--html'],
+  ]) {
+    const { status, stdout } = rules(...args);
+    expect(status, args.join(' ')).toBe(0);
+    expect(stdout).toMatch(/^<!doctype html>/);
+    expect(stdout).toContain("default-src 'none'");
+    expect(stdout).not.toMatch(/<script|<link|src=/);
+    expect(stdout).toMatch(/<t[dh][^>]*>/);
+  }
+});
+
 test('check: an example that does not hold is a failure', () => {
   const text = smallRulesetText({
     attributes: { 'process.pid': { do: 'keep' } },
