@@ -81,7 +81,7 @@ test('outputs begin, what waits is named, and the former certificate is shown un
   write('');
   await reload();
   expect(await pinNow()).toBe(another);
-  expect(said).toContain('the TLS key is another');
+  await until(() => said.includes('the TLS key is another'));
 });
 
 test.each<readonly [string, () => void, RegExp]>([
@@ -108,7 +108,7 @@ test.each<readonly [string, () => void, RegExp]>([
   expect(report).toMatchObject({ reloads: before?.reloads, refused: (before?.refused ?? 0) + 1 });
   expect(report.problem).toMatch(problem);
   expect(await pinNow()).toBe(pin);
-  expect(said).toContain('the new configuration cannot be used; the former one stays in force');
+  await until(() => said.includes('the new configuration cannot be used; the former one stays in force'));
   spawnSync('chmod', ['o-w', at('collector.yaml')]);
   for (const [i, name] of names.entries()) writeFileSync(at(name), kept[i] ?? '');
   expect(await reload()).not.toHaveProperty('problem');
