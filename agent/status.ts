@@ -5,7 +5,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { NO_RULES, type Statement } from '#protocol/statement.ts';
-import { readConfig } from '../config/schema.ts';
+import { readLeniently } from '../config/schema.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { readReport, type ReloadReport } from '../service/reload.ts';
 import { waysOf } from '../service/ways.ts';
 import { configurationVerdicts, exitOf, screen, worstFirst, type Verdict } from '../service/verdict.ts';
@@ -29,6 +30,8 @@ export interface NodeStatus {
   readonly spool: SpoolFacts;
   /** The configuration that was asked about, and what the processes say of theirs. */
   readonly file: string;
+  /** What is wrong with it; whoever runs began with something better. */
+  readonly problem: string | undefined;
   readonly configurations: Readonly<Record<'agent' | 'shipper', ReloadReport | undefined>>;
 }
 
@@ -38,7 +41,7 @@ const SLACK_S = 15;
 
 /** Prints how the node of this configuration fares; the exit code. Throws what keeps it from being told. */
 export function nodeStatus(file: string, isJson: boolean): number {
-  const found = statusOf(file, readConfig(file, KEYS));
+  const found = statusOf(file, readLeniently(file, KEYS));
   const verdicts = judge(found);
   process.stdout.write(
     isJson ? `${JSON.stringify({ part: 'node', ...found, verdicts })}\n` : screen(rowsOf(found), verdicts),
@@ -46,7 +49,13 @@ export function nodeStatus(file: string, isJson: boolean): number {
   return exitOf(verdicts);
 }
 
-export function statusOf(file: string, config: Parameters<typeof spoolFacts>[0]): NodeStatus {
+type Asked = ReturnType<typeof readLeniently<typeof KEYS>>;
+
+export function statusOf(file: string, { config: read, problem }: Asked): NodeStatus {
+  const { node = 'unnamed', role = 'generic', spool, receipts, heartbeat_ms, spool_bytes } = read;
+  if (spool === undefined || receipts === undefined || heartbeat_ms === undefined || spool_bytes === undefined)
+    throw new ConfigError(problem ?? file);
+  const config = { node, role, spool, receipts, heartbeat_ms, spool_bytes };
   const head = join(config.spool, 'head');
   const statement = existsSync(head) ? parseHead(readFileSync(head)).statement : undefined;
   const lost = Object.values(statement?.lost ?? {}).flatMap((counts) => Object.values(counts));
@@ -61,6 +70,7 @@ export function statusOf(file: string, config: Parameters<typeof spoolFacts>[0])
     lost: lost.reduce((sum, count) => sum + count, 0),
     spool: spoolFacts(config),
     file: resolve(file),
+    problem,
     configurations: {
       agent: readReport(join(config.spool, 'configuration.json')),
       shipper: readReport(join(config.receipts, 'configuration.json')),
@@ -70,7 +80,7 @@ export function statusOf(file: string, config: Parameters<typeof spoolFacts>[0])
 
 /** All that is to be said, the worst first; something always is. */
 export function judge(status: NodeStatus): readonly Verdict[] {
-  const { started, statement, signedS, lateAfterS, spool, file, configurations } = status;
+  const { started, statement, signedS, lateAfterS, spool, file, problem, configurations } = status;
   const ways = { agent: waysOf('agent', 'agent', file), shipper: waysOf('shipper', 'agent', file) };
   const found: Verdict[] = [];
   const say = (state: Verdict['state'], because: string): void => void found.push({ state, because });
@@ -96,6 +106,11 @@ export function judge(status: NodeStatus): readonly Verdict[] {
       `${spool.damaged} batches were damaged on this disk: look at dmesg, then remove ${join(spool.path, '*.damaged')}`,
     );
   if (spool.freeBytes < spool.limitBytes) say('look', 'the disk has less room than the spool may take');
+  if (problem !== undefined)
+    say(
+      'look',
+      `${problem.split('\n')[0] ?? ''}: what runs goes on with what it read before; it would not start again`,
+    );
   for (const part of ['agent', 'shipper'] as const)
     found.push(...configurationVerdicts(part, configurations[part], ways[part]));
   if (found.length === 0) say('well', 'events are seen, signed and received');

@@ -4,11 +4,13 @@
  */
 import { existsSync, statfsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { readLeniently } from '../config/schema.ts';
+import { ConfigError } from '../config/yaml.ts';
 import { readReport, type ReloadReport } from '../service/reload.ts';
 import { configurationVerdicts, exitOf, screen, worstFirst, type Verdict } from '../service/verdict.ts';
 import { waysOf } from '../service/ways.ts';
-import { readConfig, reportIn, type Config } from './config.ts';
+import { KEYS, reportIn, type Config } from './config.ts';
 import { State } from './state.ts';
 
 export interface NodeFacts {
@@ -19,6 +21,8 @@ export interface NodeFacts {
 
 export interface CollectorFacts {
   readonly file: string;
+  /** What is wrong with it; whoever runs began with something better. */
+  readonly problem: string | undefined;
   readonly origin: string;
   readonly answers: boolean;
   readonly nodes: readonly NodeFacts[];
@@ -45,16 +49,17 @@ export async function collectorStatus(file: string, isJson: boolean): Promise<nu
 }
 
 export async function collectorFacts(file: string): Promise<CollectorFacts> {
-  const config = readConfig(file);
-  const { bavail, bsize } = statfsSync(config.home);
+  const home = dirname(resolve(file));
+  const { config, problem } = readLeniently(file, KEYS);
+  const { origin = 'unnamed', dashboard, silence_seconds: silentAfterS } = config;
+  if (dashboard === undefined || silentAfterS === undefined) throw new ConfigError(problem ?? file);
+  const { bavail, bsize } = statfsSync(home);
   return {
-    file: resolve(file),
-    origin: config.origin,
-    answers: await answers(config.dashboard),
-    silentAfterS: config.silence_seconds,
+    ...{ file: resolve(file), problem, origin, silentAfterS },
+    answers: await answers(dashboard),
     freeBytes: bavail * bsize,
-    configuration: readReport(reportIn(config.home)),
-    ...fromState(config.home),
+    configuration: readReport(reportIn(home)),
+    ...fromState(home),
   };
 }
 
@@ -87,7 +92,7 @@ async function answers({ host, port }: Config['dashboard']): Promise<boolean> {
 
 /** All that is to be said, the worst first; something always is. */
 export function judge(facts: CollectorFacts): readonly Verdict[] {
-  const { file, answers: isThere, nodes, silentAfterS, refused, freeBytes, configuration } = facts;
+  const { file, problem, answers: isThere, nodes, silentAfterS, refused, freeBytes, configuration } = facts;
   const ways = waysOf('collector', 'collector', file);
   const found: Verdict[] = [];
   const say = (state: Verdict['state'], because: string): void => void found.push({ state, because });
@@ -105,6 +110,11 @@ export function judge(facts: CollectorFacts): readonly Verdict[] {
     say(
       freeBytes < FREE_BYTES.act ? 'act' : 'look',
       `${mebibytes(freeBytes)} of the disk are left: make room for evidence`,
+    );
+  if (problem !== undefined)
+    say(
+      'look',
+      `${problem.split('\n')[0] ?? ''}: what runs goes on with what it read before; it would not start again`,
     );
   found.push(...configurationVerdicts('collector', configuration, ways));
   if (found.length === 0) say('well', 'every node is heard');

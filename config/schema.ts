@@ -60,6 +60,18 @@ const holdsRecords = (kind: Kind<unknown>): boolean => isRecord(kind.item ?? kin
 
 /** `undefined` when anything is wrong, which the place was told. */
 function readKeys<K extends Keys>(node: Node | null, where: string, keys: K, place: Place): Parsed<K> | undefined {
+  const { parsed, isWhole } = readEach(node, where, keys, place);
+  // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a configuration gets its type: each key went through its kind
+  return isWhole ? (parsed as Parsed<K>) : undefined;
+}
+
+interface Read<K extends Keys> {
+  readonly parsed: Partial<Parsed<K>>;
+  readonly isWhole: boolean;
+}
+
+/** What is right, whatever else is wrong. */
+function readEach<K extends Keys>(node: Node | null, where: string, keys: K, place: Place): Read<K> {
   const found = node === null ? new Map<string, Node>() : readMap(node, where, Object.keys(keys), place);
   const parsed: Record<string, unknown> = {};
   let isWhole = true;
@@ -75,8 +87,19 @@ function readKeys<K extends Keys>(node: Node | null, where: string, keys: K, pla
     if (value !== undefined) parsed[name] = value;
     else if (at !== undefined || fallback === undefined) isWhole = false;
   }
-  // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a configuration gets its type: each key went through its kind
-  return isWhole ? (parsed as Parsed<K>) : undefined;
+  // oxlint-disable-next-line no-unsafe-type-assertion -- each key went through its kind
+  return { parsed: parsed as Partial<Parsed<K>>, isWhole };
+}
+
+/** As far as it is right, and what is wrong: for who asks how a process fares that began with something better. */
+export function readLeniently<K extends Keys>(
+  file: string,
+  keys: K,
+): { readonly config: Partial<Parsed<K>>; readonly problem: string | undefined } {
+  const path = resolve(file);
+  const yaml = readYaml(readTrusted(path, MAX_BYTES), path);
+  const { parsed } = readEach(yaml.root, '', keys, yaml);
+  return { config: parsed, problem: yaml.problems.length > 0 ? yaml.problems.join('\n') : undefined };
 }
 
 /** Reads and checks a file. Refuses one that somebody else may change. */

@@ -8,7 +8,7 @@ import { collectorFindings } from '../collector/doctor.ts';
 import { collectorStatus } from '../collector/status.ts';
 import { ConfigError } from '../config/yaml.ts';
 import { statusOf, tell, type Finding } from '../service/finding.ts';
-import { isHere, placeOf } from '../service/places.ts';
+import { isHere, placeOf, type Side } from '../service/places.ts';
 
 const STATUS_USAGE = `usage: hushwatch status [--config AGENT.YAML] [--collector COLLECTOR.YAML] [--json]
 
@@ -105,19 +105,15 @@ export async function doctor(args: string[]): Promise<number> {
 }
 
 async function findingsOf({ config, shipper, sensor, collector }: Asked): Promise<readonly Finding[]> {
-  if (collector !== undefined && config === undefined && shipper === undefined) return collectorFindings(collector);
-  if (config !== undefined || shipper !== undefined || collector !== undefined)
-    return [
-      ...(await nodeFindings({ config, shipper, sensor })),
-      ...(collector === undefined ? [] : await collectorFindings(collector)),
-    ];
-  const [hasNode, hasCollector] = [isHere('agent'), isHere('collector')];
-  const node = {
-    config: hasNode ? placeOf('agent') : undefined,
-    shipper: isHere('shipper') ? placeOf('shipper') : undefined,
-  };
-  return [
-    ...(hasNode || !hasCollector ? await nodeFindings({ ...node, sensor }) : []),
-    ...(hasCollector ? await collectorFindings(placeOf('collector')) : []),
-  ];
+  const isNamed = [config, shipper, collector].some((file) => file !== undefined);
+  const here = (side: Side, named: string | undefined): string | undefined =>
+    named ?? (!isNamed && isHere(side) ? placeOf(side) : undefined);
+  const ours = here('collector', collector);
+  const node = { config: here('agent', config), shipper: here('shipper', shipper), sensor };
+  const isNode = node.config !== undefined || node.shipper !== undefined || ours === undefined;
+  const found = isNode ? await nodeFindings(node) : [];
+  if (ours === undefined) return found;
+  // A machine has one clock.
+  const more = await collectorFindings(ours);
+  return [...found, ...more.filter(({ topic }) => topic !== 'clock' || !isNode)];
 }

@@ -215,7 +215,9 @@ function problemsOf(error: unknown): string[] {
   throw error;
 }
 
-export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: AgentConfig): SpoolFacts {
+type SpoolPlaces = Pick<AgentConfig, 'spool' | 'receipts' | 'spool_bytes'>;
+
+export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: SpoolPlaces): SpoolFacts {
   const now = Date.now();
   const ageS = (path: string): number | undefined => {
     const stat = statSync(path, { throwIfNoEntry: false });

@@ -11,6 +11,7 @@ import { logKey } from '../protocol/sample.ts';
 
 const WELL: NodeStatus = {
   file: '/etc/hushwatch/agent.yaml',
+  problem: undefined,
   configurations: { agent: undefined, shipper: undefined },
   node: 'node-1',
   role: 'generic',
@@ -90,6 +91,12 @@ test.each<readonly [string, NodeStatus['configurations'], RegExp]>([
   ],
 ])('%s', (_, configurations, because) => {
   expect(judge({ ...WELL, configurations })).toEqual([{ state: 'look', because: expect.stringMatching(because) }]);
+});
+
+test('a file that has become wrong says how what began with it fares, and that', () => {
+  const [look, ...more] = judge({ ...WELL, problem: '/etc/hushwatch/agent.yaml:3:1 nod: no such key\nmore' });
+  expect(look).toEqual({ state: 'look', because: expect.stringMatching(/:3:1 nod: no such key: what runs goes on/) });
+  expect(more).toEqual([]);
 });
 
 test('what to do is what whoever runs it can do', () => {

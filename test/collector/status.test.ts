@@ -5,6 +5,7 @@ import { exitOf, screen } from '../../service/verdict.ts';
 
 const WELL: CollectorFacts = {
   file: '/var/lib/hushwatch-collector/collector.yaml',
+  problem: undefined,
   origin: 'logs.example.org/hushwatch',
   answers: true,
   nodes: [
@@ -25,6 +26,12 @@ test.each<readonly [string, Partial<CollectorFacts>, number, RegExp]>([
   ['all nodes are silent', { nodes: [silent] }, 2, /^no node is heard: node-3$/],
   ['no node yet', { nodes: [] }, 1, /no node has sent/],
   ['batches are refused', { refused: ['unknown-ruleset (node-1)'] }, 1, /unknown-ruleset \(node-1\)/],
+  [
+    'a file that has become wrong',
+    { problem: '/c:1:1 lisen: no such key' },
+    1,
+    /^\/c:1:1 lisen: .* it would not start again$/,
+  ],
   ['a disk that fills up', { freeBytes: 2 ** 29 }, 1, /^512 MiB/],
   ['a full disk', { freeBytes: 2 ** 20 }, 2, /^1 MiB/],
   [
