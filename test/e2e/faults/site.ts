@@ -22,7 +22,7 @@ import type { RawEvent } from '../../../agent/event.ts';
 import { record } from '../../../agent/pipeline.ts';
 import { fetchProofs, writeHome, type Home } from '../../../deploy/home.ts';
 import { Supervised } from '../../../deploy/supervise.ts';
-import { readConfig } from '../../../config/schema.ts';
+import { readConfig, readLeniently } from '../../../config/schema.ts';
 import type { Verdict } from '../../../service/verdict.ts';
 import { KEYS } from '../../../agent/config.ts';
 import { judge, statusOf } from '../../../agent/status.ts';
@@ -238,7 +238,7 @@ export class Site implements AsyncDisposable {
   /** What an operator is told by `hushwatch status`. */
   status(): readonly Verdict[] {
     const file = this.at('agent.changed.yaml');
-    return judge(statusOf(file, readConfig(file, KEYS)));
+    return judge(statusOf(file, readLeniently(file, KEYS)));
   }
 
   cli(...args: readonly string[]): { readonly status: number | null; readonly stdout: string } {
