@@ -44,7 +44,7 @@ export async function record(
   tell: (problem: Error | undefined) => void,
 ): Promise<void> {
   for await (const body of inBatches(redactEach(events, line), limits)) {
-    await line.begun;
+    // Now, and not after anything was waited for: what comes meanwhile is counted already, and for the next statement.
     const { totals, sensor, journal, exporter, sums } = line.ledger;
     const unsigned = {
       body,
@@ -54,6 +54,7 @@ export async function record(
       exporter,
       sums,
     };
+    await line.begun;
     let problem: Error | undefined;
     try {
       await line.spool.append(herald, unsigned);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { decodeBatch, unpackBody, verifyBatch } from '#protocol/batch.ts';
 import { formatVerifierKey, type VerifierKey } from '#protocol/note.ts';
@@ -300,4 +301,27 @@ test('the secrets are made once, for the agent alone, and refused when others ma
   rmSync(join(home, 'pseudonym.key'));
   writeFileSync(join(home, 'pseudonym.key'), Buffer.alloc(32, 1), { mode: 0o644 });
   await expect(openLine()).rejects.toThrow('chmod 600');
+});
+
+test('while a batch waits for the chain, what comes is counted in the next one', async () => {
+  const agent = await openLine();
+  const begun = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  const one = (): readonly RawEvent[] => started('0.1.0');
+  async function* events(): AsyncGenerator<readonly RawEvent[]> {
+    yield one();
+    // The first batch is closed by its age, and this is asked for already.
+    await second.promise;
+    yield one();
+  }
+  const line = { ...agent.line, begun: begun.promise };
+  const limits = { ...agent.limits, ageMs: 1 };
+  const recording = record(events(), line, agent.herald, limits, () => {});
+  await sleep(50);
+  second.resolve();
+  await sleep(50);
+  begun.resolve();
+  await recording;
+  const { statements } = readSpool();
+  expect(statements.map(({ seen }) => seen['self'])).toEqual([1, 2]);
 });
