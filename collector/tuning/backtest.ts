@@ -27,6 +27,8 @@ export interface Backtest {
   readonly events: number;
   /** Bodies that are no longer there. */
   readonly missing: number;
+  /** In all, reading included. */
+  readonly milliseconds: number;
   readonly now: Side;
   readonly candidate: Side;
   readonly gained: readonly PlacedAlert[];
@@ -44,6 +46,7 @@ export interface BacktestOptions {
 }
 
 export function backtest({ evidence, now, candidate, sinceUs, onProgress }: BacktestOptions): Backtest {
+  const startedAt = performance.now();
   const sides = [new Running(now, sinceUs), new Running(candidate, sinceUs)] as const;
   let [batches, events, missing] = [0, 0, 0];
   for (const { batch, done } of evidence) {
@@ -63,7 +66,8 @@ export function backtest({ evidence, now, candidate, sinceUs, onProgress }: Back
     return from === undefined || from === alert.severity ? [] : [{ alert, from }];
   });
   const compared = { gained: missingIn(after, before), lost: missingIn(before, after), moved };
-  return { batches, events, missing, now: before, candidate: after, ...compared };
+  const milliseconds = performance.now() - startedAt;
+  return { batches, events, missing, milliseconds, now: before, candidate: after, ...compared };
 }
 
 class Running implements Side {
@@ -94,7 +98,7 @@ const SHOWN = 20;
 
 /** For people. */
 export function describeBacktest(result: Backtest, untried: readonly string[]): string {
-  const { batches, events, missing, now, candidate, gained, lost, moved } = result;
+  const { batches, events, missing, milliseconds, now, candidate, gained, lost, moved } = result;
   const shown = ({ stories }: Side): number => [...stories.values()].filter((story) => story.shown).length;
   const cost = ({ milliseconds }: Side): string => (events === 0 ? '-' : ((milliseconds * 1_000) / events).toFixed(1));
   const row = (name: string, of: (side: Side) => string | number): string =>
@@ -110,7 +114,9 @@ export function describeBacktest(result: Backtest, untried: readonly string[]): 
     `${''.padEnd(18)}${'now'.padStart(10)}${'with this'.padStart(12)}\n`,
     row('alerts', ({ alerts }) => alerts.size),
     row('stories shown', shown),
+    row('seconds', (side) => (side.milliseconds / 1_000).toFixed(1)),
     row('µs an event', cost),
+    `${(milliseconds / 1_000).toFixed(1)} s in all, ${Math.round((events / Math.max(milliseconds, 1)) * 1_000)} events a second\n`,
     list(
       'Gained',
       gained.map((alert) => told(alert)),

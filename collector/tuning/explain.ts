@@ -1,4 +1,5 @@
 /** An alert, told so that a person can judge it: what was said, on which numbers, from which events, and what would have kept it quiet. */
+import { POINTS } from '../detectors/points.ts';
 import type { Measure, ReleasedRecord } from '../detectors/detector.ts';
 import type { EvidenceReader } from '../evidence.ts';
 import type { AlertRow } from '../findings.ts';
@@ -49,6 +50,7 @@ export async function explainAlert(
     ['what', `${alert.title} (${alert.severity})`],
     ['why', alert.reason],
     ['when', `${new Date(alert.time / 1_000).toISOString()}, on ${alert.node}`],
+    ['weight', weightOf(alert)],
     ['detector', `${alert.detector}${alert.rule === undefined ? '' : ` ${alert.rule}`}`],
     ['ATT&CK', alert.attack.join(', ')],
     ...(alert.measures ?? []).map((measure) => ['number', numberOf(measure)] as const),
@@ -61,6 +63,15 @@ export async function explainAlert(
   const shown = events.map((event) => (event === undefined ? '(its body is no longer there)' : JSON.stringify(event)));
   const more = alert.events.length > MAX_EVENTS ? `  … and ${alert.events.length - MAX_EVENTS} more\n` : '';
   return `${told.join('')}events, as they were released\n${shown.map((line) => `  ${line}\n`).join('')}${more}`;
+}
+
+/** What it weighs in its story, and why less than its severity would have it. */
+function weightOf({ points, severity, suppressedBy }: AlertRow): string {
+  if (suppressedBy !== undefined) return `none: ${suppressedBy} in suppressions.yaml keeps it quiet`;
+  const full = POINTS[severity];
+  return points >= full
+    ? `${points} points`
+    : `${points} points of ${full}: the same came there before, so it tells less`;
 }
 
 function numberOf({ what, value, normal: { from, to } }: Measure): string {

@@ -9,6 +9,7 @@ import { DAY } from '../detectors/detector.ts';
 import { makeDetectors } from '../detectors/detectors.ts';
 import { main as rulesMain } from '../detectors/main.ts';
 import type { Pack } from '../detectors/pack.ts';
+import { spelled } from '../detectors/sigma/digest.ts';
 import { clearOf, planRules } from '../detectors/sigma/plan.ts';
 import { EvidenceStore } from '../evidence.ts';
 import type { InForce } from '../in-force.ts';
@@ -103,26 +104,33 @@ function changedOnNodes(
   candidate: Pick<Pack, 'rules' | 'mapping'>,
   rulesets: Rulesets,
 ): readonly string[] {
-  const before = new Map(inForce.rules.map((rule) => [rule.id, JSON.stringify(rule.condition, spelled)]));
-  const changed = candidate.rules.filter((rule) => before.get(rule.id) !== JSON.stringify(rule.condition, spelled));
+  const before = new Map(inForce.rules.map((rule) => [rule.id, spelled(rule.condition)]));
+  const changed = candidate.rules.filter((rule) => before.get(rule.id) !== spelled(rule.condition));
   const clear = rulesets.digests.flatMap((digest) => rulesets.exposure(digest) ?? []);
   return planRules(changed, candidate.mapping, clearOf(clear))
     .filter(({ runs }) => runs === 'node')
     .map(({ rule }) => `${rule.file}: ${rule.title}`);
 }
 
-/** Conditions hold numbers and expressions that JSON does not know. */
-const spelled = (_: string, value: unknown): unknown =>
-  typeof value === 'bigint' || value instanceof RegExp ? String(value) : value;
-
 function forMachines(result: ReturnType<typeof backtest>, untried: readonly string[]): object {
-  const { batches, events, missing, now, candidate, gained, lost, moved } = result;
+  const { batches, events, missing, milliseconds, now, candidate, gained, lost, moved } = result;
   const side = ({ alerts, stories, milliseconds }: typeof now): object => ({
     alerts: alerts.size,
     shown: [...stories.values()].filter(({ shown }) => shown).length,
     milliseconds,
   });
-  return { batches, events, missing, now: side(now), candidate: side(candidate), gained, lost, moved, untried };
+  return {
+    batches,
+    events,
+    missing,
+    milliseconds,
+    now: side(now),
+    candidate: side(candidate),
+    gained,
+    lost,
+    moved,
+    untried,
+  };
 }
 
 /** On a terminal, how far it is. */
@@ -142,7 +150,12 @@ function showNoise({ home, spanUs, json }: Values): number {
   using state = State.beside(home);
   const alerts = state.alerts({ limit: MAX_ALERTS, sinceUs: nowUs() - spanUs });
   const verdicts = new Map(state.verdicts().map(({ story, verdict }) => [story, verdict]));
-  const rows = noiseOf(alerts, verdicts, spanUs / DAY);
+  const programs = new Map<string, string | undefined>();
+  const programOf = (id: string): string | undefined => {
+    if (!programs.has(id)) programs.set(id, state.story(id)?.program);
+    return programs.get(id);
+  };
+  const rows = noiseOf(alerts, verdicts, spanUs / DAY, programOf);
   say(json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : describeNoise(rows));
   return 0;
 }
