@@ -79,7 +79,13 @@ export function explainText(ruleset: Ruleset, rows: readonly ExplainedRow[], col
     `time: rounded down to ${spanInWords(ruleset.time.resolution)}. ${ruleset.time.why}`,
     ...[...ruleset.reasons].map(([name, text]) => `reason ${name}: ${text}`),
   ];
-  const tables = [...byEvent(rows)].map(([event, own]) => `${event}  ${EVENTS[event].brief}\n${fitting(own, columns)}`);
+  const notAlone = (event: string): string => {
+    const sums = explainSums(ruleset, new Set([event])).map(({ sum }) => sum);
+    return sums.length === 0 ? '' : `  Not one by one: what the sum ${sums.join(', or ')} takes, see below.`;
+  };
+  const tables = [...byEvent(rows)].map(
+    ([event, own]) => `${event}  ${EVENTS[event].brief}${notAlone(event)}\n${fitting(own, columns)}`,
+  );
   const events = new Set<string>(rows.map(({ event }) => event));
   return `${head.join('\n')}\n\n${tables.join('\n')}${sumsText(explainSums(ruleset, events))}`;
 }

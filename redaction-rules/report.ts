@@ -38,6 +38,7 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
           html`<section>
             <h2 id="${event}">${event}</h2>
             <p>${EVENTS[event].brief}</p>
+            ${notOneByOne(explainSums(ruleset, new Set([event])))}
             <table>
               <thead>
                 <tr>
@@ -57,6 +58,11 @@ export function explainReport(ruleset: Ruleset, rows: readonly ExplainedRow[]): 
       ${sumsSection(explainSums(ruleset, new Set(events.keys())))}`,
   );
 }
+
+const notOneByOne = (sums: readonly SumRow[]): Html =>
+  sums.length === 0
+    ? nothing
+    : html`<p>Not one by one: what <a href="#sums">the sum ${sums.map(({ sum }) => sum).join(', or ')}</a> takes.</p>`;
 
 function sumsSection(rows: readonly SumRow[]): Html {
   if (rows.length === 0) return nothing;
