@@ -15,6 +15,12 @@ import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
 const NEXT = `${VERSION}+next`;
 const HOME = '/var/lib/hushwatch-collector';
 const room = new MachineRoom();
+/** Below /var/lib. */
+const REPORTS: Readonly<Record<string, string>> = {
+  agent: 'hushwatch/spool',
+  shipper: 'hushwatch-ship/receipts',
+  collector: 'hushwatch-collector',
+};
 let node: Machine;
 let collector: Machine;
 
@@ -96,6 +102,62 @@ test.skipIf(!isRoot)(
     ).toMatch(/, 0 problems/);
   },
 );
+
+test.skipIf(!isRoot)(`a configuration is read again; a bad one is not, and status says so${WHY_SKIPPED}`, async () => {
+  const report = (process: string): string => `/var/lib/${REPORTS[process] ?? ''}/configuration.json`;
+  for (const [machine, process] of [
+    [node, 'agent'],
+    [node, 'shipper'],
+    [collector, 'collector'],
+  ] as const) {
+    const pid = machine.run(`systemctl show -p MainPID --value hushwatch-${process}`);
+    machine.run(`systemctl reload hushwatch-${process}`);
+    await machine.until(`grep -q '"reloads":1,' ${report(process)}`, `${process} to have read its configuration again`);
+    expect(machine.run(`systemctl is-active hushwatch-${process}`)).toBe('active\n');
+    expect(machine.run(`systemctl show -p MainPID --value hushwatch-${process}`)).toBe(pid);
+    expect(machine.run(`hushwatch ${process} check`)).toMatch(/\d|good/);
+  }
+  node.run('cp -a /etc/hushwatch/agent.yaml /root/kept; echo "nod: x" >>/etc/hushwatch/agent.yaml');
+  node.run('systemctl reload hushwatch-agent');
+  await node.until(`grep -q '"refused":1,' ${report('agent')}`, 'the agent to have refused it');
+  expect(node.try('hushwatch status')).toMatchObject({
+    status: 1,
+    stdout: expect.stringMatching(/^look .*agent\.yaml:\d+:1 nod: no such key; did you mean `node`/m),
+  });
+  node.run('cp -a /root/kept /etc/hushwatch/agent.yaml; rm /root/kept; systemctl reload hushwatch-agent');
+  await node.until(`! grep -q problem ${report('agent')}`, 'the agent to be content');
+  expect(node.try('hushwatch status')).toMatchObject({ status: 0 });
+  expect(collector.try('hushwatch status')).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/every node is heard/),
+  });
+  expect(collector.try('hushwatch doctor').stdout).toMatch(/, 0 problems/);
+});
+
+test.skipIf(!isRoot)(`what belongs to a package is there, and says what the package is${WHY_SKIPPED}`, () => {
+  for (const [machine, name, pages] of [
+    [
+      node,
+      'hushwatch-agent',
+      ['hushwatch.1', 'hushwatch-agent.1', 'hushwatch-agent.yaml.5', 'hushwatch-shipper.yaml.5'],
+    ],
+    [collector, 'hushwatch-collector', ['hushwatch-collector.1', 'hushwatch-detect.1', 'hushwatch-collector.yaml.5']],
+  ] as const) {
+    for (const page of pages)
+      expect(machine.run(`zcat -f /usr/share/man/man${page.at(-1) ?? ''}/${page}.gz | head -3`)).toMatch(
+        /^\.TH HUSHWATCH/,
+      );
+    expect(
+      machine.run('bash -c "source /usr/share/bash-completion/completions/hushwatch; complete -p hushwatch"'),
+    ).toMatch(/_hushwatch/);
+    const materials: { readonly components: readonly unknown[] } = JSON.parse(
+      machine.run(`cat /usr/share/doc/${name}/sbom.cdx.json`),
+    );
+    expect(materials.components.length).toBeGreaterThan(2);
+    expect(machine.run(`grep -c ^License: /usr/share/doc/${name}/copyright`).trim()).not.toBe('0');
+    expect(machine.run(`cat /usr/share/doc/${name}/examples/*.yaml`)).toMatch(/^#origin: |^#node:/m);
+  }
+});
 
 describe.skipIf(!isRoot)(`what confinement holds back${WHY_SKIPPED}`, () => {
   const everything = ON_NODES.flatMap(({ unreadable }) => unreadable);
