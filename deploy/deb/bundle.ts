@@ -62,7 +62,7 @@ function leaveOut(checkout: string, without: ReadonlyMap<string, string>): Plugi
       const words = without.get(relative(checkout, id));
       if (words === undefined) return null;
       const say = `() => { process.stderr.write(${JSON.stringify(`${words}\n`)}); return 2; }`;
-      return ['main', 'events', 'alerts', 'stories', 'verify', 'collectorStatus', 'collectorFindings']
+      return ['main', 'events', 'alerts', 'stories', 'verify', 'collectorStatus', 'collectorFindings', 'cohortMain']
         .map((name) => `export const ${name} = ${say};`)
         .join('\n');
     },

@@ -47,6 +47,7 @@ const NOT_ON_NODES = new Map([
     'collector/story-commands.ts',
     'collector/tuning/main.ts',
     'collector/tuning/show.ts',
+    'collector/tuning/show.ts',
     'collector/status.ts',
     'collector/doctor.ts',
   ].map((file) => [file, elsewhere('hushwatch-collector')] as const),
