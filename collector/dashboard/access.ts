@@ -22,6 +22,7 @@ export interface Caller {
   readonly by: 'cookie' | 'bearer';
 }
 
+type Asking = Pick<IncomingMessage, 'headers'>;
 type Known = Pick<Token, 'id' | 'name' | 'roles' | 'hash'>;
 
 /** Both are hex or base64url of one length, or the answer is no. */
@@ -44,11 +45,11 @@ export class Access {
   }
 
   /** A name that somebody else's DNS points at us is refused: its page would share our cookie's origin. */
-  isOurHost(request: IncomingMessage): boolean {
+  isOurHost(request: Asking): boolean {
     return this.#hosts.has((request.headers.host ?? '').replace(/:\d+$/, ''));
   }
 
-  callerOf(request: IncomingMessage, now: number): Caller | undefined {
+  callerOf(request: Asking, now: number): Caller | undefined {
     const { authorization } = request.headers;
     const known = authorization === undefined ? this.#ofCookie(request, now) : this.#ofBearer(authorization, now);
     return known && { name: known.name, roles: known.roles, by: authorization === undefined ? 'cookie' : 'bearer' };
@@ -58,7 +59,7 @@ export class Access {
    * Whether a request that changes something comes from a page of ours. With a cookie it must say so itself: no Origin, or `null`, is
    * no. Without one nobody's log-in can be misused, so programs need not send any.
    */
-  isFromHere({ headers }: IncomingMessage, caller: Caller | undefined): boolean {
+  isFromHere({ headers }: Asking, caller: Caller | undefined): boolean {
     const { origin } = headers;
     if (caller?.by === 'bearer') return true;
     if (origin === undefined) return caller === undefined;
@@ -101,7 +102,7 @@ export class Access {
     return token === undefined ? undefined : this.#ofToken(token, now);
   }
 
-  #ofCookie({ headers }: IncomingMessage, now: number): Known | undefined {
+  #ofCookie({ headers }: Asking, now: number): Known | undefined {
     const cookies = (headers.cookie ?? '').split(';').map((part) => part.trim());
     const ticket = cookies.find((part) => part.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
     const [, id = '', ends = '', seal = ''] = /^(\w{1,16})\.(\d{1,12})\.([\w-]{43})$/.exec(ticket ?? '') ?? [];
