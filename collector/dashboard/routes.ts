@@ -2,6 +2,7 @@
 import { API } from './api-routes.ts';
 import { openApiOf } from './openapi.ts';
 import { PAGES } from './page-routes.ts';
+import { PRIVACY_API } from './privacy-api.ts';
 import { PRIVACY } from './privacy-routes.ts';
 import { route, type Route } from './route.ts';
 import { STORIES } from './story-routes.ts';
@@ -12,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   ...STORIES,
   ...PAGES,
   ...PRIVACY,
+  ...PRIVACY_API,
   ...API,
   route(
     {

@@ -184,6 +184,36 @@ export const STORIES: readonly Route[] = [
   ),
   route(
     {
+      ...{ method: 'GET', path: '/api/v1/stories/{id}/events', roles: WATCHES, operation: 'listEventsOfStory' },
+      about: 'Its events, oldest first, as far as their bodies are still kept.',
+      ...{ parameters: { id: STORY }, answer: listOf(named('Event')) },
+    },
+    async ({ view, parameters: { id } }) => ({ json: (await openStory(view, id, false)).events }),
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/alerts/{id}/lineage', roles: WATCHES, operation: 'getLineage' },
+      about: 'Events that made the process of an alert and its ancestors, nearest first.',
+      ...{ parameters: { id: ALERT }, answer: listOf(named('Event')) },
+    },
+    async ({ view, parameters: { id } }) => {
+      const { node, entity, time } = found(view.alert(id), 'No such alert');
+      return { json: entity === undefined ? [] : await view.lineage(node, entity, time) };
+    },
+  ),
+  route(
+    {
+      ...{ method: 'GET', path: '/api/v1/alerts/{id}/events', roles: WATCHES, operation: 'listEventsOfAlert' },
+      about: 'The events of an alert, as far as their bodies are still kept.',
+      ...{ parameters: { id: ALERT }, answer: listOf(named('Event')) },
+    },
+    async ({ view, parameters: { id } }) => {
+      const events = await view.eventsAt(found(view.alert(id), 'No such alert').events);
+      return { json: events.filter((event) => event !== undefined) };
+    },
+  ),
+  route(
+    {
       ...{ method: 'GET', path: '/api/v1/stories/{id}/verdicts', roles: WATCHES, operation: 'listVerdicts' },
       about: 'What people said of a story, oldest first.',
       ...{ parameters: { id: STORY }, answer: listOf(named('Verdict')) },
