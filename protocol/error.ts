@@ -50,7 +50,8 @@ export const REJECTION_CODES = {
   'unknown-vocabulary': 'The events speak a vocabulary that the collector does not know.',
   'not-released': 'An event carries what its ruleset does not release.',
   'wrong-epochs': 'The statement names other epochs of pseudonyms than its ruleset has for those times.',
-  'wrong-events': 'The events of the body are not those that the statement counts.',
+  'wrong-events':
+    'The events of the body are not those that the statement counts, or its sums are not in the counters.',
   gap: 'The statement does not follow the last one: numbers are missing.',
   fork: 'Two statements claim one place in the chain.',
   'wrong-anchor': 'A restart does not go on from the last entry that the log has of its node.',

@@ -43,6 +43,7 @@ import {
   type Role,
   type Statement,
 } from './statement.ts';
+import { SumsTold } from './sums-told.ts';
 import { decodeEntries, entriesPath, readHashes, readNodesFrom, TILE_WIDTH, tilePath, tileWidth } from './tiles.ts';
 import { CLASSES, EVENTS, isEventName, vocabularyDigest, type EventClass } from './vocabulary.ts';
 
@@ -188,6 +189,7 @@ interface Findings {
   readonly changes: ChangeEntry[];
   linesChecked: number;
   readonly holes: Holes;
+  readonly sums: SumsTold;
 }
 
 export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
@@ -199,6 +201,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     changes: [],
     linesChecked: 0,
     holes: new Holes(),
+    sums: new SumsTold(),
   };
   const checkpoint = await verifyLogCheckpoint(archive, findings);
   if (checkpoint !== undefined) {
@@ -460,7 +463,7 @@ function verifyRestart(
   nodes: ReadonlyMap<string, RegisteredNode>,
   { note, restart }: { readonly note: Note; readonly restart: Restart },
   index: number,
-  { problems, chains }: Findings,
+  { problems, chains, sums }: Findings,
 ): void {
   const where = `entry ${index} (${restart.node} #${restart.sequence})`;
   const node = nodes.get(restart.node);
@@ -475,6 +478,7 @@ function verifyRestart(
   if (message !== undefined) problems.push({ code: 'wrong-anchor', where, message });
   if (chain === undefined || message !== undefined) return;
   if ('seen' in chain.last) chain.left.push(chain.last);
+  sums.begin(restart.node);
   const { sequence, reason, time } = restart;
   chain.restarts.push({ sequence, reason, where: `entry ${index}`, from: chain.lastTime, to: time });
   Object.assign(chain, { last: linkOf(restart), index, age });
@@ -533,6 +537,8 @@ async function verifyBody(archive: Archive, statement: Statement, where: string,
   const lines = unpackLines(bytes, body.unpacked, events);
   checkLines(archive, statement, lines, where, findings);
   findings.holes.hear(statement.node, statement.sequence, lines);
+  const uncounted = findings.sums.hear(statement, lines);
+  if (uncounted !== undefined) findings.problems.push({ code: 'wrong-events', where, message: uncounted });
   const found = countByClass(lines, vocabulary === vocabularyDigest());
   if (found === undefined || CLASSES.every((name) => (found[name] ?? 0) === (events[name] ?? 0))) return;
   findings.problems.push({ code: 'wrong-events', where, message: 'the body holds other classes than stated' });

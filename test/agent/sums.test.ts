@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeBatch, unpackLines } from '#protocol/batch.ts';
 import { checkSuccession, type Statement } from '#protocol/statement.ts';
+import { SumsTold } from '#protocol/sums-told.ts';
 import { realDisk } from '../../agent/disk.ts';
 import type { RawEvent } from '../../agent/event.ts';
 import { Ledger } from '../../agent/ledger.ts';
@@ -222,6 +223,7 @@ test('every statement adds up, and a collector takes every line', async () => {
   expect(lines.filter((text) => accepts(text) !== undefined)).toEqual([]);
   expect(lines.some((text) => text.includes(SANDBOX))).toBe(false);
   expect(previous?.withheld.process).toBeGreaterThan(1_000);
+  expect(previous && new SumsTold().hear(previous, lines)).toBeUndefined();
 });
 
 test('a rule of the node that matches lets the event leave at once', async () => {
