@@ -146,7 +146,7 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     expect(await page.locator('#alerts li').count()).toBe(2);
     await page.click('summary');
     await page.fill('#reason', 'our own build');
-    await page.click('text=False alarm');
+    await page.click('button[value=false]');
     await page.goto(`${base}/?status=false&text=the+build`);
     expect(await page.locator('#alerts li').count()).toBe(2);
     await context.close();
