@@ -7,6 +7,7 @@ import { Detection } from './detectors/detection.ts';
 import { changeDetectors, makeDetectors, type DetectorOptions } from './detectors/detectors.ts';
 import { clearOf } from './detectors/sigma/plan.ts';
 import type { InForce } from './in-force.ts';
+import { narrowingIn } from './narrowed.ts';
 import { watch } from './pipeline.ts';
 import type { Rulesets } from './rulesets.ts';
 import type { State } from './state.ts';
@@ -46,6 +47,7 @@ export class Detecting {
       // What is not worth waking anybody for gives points of risk.
       alertFrom: 'informational',
       clearFor: (digest) => clearOf(this.#rulesets.exposure(digest) ?? []),
+      ...narrowingIn(rulepacks, this.#rulesets),
       silenceUs: silenceSeconds * 1_000_000,
       tuning,
     };

@@ -9,12 +9,17 @@ import { basename, join } from 'node:path';
 import { loadPack, STARTER_PACK, type Pack } from './detectors/pack.ts';
 import { spelled } from './detectors/sigma/digest.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
+import { and } from './detectors/sigma/expression.ts';
+import { filtersOf } from './detectors/sigma/filter.ts';
 import { overlay } from './detectors/sigma/mapping.ts';
+import type { SigmaRule } from './detectors/sigma/rule.ts';
 import { ConfigError } from '../config/yaml.ts';
 
 export interface Rulepacks {
   /** The rules and mappings of all of them; of two with one id or name, that of the later directory name. */
   readonly rules: Pick<Pack, 'rules' | 'correlations' | 'mapping'>;
+  /** Rules of one pack that filters of another narrow, by what these ask: nodes ran them without. */
+  readonly narrowed?: readonly SigmaRule[];
 }
 
 interface Held extends Pack {
@@ -29,23 +34,40 @@ export function loadRulepacks(directory: string): Rulepacks {
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => join(directory, name))
     .toSorted()
-    .map(loadHeld);
+    .map((where) => loadHeld(where, starter.rules));
   const isKept = ({ directory: where, digest }: Held): boolean => digest.slice(0, 16) === basename(where);
   const laid = packs.filter((pack) => !isKept(pack));
   refuseQuarrels(laid);
   const all = [...packs.filter(isKept), starter, ...laid];
+  const rules = byId(all.flatMap((pack) => pack.rules)).map((rule) => ({ rule, more: narrowingOf(rule, laid) }));
   return {
     rules: {
-      rules: byId(all.flatMap(({ rules }) => rules)),
+      rules: rules.map(({ rule, more }) =>
+        more === undefined ? rule : { ...rule, condition: and([rule.condition, more]) },
+      ),
       correlations: byId(all.flatMap(({ correlations }) => correlations)),
       mapping: laid.map(({ own: brought }) => brought).reduce(overlay, starter.mapping),
     },
+    narrowed: rules.flatMap(({ rule, more }) => (more === undefined ? [] : [{ ...rule, condition: more }])),
   };
 }
 
-function loadHeld(directory: string): Held {
+/** What filters of other packs ask of it. One that is for any rule is for any of its own pack. */
+function narrowingOf(rule: SigmaRule, packs: readonly Held[]): SigmaRule['condition'] | undefined {
+  const filters = packs
+    .filter(({ rules }) => !rules.some(({ id }) => id === rule.id))
+    .flatMap((pack) =>
+      filtersOf(
+        rule,
+        pack.filters.filter(({ rules }) => rules !== undefined),
+      ),
+    );
+  return filters.length === 0 ? undefined : and(filters.map(({ condition }) => condition));
+}
+
+function loadHeld(directory: string, beyond: readonly SigmaRule[]): Held {
   try {
-    return { ...loadPack(directory), directory };
+    return { ...loadPack(directory, beyond), directory };
   } catch (error) {
     if (!(error instanceof SigmaError)) throw error;
     // A pack names its files from where it lies; who reads of several wants to know which.

@@ -23,6 +23,7 @@ import { didYouMean } from '../../config/suggest.ts';
 export interface Pack {
   readonly rules: readonly SigmaRule[];
   readonly correlations: readonly SigmaCorrelation[];
+  readonly filters: readonly SigmaFilter[];
   /** Ours, and what the pack brings laid over it. */
   readonly mapping: Mapping;
   /** What the pack brings. */
@@ -49,8 +50,11 @@ interface PackFile {
   readonly bytes: Buffer;
 }
 
-/** With the `mapping.yaml` that lies there, or ours. Throws SigmaError, with all that is wrong in the files. */
-export function loadPack(directory: string): Pack {
+/**
+ * With the `mapping.yaml` that lies there, or ours. `beyond`: rules of other packs, which filters and correlations may name.
+ * Throws SigmaError, with all that is wrong in the files.
+ */
+export function loadPack(directory: string, beyond: readonly SigmaRule[] = []): Pack {
   const mappingFile = mappingOf(directory);
   const files = filesIn(directory);
   const rulesFiles = files.filter(({ name }) => name.endsWith('.yml'));
@@ -60,11 +64,12 @@ export function loadPack(directory: string): Pack {
   const filters = documents.filter((document): document is SigmaFilter => document.kind === 'filter');
   const rules = documents.filter((document): document is SigmaRule => document.kind === 'rule');
   const correlations = documents.filter((document): document is SigmaCorrelation => document.kind === 'correlation');
-  refuseUnknown(correlations, documents);
+  refuseUnknown(correlations, [...documents, ...beyond]);
   const own = ownMapping(files);
   return {
-    rules: applyFilters(rules, filters),
+    rules: applyFilters(rules, filters, beyond),
     correlations,
+    filters,
     mapping: overlay(loadMapping(mappingFile), own),
     own,
     digest: digestOf([...files, { name: '../mapping.yaml', bytes: readFileSync(mappingFile) }]),

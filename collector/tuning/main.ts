@@ -13,6 +13,7 @@ import { spelled } from '../detectors/sigma/digest.ts';
 import { clearOf, planRules } from '../detectors/sigma/plan.ts';
 import { EvidenceStore } from '../evidence.ts';
 import type { InForce } from '../in-force.ts';
+import { narrowingIn } from '../narrowed.ts';
 import { Rulesets } from '../rulesets.ts';
 import type { AlertRow } from '../findings.ts';
 import { NoState, State } from '../state.ts';
@@ -81,7 +82,10 @@ function runBacktest({ home, with: candidate, spanUs, json }: Values): number {
   const detection = ({ rulepacks, tuning, suppressions }: InForce): Detection => {
     const clearFor = (digest: string): ReturnType<typeof clearOf> => clearOf(exposures.exposure(digest) ?? []);
     return new Detection({
-      detectors: makeDetectors({ pack: rulepacks.rules, alertFrom: 'informational', clearFor, tuning }),
+      detectors: makeDetectors({
+        ...{ pack: rulepacks.rules, alertFrom: 'informational', clearFor, tuning },
+        ...narrowingIn(rulepacks, exposures),
+      }),
       tuning,
       suppressions: () => suppressions,
     });

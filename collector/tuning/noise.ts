@@ -73,7 +73,8 @@ export function describeNoise(rows: readonly Noise[]): string {
   const lines = rows.map(({ count, share, perDay, severity, title, nodes, programs, marked, detector, rule }) => {
     const loudest = nodes[0];
     const whose = loudest === undefined || nodes.length === 1 ? '' : `; ${percent(loudest.share)} from ${loudest.node}`;
-    const by = programs[0] === undefined ? '' : `; ${percent(programs[0].share)} by ${programs[0].program}`;
+    const by =
+      (programs[0]?.share ?? 0) < 0.1 ? '' : `; ${percent(programs[0]?.share ?? 0)} by ${programs[0]?.program}`;
     const said = marked.true + marked.false === 0 ? '' : `; marked true ${marked.true}, false ${marked.false}`;
     return `${String(count).padStart(7)} ${percent(share).padStart(6)} ${perDay.toFixed(1).padStart(8)} a day  ${severity.padEnd(13)} ${title} (${detector}${rule === undefined ? '' : ` ${rule}`})${whose}${by}${said}\n`;
   });

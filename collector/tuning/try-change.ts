@@ -10,6 +10,7 @@ import { makeDetectors } from '../detectors/detectors.ts';
 import { clearOf, planRules, type Clear } from '../detectors/sigma/plan.ts';
 import type { SigmaRule } from '../detectors/sigma/rule.ts';
 import { readInForce, type InForce } from '../in-force.ts';
+import { narrowingIn } from '../narrowed.ts';
 import { Rulesets } from '../rulesets.ts';
 import type { State } from '../state.ts';
 import { backtest, type Backtest, type BacktestOptions, type Side } from './backtest.ts';
@@ -91,11 +92,13 @@ export function tryChange({ home, state, change: text, sinceUs, nowUs, most, onP
   const clearFor = (digest: string): Clear => clearOf(rulesets.exposure(digest) ?? []);
   const leavingFor = (digest: string): Clear => leavingIn(rulesets, digest);
   const narrowing = new Narrowing(change.candidate.rulepacks.rules.mapping, change.narrowed, leavingFor);
+  const { isStillMatched: before } = narrowingIn(now.rulepacks, rulesets);
   const detection = (side: InForce, isCandidate: boolean): Detection =>
     new Detection({
       detectors: makeDetectors({
         ...{ pack: side.rulepacks.rules, alertFrom: 'informational', clearFor, tuning: side.tuning },
-        ...(isCandidate ? { isStillMatched: narrowing.isStillMatched } : {}),
+        isStillMatched: (ruleset, id, record) =>
+          before?.(ruleset, id, record) !== false && (!isCandidate || narrowing.isStillMatched(ruleset, id, record)),
       }),
       tuning: side.tuning,
       suppressions: () => side.suppressions,

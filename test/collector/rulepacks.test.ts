@@ -74,3 +74,24 @@ test('a mistake is told with the pack that it is in', () => {
   expect(() => loadRulepacks(packs)).toThrow(ConfigError);
   expect(() => loadRulepacks(packs)).toThrow(join(packs, 'a/one.yml:7: '));
 });
+
+const FILTER = (rules: string): string => `title: Not the updater
+id: ${ONE.replace(/1$/, '9')}
+logsource: { product: linux }
+filter: { rules: ${rules}, it: { 'Image|endswith': /updater }, condition: not it }
+`;
+
+test('a filter of a pack of one’s own narrows the rules of others that it names, and is told of with them', () => {
+  const [rule] = loadPack(STARTER_PACK).rules;
+  const id = rule?.id ?? '';
+  write('own/filter.yml', FILTER(`[${id}]`));
+  const { rules, narrowed = [] } = loadRulepacks(packs);
+  expect(rules.rules.find((each) => each.id === id)?.condition).toMatchObject({ kind: 'and' });
+  expect(narrowed.map((each) => each.id)).toEqual([id]);
+  write('own/filter.yml', FILTER(`[${ONE}]`));
+  expect(() => loadRulepacks(packs)).toThrow(
+    join(packs, `own/filter.yml:4: filter: rules: no rule here has the id or name ${ONE}`),
+  );
+  write('own/filter.yml', FILTER('any'));
+  expect(loadRulepacks(packs).narrowed).toEqual([]);
+});

@@ -30,9 +30,13 @@ export function parseFilter(map: MapNode, described: Described): SigmaFilter {
   };
 }
 
-/** Rules with the filters that name them applied. */
-export function applyFilters(rules: readonly SigmaRule[], filters: readonly SigmaFilter[]): readonly SigmaRule[] {
-  for (const filter of filters) refuseIdle(filter, rules);
+/** Rules with the filters that name them applied. Filters may name rules of `beyond` too, which are left as they are. */
+export function applyFilters(
+  rules: readonly SigmaRule[],
+  filters: readonly SigmaFilter[],
+  beyond: readonly SigmaRule[] = [],
+): readonly SigmaRule[] {
+  for (const filter of filters) refuseIdle(filter, [...rules, ...beyond]);
   return rules.map((rule) => {
     const applied = filtersOf(rule, filters);
     return applied.length === 0
