@@ -1,5 +1,6 @@
 /** `collector.yaml`: every key, once. The data directory is the one that the file lies in. */
 import { dirname, join, resolve } from 'node:path';
+import { parseCosignerKey } from '#protocol/cosignature.ts';
 import { isKeyName } from '#protocol/note.ts';
 import { address, count, listOf, number, path, textLike, url } from '../config/kinds.ts';
 import {
@@ -38,6 +39,23 @@ const OTLP = record({
   ca_file: caFile,
 });
 
+const WITNESS = record({
+  key: required(
+    'Its key, as `hushwatch witness init` prints it.',
+    textLike('NAME+ID+BASE64, a key that cosigns', isCosignerKey),
+  ),
+  url: required('Where it listens, to which `/add-checkpoint` is appended.', url('https', 'http')),
+});
+
+function isCosignerKey(text: string): boolean {
+  try {
+    parseCosignerKey(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The knobs of the baselines; only those that a file names are in what is read. */
 function tuningKeys(): Record<string, Key<Parsed<Record<string, Key<number | undefined>>> | undefined>> {
   return Object.fromEntries(
@@ -72,6 +90,7 @@ export const KEYS = {
     url('https', 'http'),
   ),
   silence_seconds: live(key('A node that sends nothing for longer alerts.', count(1, 2 ** 31), 300)),
+  witnesses: key('Who cosigns the log: each checkpoint is shown to all of them.', listOf(WITNESS), []),
   webhooks: live(key('Where stories are posted.', listOf(WEBHOOK), [])),
   syslog: live(key('Where stories go as syslog over TLS.', listOf(SYSLOG), [])),
   otlp: live(key('Where stories go as OTLP logs.', listOf(OTLP), [])),

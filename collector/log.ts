@@ -10,7 +10,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openCheckpoint, signCheckpoint } from '#protocol/checkpoint.ts';
 import { equalBytes } from '#protocol/encoding.ts';
-import { EMPTY_ROOT, leafHash, proveInclusion, rootOf, treeRoot, type Hash, type ReadNode } from '#protocol/merkle.ts';
+import {
+  EMPTY_ROOT,
+  leafHash,
+  proveConsistency,
+  proveInclusion,
+  rootOf,
+  treeRoot,
+  type Hash,
+  type ReadNode,
+} from '#protocol/merkle.ts';
 import type { SigningKey } from '#protocol/note.ts';
 import { formatReceipt } from '#protocol/receipt.ts';
 import {
@@ -48,6 +57,12 @@ interface Tree {
   readonly bundle: readonly Uint8Array[];
 }
 
+/** A signed checkpoint, and how many entries it covers. */
+export interface Head {
+  readonly size: number;
+  readonly checkpoint: Uint8Array;
+}
+
 /** A tree that has grown, the files that say so, and the partial files that are complete now. */
 interface Growth extends Omit<Tree, 'checkpoint'> {
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -61,6 +76,8 @@ export class TransparencyLog implements AsyncDisposable {
   readonly #lock: Disposable;
   readonly #nodes = new Map<string, Promise<Hash>>();
   #tree: Tree;
+  /** The last checkpoint that witnesses cosigned, size 0 before there is one. */
+  #cosigned: Head = { size: 0, checkpoint: new Uint8Array() };
   #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #sequencing: Promise<void> | undefined;
@@ -82,7 +99,9 @@ export class TransparencyLog implements AsyncDisposable {
     try {
       await clearScratch(disk, join(directory, 'tmp'));
       if (!existsSync(join(directory, 'checkpoint'))) await begin(directory, key, disk);
-      return new TransparencyLog(directory, key, disk, lock, await readTree(directory, key));
+      const log = new TransparencyLog(directory, key, disk, lock, await readTree(directory, key));
+      log.#cosigned = await log.#readCosigned();
+      return log;
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -97,6 +116,34 @@ export class TransparencyLog implements AsyncDisposable {
   /** The error after which nothing works any more; the process had better end and start again. */
   get broken(): Promise<Error> {
     return this.#broken.promise;
+  }
+
+  /** The last durable checkpoint. */
+  get head(): Head {
+    return this.#tree;
+  }
+
+  /** That the tree of `oldSize` entries is the beginning of the tree of `size`, which a checkpoint had. */
+  async proveGrowth(oldSize: number, size: number): Promise<readonly Hash[]> {
+    return oldSize === 0 || oldSize === size
+      ? []
+      : await proveConsistency(oldSize, size, this.#nodesOf(size, new Map()));
+  }
+
+  /** Keeps a checkpoint of ours with what witnesses added, for those who ask for receipts and those who verify. */
+  async keepCosigned(head: Head): Promise<void> {
+    await this.#write('cosigned', head.checkpoint);
+    this.#cosigned = head;
+  }
+
+  /** One that is not of this log, as after a restoration from a backup, is left for verify to find. */
+  async #readCosigned(): Promise<Head> {
+    const checkpoint = await readFileIfThere(this.#directory, 'cosigned');
+    const opened = checkpoint && openCheckpoint(checkpoint, this.#key.verifier);
+    const nothing = { size: 0, checkpoint: new Uint8Array() };
+    if (checkpoint === undefined || opened === undefined || opened.size > this.size) return nothing;
+    const root = await treeRoot(opened.size, this.#nodesOf(opened.size, new Map()));
+    return equalBytes(root, opened.root) ? { size: opened.size, checkpoint } : nothing;
   }
 
   /** Queues the entry at once, in the order of the calls; its index once a durable checkpoint covers it. */
@@ -175,9 +222,9 @@ export class TransparencyLog implements AsyncDisposable {
     };
   }
 
-  /** Proof, as a tlog-proof, that the entry is in the log as the last durable checkpoint has it. */
+  /** Proof, as a tlog-proof, that the entry is in the log: in a checkpoint that witnesses cosigned, if one covers it already. */
   async receipt(index: number): Promise<string> {
-    const { size, checkpoint } = this.#tree;
+    const { size, checkpoint } = index < this.#cosigned.size ? this.#cosigned : this.#tree;
     const proof = await proveInclusion(index, size, this.#nodesOf(size, new Map()));
     return formatReceipt({ index, proof, checkpoint });
   }

@@ -3,9 +3,10 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
+import { parseCosignerKey } from '#protocol/cosignature.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { ROLES } from '#protocol/statement.ts';
-import { verifyArchive, type ArchiveReport, type RestartReport } from '#protocol/verify.ts';
+import { verifyArchive, type Archive, type ArchiveReport, type RestartReport } from '#protocol/verify.ts';
 import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
 import { countOf, EXIT, guarded, HOME, parse, say, timeAgo, UsageError } from './command.ts';
@@ -35,7 +36,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [FILE]
        hushwatch collector token revoke ID
        hushwatch events [QUERY] [--since 10m] [--until 0m] [--where CONDITION] [--node NAME] [--limit 1000] [--json]
                         [--histogram | --page N | --save-as-detector TITLE [--level medium] [--author NAME]]
-       hushwatch verify DIRECTORY [--receipts DIRECTORY] [--json]
+       hushwatch verify DIRECTORY [--receipts DIRECTORY] [--witnesses NUMBER --witness-keys FILE] [--json]
 
 The directory of the data is that of FILE (or --config FILE); without one it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
 A query asks what the page of events asks: "event = process.exec and process.executable.path startswith /tmp/".
@@ -207,7 +208,12 @@ export async function verify(args: string[]): Promise<number> {
   return await guarded('verify', USAGE, async () => {
     const { values, positionals } = parse(
       args,
-      { receipts: { type: 'string' }, json: { type: 'boolean', default: false } },
+      {
+        receipts: { type: 'string' },
+        witnesses: { type: 'string' },
+        'witness-keys': { type: 'string' },
+        json: { type: 'boolean', default: false },
+      },
       1,
     );
     const [directory = ''] = positionals;
@@ -223,10 +229,25 @@ export async function verify(args: string[]): Promise<number> {
       logKey: parseVerifierKey(readFileSync(join(directory, 'log.pub'), 'utf8').trim()),
       nodes: nodes.map(({ batchKey, ...node }) => ({ ...node, key: batchKey })),
       receipts: receiptsIn(values.receipts),
+      ...witnessesAsked(values.witnesses, values['witness-keys']),
     });
     say(values.json ? JSON.stringify(report) : reportText(report));
     return report.ok ? EXIT.done : EXIT.verification;
   });
+}
+
+/** So many of those whose keys stand in a file, one a line. */
+function witnessesAsked(quorum: string | undefined, file: string | undefined): Pick<Archive, 'witnesses' | 'quorum'> {
+  if (quorum === undefined && file === undefined) return {};
+  if (quorum === undefined || file === undefined)
+    throw new UsageError('--witnesses NUMBER and --witness-keys FILE go together');
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const witnesses = lines.map((line) => parseCosignerKey(line.trim()));
+  const count = countOf('witnesses', quorum);
+  if (count > witnesses.length) throw new UsageError(`${file} holds ${witnesses.length} keys, ${count} are asked for`);
+  return { witnesses, quorum: count };
 }
 
 function fileIn(directory: string, path: string): Uint8Array | undefined {
@@ -241,10 +262,11 @@ function receiptsIn(directory: string | undefined): readonly { readonly where: s
 }
 
 function reportText(report: ArchiveReport): string {
-  const { ok, origin, entries, bodies, receipts, nodes, problems } = report;
+  const { ok, origin, entries, witnessed, bodies, receipts, nodes, problems } = report;
   return [
     `log ${origin ?? '(no checkpoint)'}: ${entries} entries, ${receipts} receipts`,
     `bodies: ${bodies.present} present, ${bodies.expired} expired, ${bodies.missing} missing`,
+    ...(witnessed === undefined ? [] : [witnessedText(witnessed, entries)]),
     ...nodes.flatMap(({ name, batches, first, last, events: count, lost, damaged, epochs, restarts }) => [
       `node ${name}: batches ${first} to ${last} (${batches}), ${count} events, ${lost} lost${damaged.batches === 0 ? '' : `, ${damaged.events} more in ${damaged.batches} damaged on the node`}, pseudonyms of ${epochs === undefined ? 'no named epoch' : epochsInWords(epochs)}`,
       ...restarts.map((restart) => restartText(name, restart)),
@@ -254,6 +276,11 @@ function reportText(report: ArchiveReport): string {
     ...problems.map(({ code, where, message }) => `WRONG ${code}: ${where}: ${message}`),
     ok ? 'verified' : `NOT verified: ${problems.length} problems`,
   ].join('\n');
+}
+
+function witnessedText({ size, by }: NonNullable<ArchiveReport['witnessed']>, entries: number): string {
+  const names = by.map(({ name, time }) => `${name} at ${new Date(time * 1_000).toISOString()}`);
+  return `witnessed: the first ${size} of ${entries} entries, by ${names.join(', ')}`;
 }
 
 function restartText(name: string, { sequence, reason, where, from, to }: RestartReport): string {

@@ -297,10 +297,10 @@ async function serveLog(directory: string, request: IncomingMessage, response: S
   request.resume();
   const path = request.url?.startsWith('/log/') === true ? request.url.slice('/log/'.length) : '';
   if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405);
-  if (path !== 'checkpoint' && !isTilePath(path)) return answer(response, 404);
+  const isCheckpoint = path === 'checkpoint' || path === 'cosigned';
+  if (!isCheckpoint && !isTilePath(path)) return answer(response, 404);
   try {
     const bytes = await readFile(join(directory, path));
-    const isCheckpoint = path === 'checkpoint';
     response.setHeader('content-type', isCheckpoint ? 'text/plain; charset=utf-8' : 'application/octet-stream');
     response.setHeader('cache-control', isCheckpoint ? 'no-store' : 'public, max-age=604800, immutable');
     response.end(bytes);

@@ -5,15 +5,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { parseCosignerKey } from '#protocol/cosignature.ts';
 import type { Reviewers } from '#protocol/approval.ts';
 import { keepAlive, tellManager } from '../service/manager.ts';
 import { VERSION } from '../service/version.ts';
 import { Approvals } from './approvals.ts';
 import { Chains } from './chains.ts';
+import { followWitnesses } from './cosigning.ts';
 import { DetectorChanges } from './changes.ts';
 import type { Config } from './config.ts';
 import { startDashboard } from './dashboard/server.ts';
 import { Detecting } from './detecting.ts';
+import type { Alert } from './detectors/detector.ts';
+import { tellAlone } from './detectors/stories.ts';
 import { EvidenceStore } from './evidence.ts';
 import type { InForce } from './in-force.ts';
 import { readLogKey } from './keys.ts';
@@ -85,11 +89,17 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
   const following = failureOf(
     detecting.watch(new Follower({ log, evidence, state }, detecting.detection), ending.signal),
   );
+  const witnesses = config.witnesses.map((one) => ({ key: parseCosignerKey(one.key), url: one.url }));
+  const alarm = (alert: Alert): void => {
+    const told = tellAlone(alert);
+    state.commitStep({ alerts: [told.alert], stories: [told.story] });
+  };
+  const cosigning = failureOf(followWitnesses({ log, logKey: key.verifier, witnesses, logger, alarm }, ending.signal));
   // Disposed in reverse: first the doors, then the followers, then what they stand on.
   await using _follower = {
     [Symbol.asyncDispose]: async () => {
       ending.abort();
-      await following;
+      await Promise.all([following, cosigning]);
     },
   };
   await using receiver = await startReceiver({
@@ -119,7 +129,15 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     if (stop.aborted) settle(undefined);
     stop.addEventListener('abort', () => settle(undefined));
   });
-  const failure = await Promise.race([stopped, log.broken, state.broken, publishing.promise, following, feeds.broken]);
+  const failure = await Promise.race([
+    stopped,
+    log.broken,
+    state.broken,
+    publishing.promise,
+    following,
+    cosigning,
+    feeds.broken,
+  ]);
   alive.end();
   tellManager('STOPPING=1');
   if (failure !== undefined) throw failure;

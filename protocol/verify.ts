@@ -66,7 +66,7 @@ export interface Archive {
   readonly logKey: VerifierKey;
   readonly nodes: readonly RegisteredNode[];
   readonly witnesses?: readonly CosignerKey[];
-  /** How many of the witnesses must have cosigned; all of them unless said otherwise. */
+  /** How many of the witnesses must have cosigned `log/cosigned`; all of them unless said otherwise. */
   readonly quorum?: number;
   /** Who approves rules. Without them nobody can say whether the rules that batches name were approved, and nobody asks. */
   readonly reviewers?: Reviewers;
@@ -83,7 +83,8 @@ export interface Archive {
 /** What can be wrong with an archive beyond what can be wrong with its parts. */
 export const ARCHIVE_PROBLEM_CODES = {
   'no-checkpoint': 'There is no log/checkpoint.',
-  'unsigned-checkpoint': "The checkpoint is not signed by the log's key, or by too few witnesses.",
+  'unsigned-checkpoint': "The checkpoint is not signed by the log's key.",
+  unwitnessed: 'Fewer witnesses than asked for cosigned a checkpoint of this log.',
   'tile-mismatch': 'A tile does not hold the hashes of what lies below it.',
   'root-mismatch': 'The tiles do not add up to the root that the log signed.',
   unapproved:
@@ -144,11 +145,20 @@ export interface ChangeEntry extends Change {
   readonly where: string;
 }
 
+export interface Witnessed {
+  /** Entries of the log. */
+  readonly size: number;
+  /** When, in seconds since 1970, as they say. */
+  readonly by: readonly { readonly name: string; readonly time: number }[];
+}
+
 export interface ArchiveReport {
   readonly ok: boolean;
   readonly origin: string | undefined;
   /** Entries of the log. */
   readonly entries: number;
+  /** What enough witnesses saw of it; undefined where nobody asked, and where too few did. */
+  readonly witnessed: Witnessed | undefined;
   readonly bodies: { readonly present: number; readonly expired: number; readonly missing: number };
   readonly receipts: number;
   /** Every approval in the log that enough reviewers signed; undefined where nobody said who they are. */
@@ -211,10 +221,12 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     await verifyReceipts(archive, checkpoint.size, findings);
   }
   for (const { where, message } of findings.holes.unexplained) findings.problems.push({ code: 'gap', where, message });
+  const witnessed = checkpoint && (await verifyCosigned(archive, checkpoint.size, findings));
   return {
     ok: findings.problems.length === 0,
     origin: checkpoint?.origin,
     entries: checkpoint?.size ?? 0,
+    witnessed,
     bodies: findings.bodies,
     receipts: archive.receipts?.length ?? 0,
     approved: archive.reviewers === undefined ? undefined : findings.approved,
@@ -264,11 +276,33 @@ async function verifyLogCheckpoint(archive: Archive, findings: Findings): Promis
     return undefined;
   }
   return await noting(findings, where, () => {
-    const { logKey, witnesses = [], quorum = witnesses.length } = archive;
-    const checkpoint = openCheckpoint(bytes, logKey, witnesses);
-    if (checkpoint !== undefined && checkpoint.cosignatures.length >= quorum) return checkpoint;
-    findings.problems.push({ code: 'unsigned-checkpoint', where, message: `not signed as ${logKey.name} should` });
+    const checkpoint = openCheckpoint(bytes, archive.logKey);
+    if (checkpoint !== undefined) return checkpoint;
+    const message = `not signed as ${archive.logKey.name} should`;
+    findings.problems.push({ code: 'unsigned-checkpoint', where, message });
     return undefined;
+  });
+}
+
+/** The last checkpoint that enough witnesses cosigned; this log must be its continuation. */
+async function verifyCosigned(archive: Archive, size: number, findings: Findings): Promise<Witnessed | undefined> {
+  const { logKey, witnesses = [], quorum = witnesses.length } = archive;
+  if (witnesses.length === 0) return undefined;
+  const where = 'log/cosigned';
+  return await noting(findings, where, async () => {
+    const bytes = await archive.reader.readFile(where);
+    const cosigned = bytes && openCheckpoint(bytes, logKey, witnesses);
+    const problem = (code: ArchiveProblem['code'], message: string): undefined => {
+      findings.problems.push({ code, where, message });
+    };
+    const by = cosigned?.cosignatures ?? [];
+    if (cosigned === undefined || by.length < quorum)
+      return problem('unwitnessed', `${by.length} of the ${quorum} witnesses that are asked for cosigned it`);
+    if (cosigned.size > size) return problem('rewritten', `they saw ${cosigned.size} entries, now there are ${size}`);
+    const root = await treeRoot(cosigned.size, readNodesFrom(readLog(archive), size));
+    if (!equalBytes(root, cosigned.root))
+      return problem('rewritten', `the first ${cosigned.size} entries are not those that they saw`);
+    return { size: cosigned.size, by: by.map(({ witness, time }) => ({ name: witness.name, time })) };
   });
 }
 
@@ -612,9 +646,9 @@ async function verifyKeptReceipt(
   receipt: Uint8Array,
   nodes: ReadNode,
 ): Promise<Pick<ArchiveProblem, 'code' | 'message'> | undefined> {
-  const { logKey, witnesses = [], quorum = witnesses.length } = archive;
+  const { logKey } = archive;
   const { index, checkpoint } = parseReceipt(receipt);
-  const kept = openCheckpoint(checkpoint, logKey, witnesses);
+  const kept = openCheckpoint(checkpoint, logKey);
   if (kept === undefined || index >= kept.size) {
     return { code: 'wrong-receipt', message: 'not signed by the log, or for an entry beyond its size' };
   }
@@ -625,6 +659,6 @@ async function verifyKeptReceipt(
   const bundle = Math.floor(index / TILE_WIDTH);
   const entries = await readBundle(archive, { index: bundle, width: tileWidth(0, bundle, size) });
   const noteBytes = entries[index % TILE_WIDTH] ?? new Uint8Array();
-  if (verifyReceipt({ noteBytes, receipt, logKey, witnesses, quorum }) !== undefined) return undefined;
+  if (verifyReceipt({ noteBytes, receipt, logKey }) !== undefined) return undefined;
   return { code: 'wrong-receipt', message: 'proves another entry' };
 }
