@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Main>>> = {
   keys: async () => (await import('./redaction-rules/authority.ts')).main,
   detect: async () => (await import('./collector/tuning/main.ts')).main,
   cohort: async () => (await import('./collector/tuning/show.ts')).cohortMain,
+  witness: async () => (await import('./collector/witness/main.ts')).main,
   collector: async () => (await import('./collector/main.ts')).main,
   events: async () => (await import('./collector/main.ts')).events,
   alerts: async () => (await import('./collector/story-commands.ts')).alerts,
@@ -58,6 +59,8 @@ for collector operators
   stories show | verdict        one of them, and what you say of it
   alerts --json                 everything the detectors said
   detect budget                 what a number of stories a day would have shown
+for witnesses, elsewhere
+  witness init | run            cosign a log that only grows
 for auditors
   verify DIRECTORY              check everything from public keys alone
 here and now

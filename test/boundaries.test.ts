@@ -226,6 +226,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'agent/config.ts',
       'agent/shipper/config.ts',
       'collector/config.ts',
+      'collector/witness/config.ts',
       'config/',
       'deploy/deb/',
       'node:',

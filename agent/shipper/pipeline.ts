@@ -12,6 +12,7 @@ import { sha256Hex } from '#protocol/encoding.ts';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
+import { decodeRestart, isRestart } from '#protocol/restart.ts';
 import { DirectoryWatch } from '../changed.ts';
 import { forgetRefusal } from './refusal.ts';
 import { Refused, type Connection, type Uplink } from './uplink.ts';
@@ -118,6 +119,7 @@ async function shipEach(
 /** What the collector would find too; whether the node signed it only agent and collector know. */
 function damageOf(bytes: Uint8Array, sequence: number): string | undefined {
   try {
+    if (isRestart(bytes)) return decodeRestart(bytes).restart.sequence === sequence ? undefined : 'wrong-number';
     const { statement, body } = decodeBatch(bytes);
     if (statement.sequence !== sequence) return 'wrong-number';
     return sha256Hex(body) === statement.body.sha256 ? undefined : 'body-mismatch';

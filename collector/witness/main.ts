@@ -12,35 +12,14 @@ import {
   isKeyName,
   parseVerifierKey,
 } from '#protocol/note.ts';
-import { address, listOf, textLike } from '../../config/kinds.ts';
-import { key, readConfig, required, type Parsed } from '../../config/schema.ts';
+import { readConfig, type Parsed } from '../../config/schema.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { keepAlive, tellManager } from '../../service/manager.ts';
+import { isLogKey, KEYS } from './config.ts';
 import { startWitness } from './server.ts';
 import { Witness } from './witness.ts';
 
-const isLogKey = (text: string): boolean => {
-  try {
-    parseVerifierKey(text);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-export const KEYS = {
-  name: required(
-    'Name of this witness; its key and its cosignatures carry it.',
-    textLike('a name without spaces and plus, like witness.example.org/w1', isKeyName),
-  ),
-  listen: key('Where logs ask: HTTP, `POST /add-checkpoint`.', address, { host: '127.0.0.1', port: 8442 }),
-  logs: required(
-    'Keys of the logs that are watched, each as in `log.pub`.',
-    listOf(textLike('NAME+ID+BASE64, as in log.pub', isLogKey)),
-  ),
-};
-
-const USAGE = `usage: hushwatch witness run | check  --config FILE
+const USAGE = `usage: hushwatch witness run | check  FILE
        hushwatch witness init --home DIRECTORY --name NAME --log LOG_KEY
 
   run      cosign checkpoints of the logs that FILE names, as long as they only grow
@@ -66,10 +45,11 @@ export async function main(args: string[]): Promise<number> {
     },
   });
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-  const [verb, ...more] = positionals;
-  const [file, home, name, log] = [values.config, values.home, values.name, values.log].map(text);
+  const [verb, given, ...more] = positionals;
+  const [home, name, log] = [values.home, values.name, values.log].map(text);
+  const file = given ?? text(values.config);
   try {
-    if (more.length === 0 && verb === 'init' && home && name && log) return init(resolve(home), name, log);
+    if (given === undefined && verb === 'init' && home && name && log) return init(resolve(home), name, log);
     if (more.length === 0 && verb === 'check' && file) return check(file);
     if (more.length === 0 && verb === 'run' && file) return await run(file);
   } catch (error) {

@@ -2,11 +2,12 @@
 import { KEYS as AGENT } from '../../agent/config.ts';
 import { KEYS as SHIPPER } from '../../agent/shipper/config.ts';
 import { KEYS as COLLECTOR } from '../../collector/config.ts';
+import { KEYS as WITNESS } from '../../collector/witness/config.ts';
 import { exampleOf, manualOf, roff, tableOf } from '../../config/pages.ts';
 import type { Keys } from '../../config/schema.ts';
 
 export interface Configuration {
-  readonly process: 'agent' | 'shipper' | 'collector';
+  readonly process: 'agent' | 'shipper' | 'collector' | 'witness';
   readonly file: string;
   readonly says: string;
   readonly keys: Keys;
@@ -30,6 +31,12 @@ export const CONFIGURATIONS: readonly Configuration[] = [
     file: '/var/lib/hushwatch-collector/collector.yaml',
     says: 'The collector, whose data directory is the one that the file lies in. `hushwatch collector init` writes it.',
     keys: COLLECTOR,
+  },
+  {
+    process: 'witness',
+    file: '/var/lib/hushwatch-witness/witness.yaml',
+    says: 'Which logs a witness watches. `hushwatch witness init` writes it; what it saw lies beside it.',
+    keys: WITNESS,
   },
 ];
 

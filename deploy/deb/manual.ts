@@ -10,6 +10,7 @@ const BRIEF: Readonly<Record<string, string>> = {
   agent: 'redacts, signs and spools what the sensor sees',
   shipper: 'carries signed batches to the collector',
   collector: 'receives, proves and searches what nodes send',
+  witness: 'cosigns logs that only grow',
   doctor: 'what works on this machine, what does not, and what to do',
   status: 'how this node fares, for people and for monitoring',
   enroll: 'makes this machine a node of a collector',

@@ -45,6 +45,7 @@ const NOT_ON_NODES = new Map([
   ...[
     'collector/main.ts',
     'collector/story-commands.ts',
+    'collector/witness/main.ts',
     'collector/tuning/main.ts',
     'collector/tuning/show.ts',
     'collector/tuning/show.ts',
@@ -78,8 +79,9 @@ export async function agentPackage(built: Built): Promise<DebianPackage> {
 export async function collectorPackage(built: Built): Promise<DebianPackage> {
   const name = 'hushwatch-collector';
   const make = bundlerOf(built.checkout);
-  const [collector, command] = await Promise.all([
+  const [collector, witness, command] = await Promise.all([
     make({ entry: 'collector/main.ts' }),
+    make({ entry: 'collector/witness/main.ts' }),
     make({ entry: 'hushwatch.ts', isProgram: true, without: new Map([START_ELSEWHERE]) }),
   ]);
   const library = (path: string): readonly PackageFile[] =>
@@ -87,10 +89,10 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
   return assemble(built, {
     name,
     description:
-      'receives, proves and searches what Hushwatch agents send\n Collector and commands of Hushwatch: keeps evidence under a transparency log, detects, and shows.',
+      'receives, proves and searches what Hushwatch agents send\n Collector, witness and commands of Hushwatch: keeps evidence under a transparency log, detects, and shows.',
     programs: { node: built.node, 'hushwatch-launch': built.launch },
-    bundles: { 'collector.js': collector, 'hushwatch.js': command },
-    units: ['hushwatch-collector.service', 'hushwatch-collector.socket'],
+    bundles: { 'collector.js': collector, 'witness.js': witness, 'hushwatch.js': command },
+    units: ['hushwatch-collector.service', 'hushwatch-collector.socket', 'hushwatch-witness.service'],
     enabled: 'hushwatch-collector.service',
     more: [
       ...['@duckdb/node-api', '@duckdb/node-bindings', '@duckdb/node-bindings-linux-x64', 'uplot/dist'].flatMap(
@@ -103,7 +105,7 @@ export async function collectorPackage(built: Built): Promise<DebianPackage> {
 }
 
 const ON_NODES = ['agent', 'doctor', 'enroll', 'shipper', 'status'];
-const ON_COLLECTORS = ['rules', 'keys', 'collector', 'detect'];
+const ON_COLLECTORS = ['rules', 'keys', 'collector', 'witness', 'detect'];
 
 const bundlerOf =
   (checkout: string) =>
@@ -132,7 +134,7 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
   const own = pages.filter(([file]) =>
     (name === 'hushwatch-agent' ? ON_NODES : ON_COLLECTORS).some((each) => file === `hushwatch-${each}.1.gz`),
   );
-  const configured = name === 'hushwatch-agent' ? ['agent', 'shipper'] : ['collector'];
+  const configured = name === 'hushwatch-agent' ? ['agent', 'shipper'] : ['collector', 'witness'];
   const packed = Object.values(bundles).flatMap(({ libraries }) => libraries);
   const components = componentsOf(checkout, [
     ...packed,
@@ -213,8 +215,9 @@ fi
   const kept =
     name === 'hushwatch-agent'
       ? '/etc/hushwatch /var/lib/hushwatch /var/lib/hushwatch-ship /var/cache/hushwatch /var/cache/hushwatch-ship'
-      : '/var/lib/hushwatch-collector /var/cache/hushwatch-collector';
-  const users = name === 'hushwatch-agent' ? 'hushwatch-sensor hushwatch-ship hushwatch' : 'hushwatch-collector';
+      : '/var/lib/hushwatch-collector /var/cache/hushwatch-collector /var/lib/hushwatch-witness /var/cache/hushwatch-witness';
+  const users =
+    name === 'hushwatch-agent' ? 'hushwatch-sensor hushwatch-ship hushwatch' : 'hushwatch-collector hushwatch-witness';
   const postrm = `[ ! -d /run/systemd/system ] || systemctl daemon-reload
 if [ "$1" = purge ]; then
   rm -rf ${kept} /etc/systemd/system/hushwatch-*.service.d

@@ -16,6 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
+const WITNESS = formatVerifierKey(witnessKey.verifier);
+
 describe('collector.yaml', () => {
   test('an empty file is all defaults', () => {
     expect(parseConfig('', '/etc/hushwatch/collector.yaml')).toEqual({
@@ -26,6 +28,7 @@ describe('collector.yaml', () => {
       dashboard_names: [],
       silence_seconds: 300,
       detectors: {},
+      witnesses: [],
       webhooks: [],
       syslog: [],
       otlp: [],
@@ -41,6 +44,7 @@ dashboard: 0.0.0.0:0
 dashboard_names: [hushwatch.example.org]
 silence_seconds: 60
 detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } }
+witnesses: [{ key: ${WITNESS}, url: https://witness.example.org/ }]
 webhooks: [{ url: https://example.org/hook, secret_file: hook.secret }]
 syslog: [{ address: logs.example.org:6514, ca_file: ca.pem }]
 otlp: [{ url: https://otel.example.org/v1/logs, headers_file: otel.headers }]
@@ -54,6 +58,7 @@ files: [stories.ndjson]
       dashboard_names: ['hushwatch.example.org'],
       silence_seconds: 60,
       detectors: { rate: { deviations: 8 }, stories: { alerts_per_day: 5 } },
+      witnesses: [{ key: WITNESS, url: 'https://witness.example.org/' }],
       webhooks: [{ url: 'https://example.org/hook', secret_file: '/h/hook.secret' }],
       syslog: [{ address: { host: 'logs.example.org', port: 6514 }, ca_file: '/h/ca.pem' }],
       otlp: [{ url: 'https://otel.example.org/v1/logs', headers_file: '/h/otel.headers' }],

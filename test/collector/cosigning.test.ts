@@ -54,10 +54,12 @@ const openLog = (name = 'log'): Promise<TransparencyLog> => TransparencyLog.open
 let last = FIRST;
 /** The next statements of a node; what is in them is of no interest here. */
 async function grow(log: TransparencyLog, by: number): Promise<void> {
+  const appended: Promise<number>[] = [];
   for (let i = 0; i < by; i++) {
     last = log.size === 0 && i === 0 ? FIRST : following(last);
-    await log.append(signedStatement(last, nodeKey));
+    appended.push(log.append(signedStatement(last, nodeKey)));
   }
+  await Promise.all(appended);
 }
 
 function verified(quorum: number, name = 'log'): Promise<ArchiveReport> {

@@ -91,4 +91,10 @@ export const ON_COLLECTORS: readonly ConfinedProcess[] = [
     },
     unreadable: ['/etc/shadow', '/root/reviewer/one.key'],
   },
+  {
+    unit: 'hushwatch-witness',
+    sibling: 'hushwatch-collector',
+    may: { internet: 'logs may be anywhere; an operator narrows it', 'internet-collector': 'the same' },
+    unreadable: ['/etc/shadow', '/root/reviewer/one.key', '/var/lib/hushwatch-collector/log.key'],
+  },
 ];

@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { SecureVersion } from 'node:tls';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { decodeBatch } from '#protocol/batch.ts';
+import { decodeBatch, splitBatch } from '#protocol/batch.ts';
+import { decodeRestart, isRestart } from '#protocol/restart.ts';
 import { logKey } from '../../protocol/sample.ts';
 import { receiptFor } from '../receipt.ts';
 
@@ -36,7 +37,11 @@ export class FakeCollector implements AsyncDisposable {
       socket.send(this.welcome);
       this.onConnection(socket);
       socket.on('message', (data: Buffer) => {
-        const batch = { sequence: decodeBatch(data).statement.sequence, bytes: data, socket };
+        const batch = {
+          sequence: isRestart(data) ? decodeRestart(data).restart.sequence : decodeBatch(data).statement.sequence,
+          bytes: data,
+          socket,
+        };
         this.arrived.push(batch);
         this.onBatch(batch);
       });
@@ -63,7 +68,7 @@ export class FakeCollector implements AsyncDisposable {
 
   /** Logs a batch and sends its receipt. */
   async prove({ sequence, bytes, socket }: Arrived): Promise<void> {
-    this.log.push(decodeBatch(bytes).noteBytes);
+    this.log.push(splitBatch(bytes).noteBytes);
     const receipt = await receiptFor([...this.log], this.log.length - 1, logKey);
     socket.send(`receipt ${sequence}\n${Buffer.from(receipt).toString()}`);
   }

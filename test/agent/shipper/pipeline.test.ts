@@ -13,7 +13,7 @@ import { Refused, Uplink } from '../../../agent/shipper/uplink.ts';
 import { readTlsIdentity } from '../../../service/tls-identity.ts';
 import { FileSpool } from '../../../agent/spool.ts';
 import { makeTlsIdentity } from '../../../collector/keys.ts';
-import { fixedKey, logKey, nodeKey } from '../../protocol/sample.ts';
+import { fixedKey, logKey, nodeKey, RESTART } from '../../protocol/sample.ts';
 import { receiptFor } from '../receipt.ts';
 import { herald, unsigned } from '../sample.ts';
 import { FakeCollector } from './fake-collector.ts';
@@ -280,6 +280,16 @@ describe('an agent that has no chain', () => {
     await until(() => answers().length === 0);
     stop.abort();
     await shipped;
+  });
+
+  test('signs a restart, which is carried as a batch is', async () => {
+    await spool.restart(RESTART);
+    await spool.append(herald, unsigned(1));
+    const shipped = shipping();
+    await until(() => existsSync(ways.receipts) && receipts().length === 2);
+    stop.abort();
+    await shipped;
+    expect(collector.sequences).toEqual([2, 3]);
   });
 
   test('is answered by a connection that has carried nothing yet', async () => {
