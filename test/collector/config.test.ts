@@ -7,7 +7,7 @@ import { formatVerifierKey, parseVerifierKey } from '#protocol/note.ts';
 import { KEYS, parseConfig, readConfig } from '../../collector/config.ts';
 import { initCollector, makeTlsIdentity, readLogKey } from '../../collector/keys.ts';
 import { parseRegistry, Registry } from '../../collector/registry.ts';
-import { fixedKey, nodeKey } from '../protocol/sample.ts';
+import { fixedKey, nodeKey, witnessKey } from '../protocol/sample.ts';
 import { pin } from './sample.ts';
 
 let home: string;
