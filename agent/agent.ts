@@ -19,7 +19,7 @@ import { parseRuleset, RulesetError, type Ruleset } from '../redaction-rules/rul
 import { turningOf, type Turning } from '../redaction-rules/turning.ts';
 import type { BatchLimits } from './batches.ts';
 import { Canaries } from './canary.ts';
-import { NotApproved, requireApproval } from './approval.ts';
+import { lookAtApproval, NotApproved, requireApproval } from './approval.ts';
 import { buildDigest, VERSION } from './build.ts';
 import { type Parsed } from '../config/schema.ts';
 import { ConfigError } from '../config/yaml.ts';
@@ -129,11 +129,18 @@ export const isProblemOfRules = (error: unknown): boolean =>
   error instanceof SigmaError ||
   (error instanceof Error && 'code' in error && error.code === 'ENOENT');
 
+/** Whether the rules of this configuration may be used, as at a start; writes nothing and puts nothing in force. */
+export async function lookAtRules(config: AgentConfig): Promise<Rules> {
+  const keyring = Keyring.look(config.pseudonym_key, Date.now() * 1_000);
+  await takeIfUsable(new SharedKeys(config), keyring);
+  return openApproved(config, parseVerifierKey(config.log_key), lookAtApproval, keyring);
+}
+
 /**
  * Rules as {@link openRules} reads them, if enough reviewers said yes to them and the log knows. To look at rules alone puts
  * no version in force.
  */
-export async function openApproved(
+async function openApproved(
   config: AgentConfig,
   logKey: VerifierKey,
   approve: typeof requireApproval = requireApproval,

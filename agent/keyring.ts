@@ -14,24 +14,26 @@ const SCOPES = ['node', 'cohort', 'fleet'] as const;
 type Roots = { readonly node: TurningRoot } & SharedRoots;
 
 export class Keyring implements PseudonymKeys {
-  readonly #file: string;
+  /** Undefined: nothing is kept. */
+  readonly #file: string | undefined;
   #roots: Roots;
   #generation = 0;
 
-  private constructor(file: string, roots: Roots) {
+  private constructor(file: string | undefined, roots: Roots) {
     this.#file = file;
     this.#roots = roots;
   }
 
   /** Makes the node's own root when there is no file. */
   static open(file: string, nowUs: number): Keyring {
-    const hour = Math.floor(nowUs / HOUR_US);
-    const found = existsSync(file) ? readRoots(file) : randomBytes(KEY_BYTES);
-    if (!(found instanceof Uint8Array)) return new Keyring(file, found);
-    // New, or from before roots could forget: what lasts is there; what turns begins now and does not follow from it.
-    const roots = { node: { lasting: found, hour, chain: randomBytes(KEY_BYTES) } };
-    writeRoots(file, roots);
+    const { roots, isNew } = rootsIn(file, nowUs);
+    if (isNew) writeRoots(file, roots);
     return new Keyring(file, roots);
+  }
+
+  /** The same to look at: whoever asks is perhaps root, and what root writes the agent could not read. */
+  static look(file: string, nowUs: number): Keyring {
+    return new Keyring(undefined, rootsIn(file, nowUs).roots);
   }
 
   get node(): TurningRoot {
@@ -65,9 +67,17 @@ export class Keyring implements PseudonymKeys {
   }
 
   #replace(roots: Roots): void {
-    writeRoots(this.#file, roots);
+    if (this.#file !== undefined) writeRoots(this.#file, roots);
     this.#roots = roots;
   }
+}
+
+function rootsIn(file: string, nowUs: number): { readonly roots: Roots; readonly isNew: boolean } {
+  const hour = Math.floor(nowUs / HOUR_US);
+  const found = existsSync(file) ? readRoots(file) : randomBytes(KEY_BYTES);
+  if (!(found instanceof Uint8Array)) return { roots: found, isNew: false };
+  // New, or from before roots could forget: what lasts is there; what turns begins now and does not follow from it.
+  return { roots: { node: { lasting: found, hour, chain: randomBytes(KEY_BYTES) } }, isNew: true };
 }
 
 /** A line a root: `node BASE64`. The file of before was 32 bytes and nothing else. */

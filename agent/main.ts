@@ -1,16 +1,14 @@
 /** `hushwatch agent`: the process that sees raw events, holds the signing key and has no network. */
 import { parseArgs } from 'node:util';
-import { parseVerifierKey } from '#protocol/note.ts';
 import {
   exporterOf,
   isProblemOfRules,
-  openApproved,
+  lookAtRules,
   openRules,
   readsJournal,
   type AgentConfig,
   type Rules,
 } from './agent.ts';
-import { lookAtApproval } from './approval.ts';
 import { placeOf } from '../service/places.ts';
 import { describeKeys } from '../config/pages.ts';
 import { readConfig } from '../config/schema.ts';
@@ -64,10 +62,7 @@ export async function main(args: string[]): Promise<number> {
       guardLastWords();
       return await run(file, config, exporter);
     }
-    const rules =
-      verb === 'check'
-        ? await openApproved(config, parseVerifierKey(config.log_key), lookAtApproval)
-        : await openRules(config);
+    const rules = verb === 'check' ? await lookAtRules(config) : await openRules(config);
     if (verb === 'check')
       process.stdout.write(`${file}: good; ruleset ${rules.ruleset.name} version ${rules.ruleset.version}\n`);
     else

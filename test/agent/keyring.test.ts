@@ -1,5 +1,5 @@
 /** The node's roots: made once, readable by nobody else, turned and not turned back, exchanged while the agent runs. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -123,4 +123,16 @@ test('what cannot be opened is told once, and the former roots stay', async () =
   await expect(source.take(ring)).rejects.toThrow(`${join(home, 'sealed')}: no blank line`);
   expect(await source.take(ring)).toBe(false);
   expect(ring.cohort).toBeUndefined();
+});
+
+test('to look at roots writes nothing, whatever is done with them', () => {
+  const look = Keyring.look(file, NOW);
+  look.forgetBefore(look.node.hour + 5);
+  expect(existsSync(file)).toBe(false);
+  const kept = Keyring.open(file, NOW);
+  const before = readFileSync(file);
+  const again = Keyring.look(file, NOW);
+  expect(again.node).toEqual(kept.node);
+  again.forgetBefore(again.node.hour + 5);
+  expect(readFileSync(file).equals(before)).toBe(true);
 });
