@@ -5,12 +5,14 @@
 import {
   closeSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { randomUUID } from 'node:crypto';
@@ -46,7 +48,12 @@ export function refusedWords(who: string, reason: string): string | undefined {
 /** Throws when the directory is not the collector's, or not ours to write. Follows no link that somebody put there. */
 export function ask(home: string, who: string, reason: string): Asked {
   const directory = join(home, 'apply');
-  if (!existsSync(directory)) mkdirSync(directory, { mode: 0o750 });
+  if (!existsSync(directory)) {
+    mkdirSync(directory, { mode: 0o750 });
+    // Whoever asks is perhaps root; the collector, which never ran yet, answers here.
+    const { uid, gid } = statSync(home);
+    lchownSync(directory, uid, gid);
+  }
   if (!lstatSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
   const asked = { id: randomUUID(), who, reason };
   const file = fileIn(home, 'request');

@@ -1,5 +1,15 @@
 /** What an operator asks of a collector, and what they are told: by files in a directory that is the collector's. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -46,6 +56,15 @@ test('no link is followed', () => {
   symlinkSync(at('elsewhere'), at('apply'));
   expect(() => ask(home, 'alex', 'Because.')).toThrow('is not a directory');
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  'asked by root before the collector ever ran (needs root), it is the collector that answers',
+  () => {
+    chownSync(home, 12_345, 12_345);
+    ask(home, 'alex', 'Because.');
+    expect(statSync(at('apply')).uid).toBe(12_345);
+  },
+);
 
 test.each([
   ['alex', 'Because.', undefined],
