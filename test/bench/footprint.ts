@@ -36,13 +36,13 @@ interface Sample {
   readonly networkBytes: number;
 }
 
-/** One line a process: ticks of user and system, kB resident and proportional, bytes written, times it was woken. */
+/** One line a process: ticks of user and system, kB resident and proportional, bytes written (to files and sockets; the machine's disk is in memory), times it was woken. */
 const READ = (unit: string): string => `
 systemctl -q is-active hushwatch-${unit} || exit 0
 for pid in $(cat /sys/fs/cgroup$(systemctl show -p ControlGroup --value hushwatch-${unit})/cgroup.procs); do
   set -- $(sed 's/.*) //' /proc/$pid/stat)
   echo "$((\${12} + \${13} + \${14} + \${15}))" $(awk '/^Rss:/{r=$2} /^Pss:/{p=$2} END{print r, p}' /proc/$pid/smaps_rollup) \\
-    $(awk '/^write_bytes/{print $2}' /proc/$pid/io) $(cat /proc/$pid/task/*/status | awk '/^voluntary_ctxt/{n+=$2} END{print n}')
+    $(awk '/^wchar/{print $2}' /proc/$pid/io) $(cat /proc/$pid/task/*/status | awk '/^voluntary_ctxt/{n+=$2} END{print n}')
 done`;
 
 /** Of a unit that is stopped: nothing. */

@@ -109,8 +109,8 @@ describe.skipIf(!isRoot)(`the disk of a node${WHY_SKIPPED}`, () => {
     expect(site.said('agent')).toContain('remount it');
     expect(site.status()[0]?.because).toMatch(/read-only|nothing was signed/);
     must('mount', '-o', 'remount,rw', site.at('agent'));
-    const during = sum(await accounted());
-    expect(during - before).toBe(100);
+    // What was read meanwhile is lost; what was not is read now.
+    expect(sum(await accounted()) - before).toBeLessThanOrEqual(100);
 
     must('mount', '-o', 'remount,ro', site.at('agent'));
     await site.stop('agent');

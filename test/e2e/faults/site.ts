@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { openAgent } from '../../../agent/agent.ts';
 import type { RawEvent } from '../../../agent/event.ts';
@@ -111,7 +111,7 @@ export class Site implements AsyncDisposable {
     if (part === 'collector') return this.home.collectorConfig;
     const file = part === 'agent' ? this.home.agentConfig : this.home.shipperConfig;
     const own = part === 'agent' ? { source: 'tetragon', exporter_file: this.at('exporter.json'), ...this.#agent } : {};
-    const config: Record<string, unknown> = parse(readFileSync(file, 'utf8'));
+    const config = absolute(parse(readFileSync(file, 'utf8')), dirname(file));
     const changed = this.at(`${part}.changed.yaml`);
     writeFileSync(changed, stringify({ ...config, ...own, ...changes }), { mode: 0o640 });
     return changed;
@@ -256,6 +256,18 @@ export class Site implements AsyncDisposable {
     for (const mount of this.#mounts) spawnSync('umount', ['-l', mount]);
     rmSync(this.home.root, { recursive: true, force: true });
   }
+}
+
+const PATHS =
+  /^(?:spool|receipts|socket|identity|pseudonym_key|ruleset|rule_pack|approvals|reviewers|tls_key|tls_cert)$/;
+
+/** What a configuration names stands beside its file; ours is written elsewhere, where the disk works. */
+function absolute(config: Readonly<Record<string, unknown>>, directory: string): Record<string, unknown> {
+  const pairs = Object.entries(config).map(([key, value]) => [
+    key,
+    PATHS.test(key) && typeof value === 'string' ? resolve(directory, value) : value,
+  ]);
+  return Object.fromEntries(pairs);
 }
 
 async function* each<T>(all: readonly T[]): AsyncGenerator<T> {
