@@ -23,6 +23,8 @@ export interface Ways {
   readonly logKey: VerifierKey;
 }
 
+/** After so many, receipts that are not needed any more go: agent and shipper look through all that lie there again and again. */
+const ROUND = 256;
 const BATCH_NAME = /^(\d{16})\.batch$/;
 const ASKED = /^[0-9a-f]{16}$/;
 const RECEIPT_NAME = /^(\d{16})\.tlog-proof$/;
@@ -38,11 +40,12 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
     await answerAgent(ways, connection);
-    await shipEach(await unproven(ways), ways, connection, () => {
+    const unsent = await unproven(ways);
+    await shipEach(unsent.slice(0, ROUND), ways, connection, () => {
       uplink.succeeded();
       forgetRefusal(ways.receipts);
     });
-    await watched.changed(until);
+    if (unsent.length <= ROUND) await watched.changed(until);
   }
 }
 
