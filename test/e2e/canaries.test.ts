@@ -40,6 +40,9 @@ const PAGES = [
   '/nodes',
   '/left',
   '/events',
+  '/?status=any&all=true',
+  '/record',
+  '/api/v1/stories',
   '/api/v1/alerts',
   '/api/v1/nodes',
   '/api/v1/events',
@@ -53,7 +56,10 @@ async function pagesOf(stack: Stack): Promise<readonly Buffer[]> {
   const login = await fetch(`${base}/?token=${token}`, { redirect: 'manual' });
   const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
   const alerts = stack.alerts().slice(0, 10);
-  const paths = [...PAGES, ...alerts.map(({ id }) => `/alerts/${id}`)];
+  const paths = [
+    ...PAGES,
+    ...alerts.flatMap(({ id, story }) => [`/alerts/${id}`, `/alerts/${id}/suggestion`, `/stories/${story}`]),
+  ];
   return await Promise.all(
     paths.map(async (path) => Buffer.from(await (await fetch(base + path, { headers: { cookie } })).arrayBuffer())),
   );
