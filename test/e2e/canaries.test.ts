@@ -58,7 +58,7 @@ async function pagesOf(stack: Stack): Promise<readonly Buffer[]> {
   const alerts = stack.alerts().slice(0, 10);
   const paths = [
     ...PAGES,
-    ...alerts.flatMap(({ id, story }) => [`/alerts/${id}`, `/alerts/${id}/suggestion`, `/stories/${story}`]),
+    ...alerts.flatMap(({ id, story }) => [`/alerts/${id}`, `/alerts/${id}/suggestion`, `/stories/${String(story)}`]),
   ];
   return await Promise.all(
     paths.map(async (path) => Buffer.from(await (await fetch(base + path, { headers: { cookie } })).arrayBuffer())),
