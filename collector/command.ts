@@ -44,12 +44,17 @@ const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_4
 /** `10m`, µs. */
 export function spanOf(option: string, text: string): number {
   const [, n = '', unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
-  if (n === '') throw new UsageError(`--${option} is a number and s, m, h or d, such as 10m`);
+  if (n === '')
+    throw new UsageError(
+      `--${option} is a number and s, m, h or d, such as 10m, or a moment, such as 2026-11-28T19:00:00Z`,
+    );
   return Number(n) * (UNITS[unit] ?? 1) * 1e6;
 }
 
-/** `10m` ago, µs since 1970. */
+/** `10m` ago, or a moment such as `2026-11-28T19:00:00Z`; µs since 1970. */
 export function timeAgo(option: string, text: string): number {
+  const moment = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?Z$/.test(text) ? Date.parse(text) : NaN;
+  if (!Number.isNaN(moment)) return moment * 1_000;
   return Date.now() * 1_000 - spanOf(option, text);
 }
 

@@ -85,7 +85,7 @@ export async function overEvents<T>(
   const isCompacted = ({ logIndex }: BatchRow): boolean =>
     compacted.some(({ first, last }) => first <= logIndex && logIndex <= last);
   const loose = batches.filter((batch) => !isCompacted(batch) && existsSync(join(home, bodyPath(batch.body))));
-  const instance = await loadDuckDB().DuckDBInstance.create(':memory:', { temp_directory: '' });
+  const instance = await loadDuckDB().DuckDBInstance.create(':memory:', { temp_directory: '', memory_limit: '1GB' });
   const connection = await instance.connect();
   try {
     const sources = [
