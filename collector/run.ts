@@ -34,6 +34,7 @@ import { COLLECTOR_METRICS } from '../telemetry/metrics.ts';
 import { telemetryWhenAsked } from '../telemetry/when-asked.ts';
 import { collectorReadings, type Watched } from './telemetry.ts';
 import { TokenFile } from './tokens.ts';
+import { tuningViewOf } from './tuning-view.ts';
 import { viewOf } from './view.ts';
 import { Follower } from './watch.ts';
 import { ConfigError } from '../config/yaml.ts';
@@ -109,7 +110,8 @@ export async function runCollector(settings: Settings, logger: Logger, stop: Abo
     logDirectory: join(home, 'log'),
     logger,
   });
-  const view = viewOf({ state, evidence, registry, log, rulesets, rulepacks });
+  using tuning = tuningViewOf({ home, state, registry, rulesets, inForce: () => changes.current });
+  const view = viewOf({ state, evidence, registry, log, rulesets, rulepacks, tuning });
   const dashboard = await startDashboard(view, {
     ...config.dashboard,
     names: config.dashboard_names,

@@ -14,6 +14,7 @@ import type { ActivityBucket, BatchRow, NodeRow, State } from './state.ts';
 import type { Triage, TriageFilter } from './triage.ts';
 import type { Suggestion } from './tuning/suggest.ts';
 import { suggestionFor } from './tuning/suggestion.ts';
+import type { TuningView } from './tuning-view.ts';
 import { parseRecord } from './watch.ts';
 
 /** A released event and where it lies: the batch's log index, and its line from 0. */
@@ -52,6 +53,8 @@ export interface StateView {
   eventsOfEntity(node: string, entity: string, aroundUs: number, limit: number): Promise<readonly LocatedRecord[]>;
   exposure(rulesetDigest: string): readonly ExposureRow[] | undefined;
   readonly privacy: PrivacyView;
+  /** Detectors, cohorts, searches and back-tests. */
+  readonly tuning: TuningView;
   /** Writes: what a person says of a story. */
   judge(verdict: Judgement): void;
   /** Writes: one verdict for all that the filter lets through, if they are `seen`; how many they are. */
@@ -71,6 +74,7 @@ const MAX_ANCESTORS = 16;
 export interface Viewed extends PrivacyViewed {
   readonly evidence: EvidenceStore;
   readonly registry: Registry;
+  readonly tuning: TuningView;
 }
 
 export function viewOf(viewed: Viewed): StateView {
@@ -95,6 +99,7 @@ export function viewOf(viewed: Viewed): StateView {
       eventsOfEntity(state, evidence, { node, entity, aroundUs, limit }),
     exposure: (digest) => rulesets.exposure(digest),
     privacy: privacyViewOf(viewed),
+    tuning: viewed.tuning,
     judge: (verdict) => state.addVerdict(verdict),
     judgeAll: (filter, about, seen) => state.judgeAll(filter, about, seen),
     record: (act) => state.record(act),

@@ -5,7 +5,8 @@ import type { StateView } from '../view.ts';
 import { IDENTIFIER, LIMIT, NODE } from './fields.ts';
 import { LOOKS, WATCHES } from './roles.ts';
 import { found, route, type Route } from './route.ts';
-import { listOf, named } from './schemas.ts';
+import { listOf } from './schema-parts.ts';
+import { named } from './schemas.ts';
 
 const ACTIVITY_SPAN_US = 3_600e6;
 const ACTIVITY_BUCKET_US = 60e6;

@@ -93,12 +93,14 @@ function memberRow(member: MemberReport, kinds: readonly string[], now: number):
             </ul>`
       }
     </td>
-    ${kinds.map((kind) =>
-      amountCell(
+    ${kinds.map((kind) => {
+      const isOdd = differences.some(({ measure }) => measure.what.startsWith(`${kind} events `));
+      return amountCell(
         kind,
         amounts.find((each) => each.class === kind),
-      ),
-    )}
+        isOdd,
+      );
+    })}
   </tr>`;
 }
 

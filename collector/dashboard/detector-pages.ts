@@ -186,13 +186,15 @@ function knobsOf({ knobs, knobsFile }: DetectorReport): Html {
       </thead>
       <tbody>
         ${knobs.map(
-          ({ name, says, value, fallback, least, most }) =>
+          ({ name, says, value, fallback, least, most, more }) =>
             html`<tr>
               <th scope="row"><code>${name}</code></th>
               <td data-label="Now">${value === fallback ? number(value) : html`<strong>${number(value)}</strong>`}</td>
               <td data-label="Default">${number(fallback)}</td>
               <td data-label="Range">${number(least)} to ${number(most)}</td>
-              <td data-label="What it does">${says}</td>
+              <td data-label="What it does">
+                ${says}${more === 'other' ? nothing : html` <span class="quiet">More is ${more}.</span>`}
+              </td>
             </tr>`,
         )}
       </tbody>

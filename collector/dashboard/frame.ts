@@ -15,6 +15,8 @@ const NAVIGATION = [
   ['/nodes', 'Nodes'],
   ['/left', 'What left'],
   ['/events', 'Events'],
+  ['/detectors', 'Detectors'],
+  ['/cohorts', 'Cohorts'],
   ['/privacy', 'Privacy'],
   ['/record', 'Record'],
 ] as const;
@@ -58,8 +60,11 @@ export function frame({ title, path, body }: Page, mayOpen: (path: string) => bo
             <dd>filter</dd>
             <dt><kbd>v</kbd></dt>
             <dd>give a verdict</dd>
-            <dt><kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>p</kbd> <kbd>r</kbd></dt>
-            <dd>overview, nodes, what left, events, privacy, record</dd>
+            <dt>
+              <kbd>g</kbd> then <kbd>o</kbd> <kbd>n</kbd> <kbd>l</kbd> <kbd>e</kbd> <kbd>d</kbd> <kbd>c</kbd>
+              <kbd>p</kbd> <kbd>r</kbd>
+            </dt>
+            <dd>overview, nodes, what left, events, detectors, cohorts, privacy, record</dd>
             <dt><kbd>?</kbd></dt>
             <dd>this</dd>
           </dl>

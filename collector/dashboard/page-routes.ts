@@ -5,7 +5,7 @@ import { IDENTIFIER, NODE } from './fields.ts';
 import { loginPage, type Page } from './frame.ts';
 import { LOOKS, WATCHES } from './roles.ts';
 import { found, Refused, route, type Answer, type Asked, type Route } from './route.ts';
-import { alertPage, eventsPage, leftPage, nodesPage } from './pages.ts';
+import { alertPage, leftPage, nodesPage } from './pages.ts';
 import { STATIC_FILES } from './static-files.ts';
 
 const EVENTS_SHOWN = 200;
@@ -33,19 +33,6 @@ export const PAGES: readonly Route[] = [
       },
     },
     async ({ view, now, parameters }) => ({ page: await left(view, parameters, now) }),
-  ),
-  route(
-    {
-      ...{ method: 'GET', path: '/events', roles: WATCHES, about: 'The latest events.' },
-      parameters: {
-        node: NODE,
-        class: { type: 'string', maxLength: 32, optional: true, description: 'Only of this class.' },
-      },
-    },
-    async ({ view, now, parameters: { node, class: name = '' } }) => {
-      const records = await view.recentEvents({ limit: EVENTS_SHOWN, node });
-      return { page: eventsPage(records, view.nodes(), { node: node ?? '', class: name }, now) };
-    },
   ),
   route(
     {

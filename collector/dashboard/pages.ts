@@ -1,5 +1,5 @@
 /** The pages: functions from what the state holds to HTML. No page holds a script or a style of its own. */
-import { EVENTS, isAttributeName, isEventName, CLASSES } from '#protocol/vocabulary.ts';
+import { isAttributeName } from '#protocol/vocabulary.ts';
 import type { ReleasedRecord } from '../detectors/detector.ts';
 import type { AlertRow } from '../findings.ts';
 import type { NodeRow } from '../state.ts';
@@ -214,39 +214,4 @@ function withheldCard(record: LocatedRecord, exposed: readonly ExposureRow[] | u
             <dl class="rules">${changed.map(item)}</dl>`
     }
   </section>`;
-}
-
-export interface EventsQuery {
-  readonly class: string;
-  readonly node: string;
-}
-
-export function eventsPage(
-  records: readonly LocatedRecord[],
-  nodes: readonly NodeRow[],
-  query: EventsQuery,
-  now: number,
-): Page {
-  const option = (v: string, chosen: string, text = v): Html =>
-    html`<option value="${v}" ${v === chosen ? html` selected` : nothing}>${text}</option>`;
-  const shown = records.filter(
-    (record) => query.class === '' || (isEventName(record.event) && EVENTS[record.event].class === query.class),
-  );
-  return page(
-    'Events',
-    '/events',
-    html`<h1>Events</h1>
-      <form class="filter" method="get" action="/events">
-        <label for="class">Class</label
-        ><select id="class" name="class">
-          ${option('', query.class, 'all')}${CLASSES.map((name) => option(name, query.class))}
-        </select>
-        <label for="node">Node</label
-        ><select id="node" name="node">
-          ${option('', query.node, 'all')}${nodes.map(({ name }) => option(name, query.node))}</select
-        ><button type="submit">Show</button> <label for="filter">Filter</label
-        ><input id="filter" type="search" placeholder="text in the list" autocomplete="off" />
-      </form>
-      ${shown.length === 0 ? html`<p class="empty">No such event among the latest. More: <code>npx hushwatch events --since 1h --json</code></p>` : eventList(shown, now)}`,
-  );
 }

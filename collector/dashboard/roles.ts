@@ -5,7 +5,8 @@
  *                                        viewer  operator  reviewer  auditor
  *     nodes, activity, privacy, what left   yes       yes       yes      yes   LOOKS
  *     stories, alerts, verdicts, events     yes       yes         -      yes   WATCHES
- *     give verdicts, tune                     -       yes         -        -   OPERATES
+ *     detectors, cohorts, back-tests        yes       yes         -      yes   WATCHES
+ *     give verdicts, back-test                -       yes         -        -   OPERATES
  *     who wrote what, and why                 -       yes         -      yes   AUDITS
  *
  * A reviewer judges what may leave nodes and need not know what was found about whom. Approving rules takes a reviewer's key and is

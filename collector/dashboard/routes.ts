@@ -6,11 +6,13 @@ import { PRIVACY_API } from './privacy-api.ts';
 import { PRIVACY } from './privacy-routes.ts';
 import { route, type Route } from './route.ts';
 import { STORIES } from './story-routes.ts';
+import { TUNING } from './tuning-routes.ts';
 
 const DOCUMENT = '/api/v1/openapi.json';
 
 export const ROUTES: readonly Route[] = [
   ...STORIES,
+  ...TUNING,
   ...PAGES,
   ...PRIVACY,
   ...PRIVACY_API,

@@ -1,49 +1,27 @@
-/** What the API answers, as JSON Schema 2020-12. A property that a type gains and its schema lacks does not compile. */
-import type { Alert, EventReference, Measure, StoryFinding } from '../detectors/detector.ts';
-import { SEVERITIES, VERDICTS, type Act, type AlertRow, type Verdict } from '../findings.ts';
+/** What the API answers, as JSON Schema 2020-12. */
+import type { Alert, StoryFinding } from '../detectors/detector.ts';
+import { VERDICTS, type Act, type AlertRow, type Verdict } from '../findings.ts';
 import type { NodeRow } from '../state.ts';
 import { STATUSES, type TriageGroup, type TriageRow } from '../triage.ts';
 import { ACCESS_ROLES } from './roles.ts';
 import type { Schema } from './route.ts';
+import {
+  amount,
+  count,
+  listOf,
+  measure,
+  moment,
+  object,
+  reference,
+  severity,
+  text,
+  yesNo,
+  type Properties,
+} from './schema-parts.ts';
+import { TUNING_SCHEMAS } from './tuning-schemas.ts';
 
-type Properties<T> = { readonly [K in keyof Required<T>]: Schema };
-
-/** `optional`: those that an answer may lack. */
-function object<T>(
-  description: string,
-  properties: Properties<T>,
-  optional: readonly (keyof T & string)[] = [],
-): Schema {
-  const missing: readonly string[] = optional;
-  const required = Object.keys(properties).filter((name) => !missing.includes(name));
-  return { type: 'object', description, properties, required, additionalProperties: false };
-}
-
-const text = (description: string): Schema => ({ type: 'string', description });
-const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
-const amount = (description: string): Schema => ({ type: 'number', description });
-const yesNo = (description: string): Schema => ({ type: 'boolean', description });
-const moment = (description: string): Schema => ({
-  type: 'integer',
-  description: `${description} Microseconds since 1970, UTC.`,
-});
-export const listOf = (items: Schema): Schema => ({ type: 'array', items });
 export const named = (name: keyof typeof SCHEMAS): Schema => ({ $ref: `#/components/schemas/${name}` });
-const severity: Schema = { type: 'string', enum: SEVERITIES };
 
-const measure = object<Measure>('A number that decided, beside what is normal for it.', {
-  what: text('Of what.'),
-  value: amount('As it was.'),
-  normal: {
-    type: 'object',
-    properties: { from: { type: 'number' }, to: { type: 'number' } },
-    additionalProperties: false,
-  },
-});
-const reference = object<EventReference>('Where a released event lies.', {
-  logIndex: count('Of its batch, in the log.'),
-  line: count('In the batch, from 0.'),
-});
 const finding = object<StoryFinding>(
   'What one detector said, once or often.',
   {
@@ -199,4 +177,5 @@ export const SCHEMAS = {
     act: text('What: method and path.'),
     reason: text('Why.'),
   }),
+  ...TUNING_SCHEMAS,
 } as const satisfies Readonly<Record<string, Schema>>;

@@ -6,7 +6,8 @@ import type { Caller } from './access.ts';
 import { IDENTIFIER, LIMIT, NODE, REASON } from './fields.ts';
 import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';
 import { found, Refused, route, type Asked, type Route, type Values } from './route.ts';
-import { listOf, named } from './schemas.ts';
+import { listOf } from './schema-parts.ts';
+import { named } from './schemas.ts';
 import { overview, recordPage, storyPage, suggestionPage, type Asking, type OpenedStory } from './story-pages.ts';
 
 const PER_PAGE = 25;

@@ -40,6 +40,8 @@ export interface KnobValue {
   readonly fallback: number;
   readonly least: number;
   readonly most: number;
+  /** What a greater number does. */
+  readonly more: Knob['more'];
 }
 
 export interface Share extends Origin {
@@ -229,7 +231,9 @@ function knobValues(
 ): readonly KnobValue[] {
   if (id === 'silence') {
     const says = 'A node that sends nothing for longer alerts.';
-    return [{ name: 'silence_seconds', says, value: silenceSeconds, fallback: 300, least: 1, most: 1e9 }];
+    return [
+      { name: 'silence_seconds', says, value: silenceSeconds, fallback: 300, least: 1, most: 2 ** 31, more: 'quieter' },
+    ];
   }
   if (described?.knobs === undefined) return [];
   const table: Readonly<Record<string, Knob>> = KNOBS[described.knobs];

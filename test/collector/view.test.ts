@@ -11,6 +11,7 @@ import { tellAlone } from '../../collector/detectors/stories.ts';
 import { refusalAlert } from '../../collector/refusals.ts';
 import { Registry } from '../../collector/registry.ts';
 import { Rulesets } from '../../collector/rulesets.ts';
+import { tuningViewOf } from '../../collector/tuning-view.ts';
 import { viewOf, type StateView } from '../../collector/view.ts';
 import { FIRST } from '../protocol/sample.ts';
 import { line, openCollector, pin, SampleNode, type OpenCollector } from './sample.ts';
@@ -52,7 +53,10 @@ beforeAll(async () => {
   mkdirSync(join(home, 'rulesets'));
   const registry = Registry.open(join(home, 'nodes.yaml'));
   const rulepacks = { rules: { rules: [], correlations: [], mapping: loadPack(STARTER_PACK).mapping } };
-  view = viewOf({ ...collector, registry, rulepacks, rulesets: Rulesets.open(join(home, 'rulesets')) });
+  const rulesets = Rulesets.open(join(home, 'rulesets'));
+  const inForce = { rulepacks, tuning: {}, silenceSeconds: 300, suppressions: [] };
+  const tuning = tuningViewOf({ home, state: collector.state, registry, rulesets, inForce: () => inForce });
+  view = viewOf({ ...collector, registry, rulepacks, rulesets, tuning });
 });
 afterAll(async () => {
   await collector[Symbol.asyncDispose]();

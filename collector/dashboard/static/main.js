@@ -66,7 +66,16 @@ function move(step) {
   all[next]?.scrollIntoView({ block: 'nearest' });
 }
 
-const GO = { o: '/', n: '/nodes', l: '/left', e: '/events', p: '/privacy', r: '/record' };
+const GO = {
+  o: '/',
+  n: '/nodes',
+  l: '/left',
+  e: '/events',
+  d: '/detectors',
+  c: '/cohorts',
+  p: '/privacy',
+  r: '/record',
+};
 let going = false;
 
 function key(event) {
@@ -89,6 +98,20 @@ function key(event) {
   }
 }
 
+/** How far a back-test is; the page that tells what it found is another one. */
+async function watch(running) {
+  const response = await fetch(running.dataset.watch);
+  if (!response.ok) return;
+  const { state, done, events } = await response.json();
+  if (state !== 'running') {
+    location.reload();
+    return;
+  }
+  running.querySelector('progress').value = done;
+  running.querySelector('output').textContent = `${Math.floor(done * 100)} %, ${events.toLocaleString('en')} events`;
+  setTimeout(() => watch(running), 1000);
+}
+
 const UNITS = [
   ['d', 86400],
   ['h', 3600],
@@ -104,8 +127,10 @@ function refreshTimes() {
 }
 
 document.addEventListener('keydown', key);
-document.querySelector('#filter')?.addEventListener('input', filter);
+document.querySelector('#filter:not([data-question])')?.addEventListener('input', filter);
 setInterval(refreshTimes, 1000);
 listen();
+const running = document.querySelector('[data-watch]');
+if (running) void watch(running);
 const plot = document.querySelector('#activity');
 if (plot) await plotActivity(plot);

@@ -6,6 +6,7 @@ import { State, type NodeRow } from '../../../collector/state.ts';
 import type { TokenSource } from '../../../collector/tokens.ts';
 import type { LocatedRecord, StateView } from '../../../collector/view.ts';
 import { fakePrivacy } from './fake-privacy.ts';
+import { fakeTuning } from './fake-tuning.ts';
 
 export const HOSTILE = `<script>document.title='owned'</script>"'><img src=x onerror=alert(1)>\u202egpj.exe`;
 const NOW = Date.now() * 1_000;
@@ -149,6 +150,7 @@ export function fakeView(options: { readonly empty?: boolean } = {}): FakeView {
       },
     ],
     privacy: fakePrivacy(NOW, HOSTILE, options.empty === true),
+    tuning: fakeTuning({ now: NOW, hostile: HOSTILE, alerts, records }),
     onChange: (listener) => state.onChange(listener),
     add: (fresh) => {
       alerts.push(fresh);

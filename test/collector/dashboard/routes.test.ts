@@ -14,16 +14,25 @@ import { alert, fakeView, type FakeView } from './fake-view.ts';
 /** Something that is there, for what stands in paths. A new route with a parameter of another name adds it. */
 const EXAMPLES: Readonly<Record<string, string>> = {
   ...{ digest: AFTER.digest, before: BEFORE.digest, after: AFTER.digest, entry: '812', form: 'approval' },
-  name: 'main.js',
+  ...{ name: 'main.js', detector: 'rate' },
 };
 const idFor = (path: string): string => (path.includes('/stories/') ? alert(6).story : alert(6).id);
 const addressOf = ({ path }: Pick<Route, 'path'>): string =>
   path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     name === 'id' ? idFor(path) : (EXAMPLES[name] ?? `no example of ${name}`),
   );
+/** What a query must hold, likewise. */
+const QUERY: Readonly<Record<string, string>> = { title: 'A title' };
+const queryOf = ({ parameters = {}, path }: Route): string => {
+  const needed = Object.keys(parameters).filter((name) => QUERY[name] !== undefined && !inPath(path).includes(name));
+  return needed.length === 0
+    ? ''
+    : `?${new URLSearchParams(needed.map((name) => [name, QUERY[name] ?? ''])).toString()}`;
+};
 /** What a body may hold, likewise. */
 const BODY: Readonly<Record<string, string | number>> = {
   ...{ verdict: 'true', reason: 'because of this test', token: 'none', revision: 1 },
+  ...{ change: 'detectors: {}', hours: 24, detector: 'rate' },
 };
 function bodyFor({ body = {} }: Route): Readonly<Record<string, unknown>> {
   const example = (name: string): unknown => (name === 'stories' ? openStories() : BODY[name]);
@@ -60,7 +69,7 @@ const ask = async (route: Route, headers: Readonly<Record<string, string>>): Pro
   const form = new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]));
   const type = isForm ? 'application/x-www-form-urlencoded' : 'application/json';
   const aborting = new AbortController();
-  const response = await fetch(base + addressOf(route), {
+  const response = await fetch(base + addressOf(route) + queryOf(route), {
     method: route.method,
     headers: { ...headers, ...(route.method === 'POST' ? { 'content-type': type } : {}) },
     ...(route.method === 'POST' ? { body: isForm ? form.toString() : JSON.stringify(fields) } : {}),

@@ -6,6 +6,7 @@ import { AFTER, BEFORE } from './fake-privacy.ts';
 import { alert, fakeView, NO_TOKENS, HOSTILE, type FakeView } from './fake-view.ts';
 
 const TOKEN = 'a-token-of-this-test';
+const CRON = 'cbd5ba78-859d-47e3-964c-ea25bbd12400';
 let view: FakeView;
 let dashboard: Dashboard;
 let base: string;
@@ -45,7 +46,16 @@ const PAGES = [
   '/left',
   '/left?at=7.1',
   '/events',
-  '/events?class=file',
+  '/events?query=event+%3D+process.exec&since=6h&page=2',
+  '/events?query=nonsense',
+  '/events/detector?query=event+%3D+process.exec+and+process.executable.path+%3D+/x&title=A+title',
+  '/detectors',
+  '/detectors?hours=720',
+  `/detectors/${CRON}`,
+  `/detectors/${CRON}?start=suppression`,
+  '/detectors/rate',
+  '/cohorts',
+  `/backtests/${'cd'.repeat(16)}`,
   `/alerts/${alert(6).id}`,
   `/alerts/${alert(6).id}/suggestion`,
   `/stories/${alert(6).story}`,
