@@ -47,7 +47,7 @@ export interface Tuned {
   readonly inForce: () => InForce;
 }
 
-const SEARCH_MS = 60_000;
+const SEARCH_MS = 120_000;
 const SEARCHES_AT_ONCE = 2;
 
 export function tuningViewOf({ home, state, registry, rulesets, inForce }: Tuned): TuningView & Disposable {

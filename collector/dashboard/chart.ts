@@ -27,7 +27,7 @@ const GAP = 1.5;
 export function bars(all: readonly Bar[], options: BarsOptions): Html {
   const most = Math.max(1, ...all.map(({ value }) => value));
   const [first, last] = [all[0], all.at(-1)];
-  if (first === undefined || last === undefined) return nothing;
+  if (first === undefined || last === undefined || all.every(({ value }) => value === 0)) return nothing;
   return html`<figure class="bars">
     <svg
       viewBox="0 0 ${all.length * WIDTH} ${HEIGHT}"

@@ -8,9 +8,9 @@ import { html, nothing, type Html } from './html.ts';
 import { ago, cut, number } from './words.ts';
 
 export const SPANS: readonly (readonly [number, string])[] = [
-  [24, 'a day'],
-  [168, 'a week'],
-  [720, 'a month'],
+  [24, 'day'],
+  [168, 'week'],
+  [720, 'month'],
 ];
 
 export const percent = (share: number): string =>
@@ -65,7 +65,7 @@ function rowItem(
 
 function spanForm(action: string, hours: number): Html {
   return html`<form class="filter" method="get" action="${action}">
-    <label for="hours">Of</label
+    <label for="hours">Of the last</label
     ><select id="hours" name="hours">
       ${SPANS.map(
         ([n, words]) => html`<option value="${n}" ${n === hours ? html` selected` : nothing}>${words}</option>`,
@@ -288,7 +288,7 @@ function tryForm({ report, hours, mayTry, start, newId, now }: DetectorPage): Ht
       ><textarea id="change" name="change" rows="14" spellcheck="false" required maxlength="32768">
 ${startText(report, chosen, newId, now)}</textarea>
       <p class="filter">
-        <label for="back">Of</label
+        <label for="back">Of the last</label
         ><select id="back" name="hours">
           ${SPANS.map(
             ([n, words]) => html`<option value="${n}" ${n === hours ? html` selected` : nothing}>${words}</option>`,

@@ -23,6 +23,7 @@ const present = existsSync(CHROMIUM);
 const IN_PAGE = readFileSync(new URL('in-page.js', import.meta.url), 'utf8');
 const inPage = (page: Page, call: string): Promise<unknown> => page.evaluate(`${IN_PAGE};\nasked.${call}`);
 const TOKEN = 'a-token-of-this-test';
+const CRON = 'cbd5ba78-859d-47e3-964c-ea25bbd12400';
 
 describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED: apt-get install chromium)'}`, () => {
   const pictures = mkdtempSync(join(tmpdir(), 'hushwatch-pictures-'));
@@ -152,6 +153,50 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
     await context.close();
   });
 
+  test('events by keyboard: ask, open one, turn the page, save the search', async () => {
+    const { page, context } = await open('/events');
+    await page.keyboard.press('/');
+    expect(await inPage(page, 'focused().id')).toBe('filter');
+    await page.keyboard.type('event = process.exec and process.executable.path startswith /');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/query=event/);
+    expect(await page.textContent('#found-title')).toContain('4,711 events');
+    expect(await page.locator('.bars rect').count()).toBeGreaterThan(10);
+    await page.locator('.events summary').first().focus();
+    await page.keyboard.press('Enter');
+    expect(await page.isVisible('.events .attributes dt')).toBe(true);
+    await page.focus('a[rel=next]');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/page=2/);
+    await page.locator('.bars a').nth(3).click({ force: true });
+    await page.waitForURL((url) => url.searchParams.has('until') && !url.searchParams.has('page'));
+    await page.fill('#title', 'Started');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('pre.file');
+    expect(await page.textContent('main')).toContain('logsource:');
+    await context.close();
+  });
+
+  test('what if, by keyboard: turn a knob, say why, see how far it is, cancel', async () => {
+    const { page, context } = await open('/detectors');
+    await page.focus('#filter');
+    await page.keyboard.type('more happened');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/detectors\/rate/);
+    expect(await page.inputValue('#change')).toContain('deviations: 9');
+    await page.fill('#change', 'detectors: { rate: { deviations: 12 } }');
+    await page.fill('#reason', 'too loud on Mondays');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/backtests\//);
+    await page.waitForSelector('#progress-words:text("42 %, 77,000 events")');
+    await page.click('text=Cancel');
+    await page.waitForSelector('h1:text("cancelled")');
+    expect(await page.textContent('pre.file')).toContain('deviations: 12');
+    await context.close();
+  });
+
   const PAGES = [
     ...['/', '/nodes', '/left', '/left?at=7.1', '/events', `/alerts/${alert(6).id}`, '/privacy'],
     ...[
@@ -161,6 +206,9 @@ describe.skipIf(!present)(`the dashboard in Chromium${present ? '' : ' (SKIPPED:
       '/?status=any&page=1',
       '/record',
     ],
+    ...['/events?query=event+%3D+process.exec&since=6h', '/events?query=nonsense', '/detectors', '/cohorts'],
+    ...[`/detectors/${CRON}`, '/detectors/rate', `/backtests/${'cd'.repeat(16)}`],
+    '/events/detector?query=event+%3D+process.exec+and+process.executable.path+%3D+/x&title=A+title',
     `/privacy/rules/${AFTER.digest}?event=process.exec`,
     `/privacy/differences/${BEFORE.digest}/${AFTER.digest}`,
   ];
