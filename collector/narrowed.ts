@@ -5,7 +5,7 @@
 import type { DetectorOptions } from './detectors/detectors.ts';
 import type { Rulepacks } from './rulepacks.ts';
 import type { Rulesets } from './rulesets.ts';
-import { Narrowing } from './tuning/change.ts';
+import { Afterwards } from './tuning/change.ts';
 
 /** To be spread into the options of detectors. */
 export function narrowingIn(
@@ -17,5 +17,5 @@ export function narrowingIn(
     const rows = rulesets.exposure(digest) ?? [];
     return new Set(rows.flatMap((row) => (row.leaves ? [`${row.event} ${row.attribute}`] : [])));
   };
-  return { isStillMatched: new Narrowing(mapping, narrowed, leavingFor).isStillMatched };
+  return { isStillMatched: new Afterwards({ mapping, narrowed, added: [] }, leavingFor).isStillMatched };
 }

@@ -83,7 +83,7 @@ function resultPart(result: Tried): Html {
       </table>
       ${detectors.length === 0 ? html`<p class="empty">Nothing changes: the same alerts are found.</p>` : detectorTable(detectors)}
     </section>
-    ${named('Lost at least so much: these filters read what left in another form, in part as pseudonyms', result.partly)}
+    ${named('At least so much: what these read left in another form, in part as pseudonyms', result.partly)}
     ${named('Run on nodes and differ: evidence cannot tell what they would find', result.untried)}
     ${alertList('Gained', counts.gained, result.gained)} ${alertList('Lost', counts.lost, result.lost)}
     ${alertList('Moved', counts.moved, result.moved)}`;

@@ -206,8 +206,8 @@ export function savedPage({ asking, saved, mayTry }: SavedPage): Page {
       ${
         runs.some(({ runs: where }) => where === 'node')
           ? html`<p class="quiet">
-              What runs on nodes sees what does not leave; reviewers approve the pack before nodes use it. Evidence
-              cannot tell what it would have found: a back-test will say so.
+              What runs on nodes sees what does not leave; reviewers approve the pack before nodes use it. A back-test
+              asks it of what left, which may match less.
             </p>`
           : nothing
       }

@@ -266,7 +266,7 @@ const tried = object<Tried>('Before and after.', {
   }),
   ...{ gained: listOf(triedAlert), lost: listOf(triedAlert), moved: listOf(triedAlert) },
   untried: listOf(text('A rule that runs on nodes: evidence cannot tell.')),
-  partly: listOf(text('A rule of which at least so much is lost.')),
+  partly: listOf(text('A rule of which this is the least.')),
 });
 
 const backtest = object<BacktestRun>(

@@ -20,13 +20,14 @@ export interface DetectorOptions extends SilenceKnobs, ChainKnobs, CanaryKnobs {
   readonly clearFor: SigmaOptions['clearFor'];
   readonly alertFrom?: SigmaOptions['alertFrom'];
   readonly isStillMatched?: SigmaOptions['isStillMatched'];
+  readonly alsoMatched?: SigmaOptions['alsoMatched'];
   readonly tuning?: Tuning | undefined;
   /** What {@link saveDetectors} gave. */
   readonly saved?: unknown;
 }
 
 export function makeDetectors(options: DetectorOptions): readonly Detector[] {
-  const { pack, clearFor, alertFrom, isStillMatched, tuning = {}, saved } = options;
+  const { pack, clearFor, alertFrom, isStillMatched, alsoMatched, tuning = {}, saved } = options;
   const sigma = {
     rules: pack.rules,
     ...(pack.correlations === undefined ? {} : { correlations: pack.correlations }),
@@ -34,6 +35,7 @@ export function makeDetectors(options: DetectorOptions): readonly Detector[] {
     clearFor,
     ...(alertFrom === undefined ? {} : { alertFrom }),
     ...(isStillMatched === undefined ? {} : { isStillMatched }),
+    ...(alsoMatched === undefined ? {} : { alsoMatched }),
   };
   const detectors = [
     makeChainDetector(options, memberOf(saved, 'chain')),

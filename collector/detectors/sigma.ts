@@ -37,12 +37,14 @@ export interface SigmaOptions {
   readonly alertFrom?: Severity;
   /** Whether what matched on the node would match there still. A back-test asks it; evidence keeps what nodes found by older rules. */
   readonly isStillMatched?: (ruleset: string, id: string, record: ReleasedRecord) => boolean;
+  /** Rules that nodes did not have yet and that match what left of an event. Only a back-test has such. */
+  readonly alsoMatched?: (ruleset: string, record: ReleasedRecord) => readonly string[];
 }
 
 const MAX_REMEMBERED = 10_000;
 
 export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detector {
-  const { isStillMatched } = options;
+  const { isStillMatched, alsoMatched } = options;
   const rules = new Map(options.rules.map((rule) => [rule.id, rule]));
   const least = LEVELS.indexOf(options.alertFrom ?? 'low');
   const recent = numbersOf(memberOf(saved, 'recent'));
@@ -90,7 +92,9 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
       windows.add(batch.node, last || batch.receivedAt, loss);
       const matcher = matcherFor(batch.statement.ruleset);
       for (const [line, record] of batch.events.entries()) {
-        for (const id of matchesOf(record, matcher)) {
+        const matched = matchesOf(record, matcher);
+        const also = alsoMatched?.(batch.statement.ruleset, record) ?? [];
+        for (const id of also.length === 0 ? matched : matched.union(new Set(also))) {
           if (isStillMatched?.(batch.statement.ruleset, id, record) === false) continue;
           const rule = rules.get(id);
           const found =

@@ -27,6 +27,8 @@ export interface Change {
   readonly belongs: string;
   /** Rules that filters of the change narrow, by what the filters ask. */
   readonly narrowed: readonly SigmaRule[];
+  /** Rules that nobody had before. */
+  readonly added: readonly SigmaRule[];
 }
 
 const FILE = 'change.yml';
@@ -36,11 +38,21 @@ export function changeOf(text: string, now: InForce, nowUs: number): Change {
   if (text.length > MAX_CHANGE) throw new ConfigError(`a change has at most ${MAX_CHANGE} characters`);
   const kind = kindOf(text);
   if (kind === 'knobs')
-    return { candidate: { ...now, tuning: knobsOver(now.tuning, text) }, belongs: 'collector.yaml', narrowed: [] };
+    return {
+      candidate: { ...now, tuning: knobsOver(now.tuning, text) },
+      belongs: 'collector.yaml',
+      narrowed: [],
+      added: [],
+    };
   if (kind === 'suppressions') {
     const added = parseSuppressions(text, FILE, nowUs);
     const kept = now.suppressions.filter(({ id }) => !added.some((each) => each.id === id));
-    return { candidate: { ...now, suppressions: [...kept, ...added] }, belongs: 'suppressions.yaml', narrowed: [] };
+    return {
+      candidate: { ...now, suppressions: [...kept, ...added] },
+      belongs: 'suppressions.yaml',
+      narrowed: [],
+      added: [],
+    };
   }
   return rulesOver(text, now);
 }
@@ -76,7 +88,9 @@ function rulesOver(text: string, now: InForce): Change {
   const narrowed = before.rules.flatMap((rule) => narrowingOf(rule, changed, filters) ?? []);
   const pack = { ...before, rules: applyFilters(rules, filters), correlations };
   const candidate = { ...now, rulepacks: { ...now.rulepacks, rules: pack } };
-  return { candidate, belongs: 'a file NAME.yml of a pack in packs/', narrowed };
+  const known = new Set(before.rules.map(({ id }) => id));
+  const added = pack.rules.filter(({ id }) => !known.has(id));
+  return { candidate, belongs: 'a file NAME.yml of a pack in packs/', narrowed, added };
 }
 
 const isRule = (document: SigmaDocument): document is SigmaRule => document.kind === 'rule';
@@ -100,50 +114,74 @@ function narrowingOf(
 }
 
 /**
- * Rules that ran on nodes left their matches in the evidence. A filter can be asked of these afterwards, as far as what it reads
- * leaves; where that leaves changed, in part as pseudonyms, say, it may match less than it would on the node.
+ * Rules that ran on nodes left their matches in the evidence. A filter can be asked of these afterwards, and a rule that is new of
+ * all events, as far as what they read leaves; where that leaves changed, in part as pseudonyms, say, they may match less than they
+ * would on the node.
  */
-export class Narrowing {
+export class Afterwards {
   readonly #mapping: Mapping;
   readonly #narrowed: readonly SigmaRule[];
+  readonly #added: readonly SigmaRule[];
   readonly #leavingFor: (ruleset: string) => Clear;
-  readonly #matchers = new Map<string, { readonly matcher: Matcher; readonly ids: ReadonlySet<string> }>();
+  readonly #asked = new Map<string, Record<'narrowed' | 'added', AskedAfterwards>>();
   #last: { readonly record: ReleasedRecord; readonly matched: ReadonlySet<string> } | undefined;
 
   /** `leavingFor`: all that leaves under a ruleset, in whatever form. */
-  constructor(mapping: Mapping, narrowed: readonly SigmaRule[], leavingFor: (ruleset: string) => Clear) {
+  constructor({ mapping, narrowed, added }: ToAsk, leavingFor: (ruleset: string) => Clear) {
     this.#mapping = mapping;
     this.#narrowed = narrowed;
+    this.#added = added;
     this.#leavingFor = leavingFor;
   }
 
   readonly isStillMatched = (ruleset: string, id: string, record: ReleasedRecord): boolean => {
-    const { matcher, ids } = this.#under(ruleset);
+    const { matcher, ids } = this.#under(ruleset).narrowed;
     if (!ids.has(id)) return true;
     if (this.#last?.record !== record)
       this.#last = { record, matched: new Set(matcher.match({ name: record.event, attributes: record })) };
     return this.#last.matched.has(id);
   };
 
-  /** Rules whose filters can be asked under that ruleset. */
-  #under(ruleset: string): { readonly matcher: Matcher; readonly ids: ReadonlySet<string> } {
-    const known = this.#matchers.get(ruleset);
+  readonly alsoMatched = (ruleset: string, record: ReleasedRecord): readonly string[] => {
+    const { matcher, ids } = this.#under(ruleset).added;
+    return ids.size === 0 ? [] : matcher.match({ name: record.event, attributes: record });
+  };
+
+  #under(ruleset: string): Record<'narrowed' | 'added', AskedAfterwards> {
+    const known = this.#asked.get(ruleset);
     if (known !== undefined) return known;
     const leaving = this.#leavingFor(ruleset);
-    const rules = planRules(this.#narrowed, this.#mapping, leaving).flatMap(({ rule, runs }) =>
-      runs === 'collector' ? [rule] : [],
-    );
-    const matcher = compileFor('collector', rules, this.#mapping, leaving);
-    const made = { matcher, ids: new Set(rules.map(({ id }) => id)) };
-    this.#matchers.set(ruleset, made);
+    const made = { narrowed: this.#askable(this.#narrowed, leaving), added: this.#askable(this.#added, leaving) };
+    this.#asked.set(ruleset, made);
     return made;
   }
 
-  /** Ids of rules whose filters can be asked under all of these. */
+  #askable(all: readonly SigmaRule[], leaving: Clear): AskedAfterwards {
+    const plan = planRules(all, this.#mapping, leaving);
+    const rules = plan.flatMap(({ rule, runs }) => (runs === 'collector' ? [rule] : []));
+    const matcher = compileFor('collector', rules, this.#mapping, leaving);
+    return { matcher, ids: new Set(rules.map(({ id }) => id)) };
+  }
+
+  /** Ids of rules that can be asked under all of these. */
   triedUnder(rulesets: readonly string[]): ReadonlySet<string> {
-    const [first = new Set<string>(), ...others] = rulesets.map((ruleset) => this.#under(ruleset).ids);
+    const each = rulesets.map((ruleset) => {
+      const { narrowed, added } = this.#under(ruleset);
+      return narrowed.ids.union(added.ids);
+    });
+    const [first = new Set<string>(), ...others] = each;
     return others.reduce<ReadonlySet<string>>((common, ids) => common.intersection(ids), first);
   }
+}
+
+export interface ToAsk extends Pick<Change, 'narrowed' | 'added'> {
+  readonly mapping: Mapping;
+}
+
+interface AskedAfterwards {
+  readonly matcher: Matcher;
+  /** Of the rules that can be asked. */
+  readonly ids: ReadonlySet<string>;
 }
 
 /** For the page: what is wrong with a change, in a line. */

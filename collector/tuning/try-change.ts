@@ -14,7 +14,7 @@ import { narrowingIn } from '../narrowed.ts';
 import { Rulesets } from '../rulesets.ts';
 import type { State } from '../state.ts';
 import { backtest, type Backtest, type BacktestOptions, type Side } from './backtest.ts';
-import { changeOf, MAX_CHANGE, Narrowing, type Change } from './change.ts';
+import { Afterwards, changeOf, MAX_CHANGE, type Change } from './change.ts';
 import { replay } from './replay.ts';
 
 export interface TriedSide {
@@ -63,7 +63,7 @@ export interface Tried {
   readonly moved: readonly TriedAlert[];
   /** Rules that run on nodes: nothing can be said of them from what was released. */
   readonly untried: readonly string[];
-  /** Rules of which at least so much is lost: their filters read what left in another form. */
+  /** Rules of which this is the least: what they or their filters read left in another form. */
   readonly partly: readonly string[];
 }
 
@@ -91,14 +91,15 @@ export function tryChange({ home, state, change: text, sinceUs, nowUs, most, onP
   const rulesets = Rulesets.open(join(home, 'rulesets'));
   const clearFor = (digest: string): Clear => clearOf(rulesets.exposure(digest) ?? []);
   const leavingFor = (digest: string): Clear => leavingIn(rulesets, digest);
-  const narrowing = new Narrowing(change.candidate.rulepacks.rules.mapping, change.narrowed, leavingFor);
+  const afterwards = new Afterwards({ ...change, mapping: change.candidate.rulepacks.rules.mapping }, leavingFor);
   const { isStillMatched: before } = narrowingIn(now.rulepacks, rulesets);
   const detection = (side: InForce, isCandidate: boolean): Detection =>
     new Detection({
       detectors: makeDetectors({
         ...{ pack: side.rulepacks.rules, alertFrom: 'informational', clearFor, tuning: side.tuning },
         isStillMatched: (ruleset, id, record) =>
-          before?.(ruleset, id, record) !== false && (!isCandidate || narrowing.isStillMatched(ruleset, id, record)),
+          before?.(ruleset, id, record) !== false && (!isCandidate || afterwards.isStillMatched(ruleset, id, record)),
+        ...(isCandidate ? { alsoMatched: afterwards.alsoMatched } : {}),
       }),
       tuning: side.tuning,
       suppressions: () => side.suppressions,
@@ -111,7 +112,7 @@ export function tryChange({ home, state, change: text, sinceUs, nowUs, most, onP
   });
   const used = new Set(state.rulesInForce().flatMap(({ kind, digest }) => (kind === 'ruleset' ? [digest] : [])));
   const digests = rulesets.digests.filter((digest) => used.has(digest));
-  const tried = narrowing.triedUnder(digests);
+  const tried = afterwards.triedUnder(digests);
   const clear = digests.map(clearFor);
   return { ...toldOf(result, most), belongs: change.belongs, sinceUs, ...limitsOf(now, change, tried, clear) };
 }
@@ -163,7 +164,7 @@ function detectorsOf(now: Side, candidate: Side): readonly TriedDetector[] {
 /** What the evidence cannot tell, and what it tells only in part. */
 function limitsOf(
   now: InForce,
-  { candidate, narrowed }: Change,
+  { candidate, narrowed, added }: Change,
   tried: ReadonlySet<string>,
   clear: readonly Clear[],
 ): Pick<Tried, 'untried' | 'partly'> {
@@ -179,7 +180,7 @@ function limitsOf(
   const running = onNodes(changed);
   return {
     untried: named(running.difference(tried)),
-    partly: named(running.intersection(tried).intersection(onNodes(narrowed))),
+    partly: named(running.intersection(tried).intersection(onNodes([...narrowed, ...added]))),
   };
 }
 
@@ -208,7 +209,7 @@ export function describeTried(tried: Tried): string {
     list('Gained', counts.gained, tried.gained),
     list('Lost', counts.lost, tried.lost),
     list('Moved', counts.moved, tried.moved),
-    names('Lost at least so much: these filters read what left in another form', partly),
+    names('At least so much: what these read left in another form', partly),
     names('Run on nodes and differ; evidence cannot tell what they would find', untried),
     `\nNothing was written. To put it in force: ${tried.belongs}, in git.\n`,
   ].join('');

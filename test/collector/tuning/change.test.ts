@@ -9,7 +9,7 @@ import { parseSigmaFile } from '../../../collector/detectors/sigma/parse.ts';
 import type { SigmaRule } from '../../../collector/detectors/sigma/rule.ts';
 import type { InForce } from '../../../collector/in-force.ts';
 import { accept } from '../../../collector/pipeline.ts';
-import { changeOf, MAX_CHANGE, Narrowing } from '../../../collector/tuning/change.ts';
+import { Afterwards, changeOf, MAX_CHANGE } from '../../../collector/tuning/change.ts';
 import { describeTried, readChange, tryChange, type Tried } from '../../../collector/tuning/try-change.ts';
 import { logKey } from '../../protocol/sample.ts';
 import { line, openCollector, SampleNode, type OpenCollector } from '../sample.ts';
@@ -34,6 +34,9 @@ const inForce: InForce = {
   ...{ tuning: { rate: { deviations: 7 } }, silenceSeconds: 300, suppressions: [] },
 };
 const changed = (text: string): ReturnType<typeof changeOf> => changeOf(text, inForce, NOW);
+
+const afterwards = (text: string, leaving: ReadonlySet<string>): Afterwards =>
+  new Afterwards({ ...changed(text), mapping: inForce.rulepacks.rules.mapping }, () => leaving);
 
 test('knobs go over those that are set, the others stay', () => {
   const { candidate, belongs } = changed('detectors:\n  rate: { least_events: 90 }\n  rarity: { rare_below: 3 }\n');
@@ -72,10 +75,8 @@ for (const [text, words] of REFUSED)
   test(`refused: ${text.slice(0, 40)}`, () => expect(() => changed(text)).toThrow(words));
 
 test('a filter is asked of what nodes matched, as far as it reads what leaves', () => {
-  const { narrowed, candidate } = changed(FILTER);
   const leaving = new Set(['process.exec process.executable.path', 'process.exec error.type']);
-  const under = (clear: ReadonlySet<string>): Narrowing =>
-    new Narrowing(candidate.rulepacks.rules.mapping, narrowed, () => clear);
+  const under = (clear: ReadonlySet<string>): Afterwards => afterwards(FILTER, clear);
   const record = { event: 'process.exec', time: 1, 'process.executable.path': '/dev/shm/tool' } as const;
   const other = { ...record, 'process.executable.path': '/dev/shm/x' };
   const asked = under(leaving);
@@ -85,6 +86,19 @@ test('a filter is asked of what nodes matched, as far as it reads what leaves', 
   expect([...asked.triedUnder(['r'])]).toEqual([ID]);
   expect(under(new Set()).isStillMatched('r', ID, record)).toBe(true);
   expect([...under(new Set()).triedUnder(['r'])]).toEqual([]);
+});
+
+test('a rule that is new is asked of what left', () => {
+  const id = ID.replace(/1$/, '2');
+  const text = RULE.replace(ID, id).replace('/dev/shm/', '/var/tmp/');
+  const record = { event: 'process.exec', time: 1, 'process.executable.path': '/var/tmp/x' } as const;
+  const leaving = new Set(['process.exec process.executable.path', 'process.exec error.type']);
+  const asked = afterwards(text, leaving);
+  expect(asked.alsoMatched('r', record)).toEqual([id]);
+  expect(asked.alsoMatched('r', { ...record, 'process.executable.path': '/usr/bin/x' })).toEqual([]);
+  expect([...asked.triedUnder(['r'])]).toEqual([id]);
+  expect(afterwards(text, new Set()).alsoMatched('r', record)).toEqual([]);
+  expect(afterwards(RULE, leaving).alsoMatched('r', record)).toEqual([]);
 });
 
 let home: string;
