@@ -59,7 +59,7 @@ function resultPart(result: Tried): Html {
   const { before, after, counts, detectors, events, batches, missing } = result;
   return html`<section aria-labelledby="compared-title">
       <h2 id="compared-title">Before and after</h2>
-      <table>
+      <table class="sides">
         <caption>
           ${number(events)} events in ${number(batches)}
           batches${missing === 0 ? nothing : html`; ${number(missing)} bodies are no longer there`}
@@ -101,7 +101,7 @@ const difference = (before: number, after: number): string =>
   `(${after > before ? '+' : '−'}${number(Math.abs(after - before))})`;
 
 function detectorTable(detectors: Tried['detectors']): Html {
-  return html`<table>
+  return html`<table class="sides">
     <caption>
       Who says more, and who less
     </caption>

@@ -71,15 +71,13 @@ function membersTable(members: readonly MemberReport[], kinds: readonly string[]
 }
 
 function memberRow(member: MemberReport, kinds: readonly string[], now: number): Html {
-  const { node, standing, differences, amounts, peers, lastReceived, release } = member;
+  const { node, standing, differences, amounts, release } = member;
   const isNew = differences.some(({ isGiven }) => !isGiven);
   return html`<tr>
     <th scope="row"><a href="/nodes#${node}" title="${release}">${node}</a></th>
     <td data-label="Beside its peers">
-      <span class="${standing === 'differs' && isNew ? 'bad' : ''}">${standingInWords(standing)}</span>
-      <span class="quiet"
-        >${standing === 'silent' ? html`, heard of ${ago(lastReceived, now)}` : peers > 0 ? `of ${number(peers)} ${peers === 1 ? 'peer' : 'peers'}` : nothing}</span
-      >
+      <span class="${standing === 'differs' && isNew ? 'bad' : ''}">${standingInWords(standing)}</span
+      >${aside(member, now)}
       ${
         differences.length === 0
           ? nothing
@@ -102,6 +100,11 @@ function memberRow(member: MemberReport, kinds: readonly string[], now: number):
       );
     })}
   </tr>`;
+}
+
+function aside({ standing, peers, lastReceived }: MemberReport, now: number): Html {
+  if (standing === 'silent') return html`, <span class="quiet">last heard of ${ago(lastReceived, now)}</span>`;
+  return peers === 0 ? nothing : html` <span class="quiet">(${number(peers)} ${peers === 1 ? 'peer' : 'peers'})</span>`;
 }
 
 function amountCell(kind: string, amount: Amount | undefined, isOdd: boolean): Html {

@@ -116,8 +116,9 @@ export const TUNING: readonly Route[] = [
       ...{ method: 'POST', path: '/backtests', roles: OPERATES, about: 'A back-test from a page.', takes: 'form' },
       body: TRY,
     },
-    ({ view, caller, body: { reason: _, ...asked } }) => {
-      const run = started(() => view.tuning.backtests.start({ ...asked, who: caller?.name ?? '' }));
+    ({ view, caller, body: { change, hours, detector } }) => {
+      const asked = { change, hours, detector, who: caller?.name ?? '' };
+      const run = started(() => view.tuning.backtests.start(asked));
       return { seeOther: `/backtests/${run.id}` };
     },
   ),
@@ -210,10 +211,10 @@ export const TUNING: readonly Route[] = [
       about: 'Begins a back-test of a change. One runs at a time. Nothing is put in force.',
       ...{ body: TRY, answer: named('Backtest') },
     },
-    ({ view, caller, body: { reason: _, ...asked } }) => ({
-      status: 201,
-      json: started(() => view.tuning.backtests.start({ ...asked, who: caller?.name ?? '' })),
-    }),
+    ({ view, caller, body: { change, hours, detector } }) => {
+      const asked = { change, hours, detector, who: caller?.name ?? '' };
+      return { status: 201, json: started(() => view.tuning.backtests.start(asked)) };
+    },
   ),
   route(
     {
