@@ -294,7 +294,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
     node,
     '--single-threaded-gc',
     '--expose-gc',
-    '--max-semi-space-size=4',
+    '--max-semi-space-size=8',
     '--max-old-space-size=96',
     hushwatch,
     'agent',

@@ -94,9 +94,16 @@ export const errorName = (errno: number): string | undefined =>
 export const repeats = (n: number): number | undefined => (n === 0 ? undefined : n);
 /** Nobody logged in, or the source does not know. */
 export const knownId = (id: number): number | undefined => (id === NOBODY ? undefined : id);
-export const mode = (bits: number): string => (bits & 0o7777).toString(8).padStart(4, '0');
+const MODES: readonly string[] = Array.from({ length: 0o10000 }, (_, bits) => bits.toString(8).padStart(4, '0'));
+export const mode = (bits: number): string => MODES[bits & 0o7777] ?? '';
 export const fileType = (bits: number): string => FILE_TYPES[(bits >>> 12) & 15] ?? 'unknown';
-export const device = (file: Inode): string => `${file.major}:${file.minor}`;
+/** The same one as before more often than not: the same text. */
+let lastDevice = { major: 0, minor: 0, text: '0:0' };
+export function device({ major, minor }: Inode): string {
+  if (lastDevice.minor !== minor || lastDevice.major !== major)
+    lastDevice = { major, minor, text: `${major}:${minor}` };
+  return lastDevice.text;
+}
 export const capabilities = ({ effectiveCapabilities }: Credentials): string | undefined =>
   effectiveCapabilities === NO_CAPABILITIES_KNOWN ? undefined : effectiveCapabilities.toString(16).padStart(16, '0');
 export const knownText = (text: string): string | undefined => (text === '' ? undefined : text);

@@ -19,5 +19,5 @@ test('there is an end to how many are known, and none gets the name of another',
   const known = Array.from({ length: 100_000 }, (_, n) => memory.of(inode({ inode: n })));
   expect(known.slice(-32_768)).not.toContain(undefined);
   expect(known.filter((path) => path !== undefined)).toHaveLength(32_768);
-  known.forEach((path, n) => expect([undefined, `/${n}`]).toContain(path));
+  expect(known.filter((path, n) => path !== undefined && path !== `/${n}`)).toEqual([]);
 });
