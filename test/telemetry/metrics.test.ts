@@ -63,6 +63,8 @@ test('the dashboard shows what is measured', () => {
 test.each([
   'refusals.ts',
   'watch.ts',
+  'changes.ts',
+  'cosigning.ts',
   ...['chain', 'silence', 'canary', 'upgrade', 'detection'].map((name) => `detectors/${name}.ts`),
 ])('what collector/%s says of Hushwatch itself has a runbook', (file) => {
   const titles = [
