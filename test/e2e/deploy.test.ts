@@ -229,6 +229,29 @@ test.skipIf(!isRoot)(`the power is cut; the chain goes on${WHY_SKIPPED}`, async 
   expect(verified()).toMatch(/\nverified\n$/);
 });
 
+const SERVICES = 'hushwatch-agent hushwatch-shipper hushwatch-sensor';
+const WIPE = `set -e
+systemctl stop ${SERVICES}
+find /var/lib/hushwatch /var/lib/hushwatch-ship -mindepth 1 -delete
+systemd-tmpfiles --create hushwatch-agent.conf
+`;
+
+test.skipIf(!isRoot)(`/var is wiped: the chain goes on from what the log has${WHY_SKIPPED}`, async () => {
+  // An image brings these along, or a volume that stays.
+  const kept = 'identity.key pseudonym.key approvals';
+  node.run(`cd /var/lib/hushwatch; mkdir /root/kept; cp -a ${kept} /root/kept/`);
+  node.run(`${WIPE}cp -a /root/kept/. /var/lib/hushwatch/; rm -r /root/kept; systemctl start ${SERVICES}`);
+  await isSeen('/usr/bin/fold');
+  expect(verified()).toMatch(/\nrestarted: node-1 at \d+ \(state-lost\)[^]*\nverified\n$/);
+
+  // The keys are gone too: it is enrolled and admitted again.
+  node.run(`${WIPE}hushwatch enroll /shared/node-1.invitation >/shared/node-1.again`);
+  expect(collector.run('hushwatch collector admit --renew /shared/node-1.again')).toContain('node-1 may send now');
+  node.run(`systemctl start ${SERVICES}`);
+  await isSeen('/usr/bin/pr');
+  expect(verified()).toMatch(/\nrestarted: node-1 at \d+ \(key-lost\)[^]*\nverified\n$/);
+});
+
 test.skipIf(!isRoot)(`removed, nothing is left${WHY_SKIPPED}`, () => {
   node.run('dpkg --purge hushwatch-agent');
   collector.run('dpkg --purge hushwatch-collector');
