@@ -13,7 +13,7 @@ const inMemory = (at: string): void => void must('mount', '-t', 'tmpfs', '-o', '
 
 let site: Site;
 beforeAll(async () => {
-  site = await Site.build(18_530, isRoot ? { agent: inMemory } : {}, { spool_bytes: 1 << 28 });
+  site = await Site.build(18_530, isRoot ? { agent: inMemory, collector: inMemory } : {}, { spool_bytes: 1 << 28 });
 });
 afterAll(async () => site?.[Symbol.asyncDispose]());
 
