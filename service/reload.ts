@@ -40,6 +40,7 @@ export interface ReloadReport {
   readonly waiting: readonly string[];
 }
 
+const WRITE_AGAIN_MS = 5_000;
 const MAX_REPORT_BYTES = 65_536;
 const MAX_TOLD = 4_096;
 
@@ -95,14 +96,16 @@ export class Reloader<C> {
     this.#write();
   }
 
-  #write(): void {
+  #write(isAgain = false): void {
     const { report } = this.#reloading;
     try {
       rmSync(`${report}.new`, { force: true });
       writeFileSync(`${report}.new`, `${JSON.stringify(this.#report)}\n`, { mode: 0o640, flag: 'wx' });
       renameSync(`${report}.new`, report);
     } catch (error) {
-      // A full disk must not end what works; the log has said it.
+      // A full disk must not end what works; when there is room, status must not be told what is no longer so.
+      setTimeout(() => this.#write(true), WRITE_AGAIN_MS).unref();
+      if (isAgain) return;
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
       this.#reloading.log.error({ code }, 'the report about the configuration could not be written');
     }

@@ -63,7 +63,8 @@ async function accounted(): Promise<Readonly<Record<string, number>>> {
   expect(missing).toBe(0);
   expect(delivered + sum(lost)).toBe(produced);
   expect(site.verify()).toMatchObject({ status: 0 });
-  expect(site.status()[0]?.because).toBe('events are seen, signed and received');
+  const isWell = (): boolean => site.status()[0]?.because === 'events are seen, signed and received';
+  await until(isWell, 30_000, 'status to call it well');
   return lost;
 }
 
