@@ -44,6 +44,7 @@ for name in $NAMES; do
   rm /etc/cron.d/$name
   echo "* * * * * true $name" | $CRONTAB -
   $CRONTAB -r
+  sleep 0.3 # The next round puts back what is gone here, and what is back when it is looked at was never gone.
   sh -c "echo '[Service]' > /etc/systemd/system/$name.service"
   ln -s ../$name.service /etc/systemd/system/multi-user.target.wants/$name.service
   mkdir /etc/systemd/system/$name.service.d

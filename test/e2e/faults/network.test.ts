@@ -88,7 +88,7 @@ describe('certificates', () => {
     site.produce(100);
     await until(() => /not the pinned one.*enroll again/.test(site.said('shipper')), 30_000, 'words');
     expect((await doctor('collector'))[0]).toMatch(/not the pinned one; .*enroll again/);
-    expect(site.waiting).toBeGreaterThan(0);
+    await until(() => site.waiting > 0, 30_000, 'a batch that waits');
     putBack();
     await site.restart('collector');
     await accounted();
@@ -133,7 +133,7 @@ describe.skipIf(!isRoot)(`names${WHY_SKIPPED}`, () => {
     await site.restart('shipper', { prefix, config: { collector } });
     site.produce(100);
     await until(() => /EAI_AGAIN.*resolv\.conf/.test(site.said('shipper')), 30_000, 'words');
-    expect(site.waiting).toBeGreaterThan(0);
+    await until(() => site.waiting > 0, 30_000, 'a batch that waits');
     const silent = createSocket('udp4');
     await new Promise<void>((settle) => silent.bind(53, address, settle));
     const words = site.said('shipper').length;

@@ -84,6 +84,8 @@ export class Site implements AsyncDisposable {
     site.start('shipper');
     site.start('agent');
     await until(() => site.statement().size > 0, 60_000, 'the first statement');
+    // What was installed is on the disk; faults begin with what runs.
+    for (const at of mounts) must('sync', '-f', at);
     return site;
   }
 
