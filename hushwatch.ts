@@ -56,7 +56,7 @@ for collector operators
   detect diff | apply | changes   put rules and knobs in force, logged with who and why
   events --since 10m --json     released events, from the evidence
   stories                       what is worth reading: alerts told by process tree
-  stories show | verdict        one of them, and what you say of it
+  stories show | verdict | record   one of them, what you say of it, who said what
   alerts --json                 everything the detectors said
   detect budget                 what a number of stories a day would have shown
 for witnesses, elsewhere

@@ -11,11 +11,12 @@ const USAGE = `usage: hushwatch stories [--since 1d] [--node NAME] [--severity m
        hushwatch stories verdict STORY true | false | acknowledged --reason TEXT
        hushwatch stories verdict all true | false | acknowledged --reason TEXT --expect COUNT [--node NAME]
                          [--severity medium] [--detector NAME] [--status open] [--text TEXT] [--all]
+       hushwatch stories record [--limit 100] [--json]
        hushwatch alerts [--since 1d] [--node NAME] [--severity low] [--limit 1000] [--follow] [--suppressed] [--json]
        hushwatch alerts verdict ALERT true | false | acknowledged --reason TEXT
 
 A verdict is about the whole story as it is; when something new is found in it, it is open again. "verdict all" is about each
-story that the filter lets through, if they are as many as --expect says.
+story that the filter lets through, if they are as many as --expect says. "record" is who changed what, and why.
 --status   ${STATUSES.join(', ')}; all without it
 --sort     ${ORDERS.join(', ')}
 --group    counts instead: by ${GROUPINGS.join(', ')}
@@ -41,6 +42,7 @@ export async function stories(args: string[]): Promise<number> {
   return await guarded('stories', USAGE, () => {
     if (verb === 'show') return showStory(rest);
     if (verb === 'verdict') return judge(rest, (_, id) => id);
+    if (verb === 'record') return listRecord(rest);
     return listStories(args);
   });
 }
@@ -103,6 +105,19 @@ function listGroups(state: State, filter: TriageFilter, by: Grouping, json: bool
     const { key, stories: count, severity, last } = group;
     say(json ? JSON.stringify(group) : `${String(count).padStart(6)} ${severity.padEnd(13)} ${momentOf(last)} ${key}`);
   }
+  return EXIT.done;
+}
+
+/** As `/record` has it: newest first there, last here, above the prompt. */
+function listRecord(args: string[]): number {
+  const { values } = parse(args, {
+    ...HOME_OPTION,
+    limit: { type: 'string', default: '100' },
+    json: { type: 'boolean', default: false },
+  });
+  using state = State.beside(resolve(values.home));
+  for (const act of state.acts(countOf('limit', values.limit)).toReversed())
+    say(values.json ? JSON.stringify(act) : `${momentOf(act.time)} ${act.who} ${act.act}: ${act.reason}`);
   return EXIT.done;
 }
 

@@ -44,6 +44,9 @@ test('a verdict is given, recorded with who and why, and shown', { timeout: 60_0
   expect(shown).toContain('said false by alex (command line): the backup, every night');
   expect(shown).toContain(`alert ${alert.id}`);
   expect(run('stories', '--group', 'status', '--json').out).toContain('{"key":"false","stories":1,"severity":"high"');
+  expect(run('stories', 'record').out).toMatch(
+    new RegExp(`^\\S+Z alex \\(command line\\) stories verdict ${story.id} false: the backup, every night\\n$`),
+  );
   using state = State.beside(home);
   expect(state.acts(10)).toMatchObject([
     { who: 'alex (command line)', act: `stories verdict ${story.id} false`, reason: 'the backup, every night' },
