@@ -21,7 +21,6 @@ import { knobsOf, type KnobsOf } from './knobs.ts';
 import { Commonness, isAtLeast, round } from './points.ts';
 import type { Standing } from './process-tree.ts';
 import { itemsOf, mapOf, memberOf, ofNode, putLast, rowsOf, rowsOfNodes } from './saved.ts';
-import { LEVELS } from './sigma/rule.ts';
 
 export type StoryKnobs = Partial<KnobsOf<'stories'>>;
 
@@ -136,7 +135,8 @@ function beginning(alert: PlacedAlert, standing: Standing | undefined): Story {
 function append(story: Story, alert: PlacedAlert): Story {
   const { findings, isNew, isHeaviest } = withFinding(story.findings, alert);
   const score = round(findings.reduce((sum, { points }) => sum + points, 0));
-  const severity = severityOf(findings, score);
+  // Of findings that are not kept too: what was told is not taken back.
+  const severity = graverOf(graverOf(story.severity, alert.severity), severityOf(findings, score));
   const events = isNew || story.events.length < 8 ? [...story.events, ...alert.events] : story.events;
   return {
     ...story,
@@ -169,23 +169,30 @@ function withFinding(findings: readonly StoryFinding[], alert: PlacedAlert): App
   const known = findings[same];
   if (known === undefined) {
     const isHeaviest = findings.every((each) => points > each.points);
-    const added = [...findings, { detector, rule, title, severity, points, count: 1, alert: id }];
-    return { findings: added.slice(0, MAX_FINDINGS), isNew: findings.length < MAX_FINDINGS, isHeaviest };
+    const added = { detector, rule, title, severity, points, count: 1, alert: id };
+    const kept = heaviestOf([...findings, added]);
+    return { findings: kept, isNew: kept.includes(added), isHeaviest };
   }
-  const graver = isAtLeast(severity, known.severity) ? severity : known.severity;
+  const graver = graverOf(severity, known.severity);
   const again = { ...known, count: known.count + 1, severity: graver, points: Math.max(known.points, points) };
   return { findings: findings.with(same, again), isNew: false, isHeaviest: false };
 }
 
+/** Where there is one too many, the lightest goes, of several the newest: so the title is always one of them, and no score falls. */
+function heaviestOf(findings: readonly StoryFinding[]): readonly StoryFinding[] {
+  if (findings.length <= MAX_FINDINGS) return findings;
+  const lightest = findings.reduce((least, each) => (each.points <= least.points ? each : least));
+  return findings.filter((each) => each !== lightest);
+}
+
 /** The gravest finding decides; enough different ones together weigh more than each. */
 function severityOf(findings: readonly StoryFinding[], score: number): Severity {
-  const gravest = findings.reduce<Severity>(
-    (most, { severity }) => (isAtLeast(severity, most) ? severity : most),
-    'informational',
-  );
+  const gravest = findings.reduce<Severity>((most, { severity }) => graverOf(severity, most), 'informational');
   const raised = RAISED.find((step) => score >= step.score && findings.length >= step.findings)?.severity;
-  return raised !== undefined && LEVELS.indexOf(raised) > LEVELS.indexOf(gravest) ? raised : gravest;
+  return raised === undefined ? gravest : graverOf(raised, gravest);
 }
+
+const graverOf = (one: Severity, other: Severity): Severity => (isAtLeast(one, other) ? one : other);
 
 const OTHERS = / (?:One|[0-9]+) other findings? in the same story\.$/;
 

@@ -113,6 +113,26 @@ describe('stories', () => {
     expect(severityAfter(['low 1', 'low 2'])).toEqual(['low']);
   });
 
+  test('where findings are too many the lightest are not kept, and what was told is not taken back', () => {
+    const detection = new Detection({ detectors: [pointingDetector()] });
+    const rules = Array.from({ length: 40 }, (_, i) => `medium ${i}`);
+    const sender = new Sender('a');
+    const storyAfter = (more: readonly string[]): Story => {
+      const batch = sender.send([start('s', 'p', '/usr/bin/bash', more)]);
+      return [...told(detection, [batch]).values()].find(({ root }) => root !== undefined) ?? expect.unreachable();
+    };
+    const full = storyAfter(rules);
+    expect(full.findings.map(({ rule }) => rule)).toEqual(rules.slice(0, 32).map((_, i) => String(i)));
+    const heavier = storyAfter(['high 99']);
+    expect(heavier).toMatchObject({ title: 'Rule 99', revision: full.revision + 1 });
+    expect(heavier.findings).toHaveLength(32);
+    expect(heavier.findings.map(({ title }) => title)).toContain(heavier.title);
+    expect(heavier.score).toBeGreaterThan(full.score);
+    const lighter = storyAfter(['low 100']);
+    expect(lighter.findings).toEqual(heavier.findings);
+    expect(lighter).toMatchObject({ alerts: 42, score: heavier.score, severity: heavier.severity });
+  });
+
   test('small things add up: three low rules of one tree alert, one low rule thirty times does not', () => {
     const several = new Detection({ detectors: [pointingDetector()] });
     const found = several.observe(
