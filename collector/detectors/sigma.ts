@@ -78,10 +78,11 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
     return true;
   };
 
-  const alertsOf = (stories: readonly Story[]): readonly Alert[] =>
+  /** `entity`: the process whose deed made it whole; what became true because nothing came has none. */
+  const alertsOf = (stories: readonly Story[], entity: string | undefined): readonly Alert[] =>
     stories
       .filter(({ correlation }) => !isServing(correlation))
-      .map((story) => storyAlert(story, windows.since(story.node, story.first)));
+      .map((story) => storyAlert(story, entity, windows.since(story.node, story.first)));
   const isTold = ({ severity, id, time }: Alert): boolean => LEVELS.indexOf(severity) >= least && isNew(id, time);
 
   return {
@@ -103,10 +104,10 @@ export function makeSigmaDetector(options: SigmaOptions, saved?: unknown): Detec
             const alert = alertOf(batch, record, line, id, rule, loss);
             if (isTold(alert)) yield alert;
           }
-          yield* alertsOf(found).filter(isTold);
+          yield* alertsOf(found, entityOf(record)).filter(isTold);
         }
       }
-      yield* alertsOf(correlator.advance(batch.node, last)).filter(isTold);
+      yield* alertsOf(correlator.advance(batch.node, last), undefined).filter(isTold);
     },
     tick: () => [],
     save: () => ({
@@ -123,6 +124,9 @@ function matchesOf(record: ReleasedRecord, matcher: Matcher): ReadonlySet<string
   const here = matcher.match({ name: record.event, attributes: record });
   return new Set([...(typeof fromNode === 'object' ? fromNode : []), ...here]);
 }
+
+const entityOf = ({ 'process.entity.id': entity }: ReleasedRecord): string | undefined =>
+  typeof entity === 'string' ? entity : undefined;
 
 function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rule: SigmaRule, mapping: Mapping): Match {
   const { 'event.repeats': repeats } = record;
@@ -141,7 +145,7 @@ function matchOf(batch: EvidenceBatch, record: ReleasedRecord, line: number, rul
   };
 }
 
-function storyAlert(story: Story, loss: number): Alert {
+function storyAlert(story: Story, entity: string | undefined, loss: number): Alert {
   const { correlation, node, group, measure, first, last, events } = story;
   const title = correlation.title.replace(/[.\s]+$/, '');
   const within = last > first ? ` within ${spoken(last - first)}` : '';
@@ -157,7 +161,7 @@ function storyAlert(story: Story, loss: number): Alert {
     silencedBy: `another threshold or time span in ${correlation.file}`,
     attack: attackOf(correlation.tags),
     events,
-    entity: undefined,
+    entity,
     loss,
   };
 }
@@ -178,7 +182,7 @@ function alertOf(
   loss: number,
 ): Alert {
   const { node } = batch;
-  const entity = typeof record['process.entity.id'] === 'string' ? record['process.entity.id'] : undefined;
+  const entity = entityOf(record);
   const minute = Math.floor(record.time / MINUTE);
   // Rules come with titles of their own punctuation; the sentence has one full stop, at its end.
   const title = rule?.title.replace(/[.\s]+$/, '') ?? 'A rule that the collector does not have matched on the node';

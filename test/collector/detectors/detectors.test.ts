@@ -364,6 +364,9 @@ describe('sigma', () => {
     expect(alerts.map(({ severity }) => severity)).toEqual(['low', 'low', 'medium', 'high']);
     expect(alerts.at(-1)?.reason).toMatch(/3 of 3 steps happened within 2 s\.$/);
     expect(alerts.at(-1)?.events).toHaveLength(3);
+    // Told in the story of the process whose deed made it whole, with what else that tree did.
+    expect(alerts.at(-1)?.entity).toBe(story.at(-1)?.['process.entity.id']);
+    expect(alerts.at(-1)?.entity).toBeDefined();
     expect(
       feed(make(new Set()), [
         batch(
