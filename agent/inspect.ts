@@ -27,6 +27,9 @@ interface Job {
 
 /** Places for files that were written; a quarter of so many fit for certain but for chance. */
 const WRITTEN = 32_768;
+/** Of longer names fewer are known: many of the longest there are would fill the heap. */
+const LONG_NAME = 256;
+const WRITTEN_LONG = 2_048;
 const MOST_WAITING = 256;
 
 export class Inspector {
@@ -35,6 +38,7 @@ export class Inspector {
   readonly #lost: () => void;
   readonly #byInode = new TextCache<Written>(WRITTEN);
   readonly #byPath = new TextCache<Written>(WRITTEN);
+  readonly #byLongPath = new TextCache<Written>(WRITTEN_LONG);
   readonly #waiting: Job[] = [];
   #wake: () => void = () => {};
 
@@ -56,7 +60,7 @@ export class Inspector {
     const inode = attributes['file.inode'];
     const device = attributes['file.device'];
     if (typeof path !== 'string' || typeof inode !== 'number' || typeof device !== 'string') return;
-    const known = this.#byPath.get(path);
+    const known = this.#named(path).get(path);
     // Most files are written again and again.
     if (known?.inode === inode && known.device === device && this.#byInode.get(known.key) === known) {
       known.wasTold = false;
@@ -64,15 +68,20 @@ export class Inspector {
     }
     const written: Written = { inode, device, key: keyOf(device, inode), wasTold: false };
     this.#byInode.set(written.key, written);
-    this.#byPath.set(path, written);
+    this.#named(path).set(path, written);
   }
 
   #renamed(attributes: Attributes): void {
     const from = String(attributes['file.path']);
-    const written = this.#byPath.get(from);
+    const written = this.#named(from).get(from);
     if (written === undefined) return;
-    this.#byPath.delete(from);
-    this.#byPath.set(String(attributes['file.target.path']), written);
+    this.#named(from).delete(from);
+    const to = String(attributes['file.target.path']);
+    this.#named(to).set(to, written);
+  }
+
+  #named(path: string): TextCache<Written> {
+    return path.length > LONG_NAME ? this.#byLongPath : this.#byPath;
   }
 
   #ran(event: RawEvent): void {
@@ -82,7 +91,7 @@ export class Inspector {
     if (attributes['process.executable.deleted'] === true) this.#ask({ event, path, wanted: undefined });
     else this.#askOnce(event, path, this.#byInode.get(key));
     const script = scriptOf(attributes);
-    if (script !== undefined) this.#askOnce(event, script, this.#byPath.get(script));
+    if (script !== undefined) this.#askOnce(event, script, this.#named(script).get(script));
   }
 
   #askOnce(event: RawEvent, path: string, written: Written | undefined): void {
