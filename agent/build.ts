@@ -17,7 +17,15 @@ export function buildDigest(): string {
 export function sourceDigest(): string {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const hash = createHash('sha256');
-  for (const side of ['agent', 'protocol', 'redaction-rules', 'collector/detectors', 'config', 'service', 'telemetry']) {
+  for (const side of [
+    'agent',
+    'protocol',
+    'redaction-rules',
+    'collector/detectors',
+    'config',
+    'service',
+    'telemetry',
+  ]) {
     const files = readdirSync(join(root, side), { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.ts'),
     );
