@@ -51,12 +51,12 @@ export class TokenFile implements TokenSource {
     this.#refresh();
   }
 
-  /** With a mistake in the file nobody but the owner gets in: a revoked token must not live on by it. */
+  /** With a file that cannot be read, or is wrong, nobody but the owner gets in: a revoked token must not live on by it. */
   find(id: string, now: number): Token | undefined {
     try {
       this.#refresh();
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
+    } catch {
+      // Commands say what is wrong with it; here it must not end the collector, whatever it is.
       this.#tokens = [];
     }
     const known = this.#tokens.find((token) => token.id === id);
@@ -70,7 +70,8 @@ export class TokenFile implements TokenSource {
 
   #refresh(): void {
     const stat = existsSync(this.#file) ? statSync(this.#file) : undefined;
-    const stamp = stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
+    // Not the time of writing: that stays the same when only who may read it changes, and can be set back.
+    const stamp = stat === undefined ? 'none' : `${stat.ctimeMs} ${stat.size} ${stat.ino}`;
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     this.#tokens = stat === undefined ? [] : parseTokens(readTrusted(this.#file, MAX_BYTES), this.#file);

@@ -1,5 +1,7 @@
 /** Tokens on the disk: hashes alone, worth nothing once revoked, over, or when the file cannot be read. */
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -47,6 +49,18 @@ test('with a mistake in the file nobody is let in, and commands say where it is'
   writeFileSync(file, `${readFileSync(file, 'utf8')}    owner: me\n`);
   expect(tokens.find(id, LATER)).toBeUndefined();
   expect(() => new TokenFile(home)).toThrow(/tokens\.yaml:\d+:\d+ tokens\.owner: no such key/);
+});
+
+test('while the file cannot be read at all, tokens of before are worth nothing, and nothing is thrown', async () => {
+  const tokens = new TokenFile(home);
+  const { id } = tokens.create({ name: 'alex', roles: ['viewer'] }, NOW);
+  rmSync(file);
+  // Whoever runs this may read every file; a socket nobody can open as one.
+  const socket = createServer().listen(file);
+  await once(socket, 'listening');
+  expect(tokens.find(id, LATER)).toBeUndefined();
+  expect(tokens.find(id, LATER)).toBeUndefined();
+  socket.close();
 });
 
 const GOOD = { id: '00000000', name: 'a', roles: ['viewer'], hash: '0'.repeat(64), created: '2026-11-28T12:00:00Z' };
