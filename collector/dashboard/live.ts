@@ -1,4 +1,7 @@
-/** Server-sent events: stories at once, the nodes at most once a second. What is sent is HTML made here, escaped as the pages are. */
+/**
+ * Server-sent events: stories at once, the nodes at most once a second. What is sent is HTML made here, escaped as the pages are. Who
+ * may no longer look, or does not read what is sent, is let go; a browser that may comes back by itself.
+ */
 import type { ServerResponse } from 'node:http';
 import type { StateView } from '../view.ts';
 import { nodeStrip } from './pages.ts';
@@ -9,12 +12,15 @@ const NODES_EVERY_MS = 1_000;
 /** Judged at once: more than a page shows, so that it is simpler to ask for it again. */
 const MANY = 100;
 const KEEP_ALIVE_MS = 15_000;
+/** Of one listener: a laptop that was closed reads nothing for a quarter of an hour, and all of it would wait here. */
+const MAX_UNREAD_BYTES = 1 << 20;
 
 export class Live {
   readonly #view: StateView;
-  readonly #listeners = new Set<ServerResponse>();
+  /** Each with whether it may still look. */
+  readonly #listeners = new Map<ServerResponse, () => boolean>();
   readonly #stop: () => void;
-  readonly #keepAlive: NodeJS.Timeout;
+  readonly #checking: NodeJS.Timeout;
   #lastStory: number;
   #lastVerdict: number;
   #nodesDue: NodeJS.Timeout | undefined;
@@ -24,17 +30,22 @@ export class Live {
     this.#lastStory = view.lastStorySeq();
     this.#lastVerdict = view.verdicts().at(-1)?.seq ?? 0;
     this.#stop = view.onChange((what) => (what === 'alert' ? this.#stories() : this.#nodes()));
-    this.#keepAlive = setInterval(() => this.#send(': still here\n\n'), KEEP_ALIVE_MS);
-    this.#keepAlive.unref();
+    this.#checking = setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS);
+    this.#checking.unref();
   }
 
-  /** False when too many listen already. */
-  add(response: ServerResponse): boolean {
+  /** False when too many listen already. `mayStill` is asked again and again: a token may be revoked, or end, meanwhile. */
+  add(response: ServerResponse, mayStill: () => boolean): boolean {
     if (this.#listeners.size >= MAX_LISTENERS) return false;
     response.write('retry: 1000\n\n');
-    this.#listeners.add(response);
+    this.#listeners.set(response, mayStill);
     response.once('close', () => this.#listeners.delete(response));
     return true;
+  }
+
+  #keepAlive(): void {
+    for (const [listener, mayStill] of this.#listeners) if (!mayStill()) listener.end();
+    this.#send(': still here\n\n');
   }
 
   /** New revisions, and those that somebody judged: each as it is now, to stand in place of what was shown of it. */
@@ -59,23 +70,28 @@ export class Live {
     }, NODES_EVERY_MS);
   }
 
+  /** A return ends a line here, too: a value that holds one must not begin a line of its own. */
   #event(name: string, markup: string): void {
     this.#send(
       `event: ${name}\n${markup
-        .split('\n')
+        .split(/\r\n|[\r\n]/)
         .map((line) => `data: ${line}\n`)
         .join('')}\n`,
     );
   }
 
   #send(text: string): void {
-    for (const listener of this.#listeners) listener.write(text);
+    for (const listener of this.#listeners.keys()) {
+      if (listener.writableEnded) continue;
+      if (listener.writableLength > MAX_UNREAD_BYTES) listener.destroy();
+      else listener.write(text);
+    }
   }
 
   close(): void {
     this.#stop();
-    clearInterval(this.#keepAlive);
+    clearInterval(this.#checking);
     clearTimeout(this.#nodesDue);
-    for (const listener of this.#listeners) listener.end();
+    for (const listener of this.#listeners.keys()) listener.end();
   }
 }

@@ -41,9 +41,12 @@ export const PAGES: readonly Route[] = [
     },
     async ({ view, now, parameters }) => ({ page: found(await openAlert(view, parameters.id, now), 'No such page') }),
   ),
-  route({ method: 'GET', path: '/live', roles: WATCHES, about: 'Server-sent events: what is new.' }, ({ live }) => ({
-    stream: (response) => void (live.add(response) || response.end()),
-  })),
+  route(
+    { method: 'GET', path: '/live', roles: WATCHES, about: 'Server-sent events: what is new.' },
+    ({ live, mayStill }) => ({
+      stream: (response) => void (live.add(response, mayStill) || response.end()),
+    }),
+  ),
   route(
     {
       ...{ method: 'POST', path: '/login', roles: 'anyone', about: 'A cookie for a token.', takes: 'form' },

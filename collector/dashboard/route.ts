@@ -72,6 +72,8 @@ export interface Asked {
   readonly access: Access;
   /** Absent only on routes for anyone. */
   readonly caller: Caller | undefined;
+  /** Whether it would be let in now: for an answer that goes on. */
+  readonly mayStill: () => boolean;
   /** µs. */
   readonly now: number;
 }

@@ -103,7 +103,7 @@ async function answer(
   // A field of a form that was left empty is one that was not sent.
   const query = [...url.searchParams].filter(([, text]) => text !== '');
   return await route.handle(
-    { ...site, caller, now },
+    { ...site, caller, now, mayStill: () => isAllowed(route, site.access.callerOf(request, Date.now())) },
     {
       parameters: { ...Object.fromEntries(query), ...inPath },
       body,

@@ -213,6 +213,20 @@ test('a new alert reaches whoever listens', async () => {
   expect(text).toContain('Brand new');
 });
 
+test('a return in what an attacker wrote begins no event of its own', async () => {
+  const abort = new AbortController();
+  const headers = { cookie: cookie.split(';')[0] ?? '' };
+  const response = await fetch(`${base}/live`, { headers, signal: abort.signal });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  await reader?.read();
+  view.add(alert(98, { title: 'One\r\revent: many\rretry: 999999999\r\nid: 7' }));
+  let text = '';
+  while (!text.includes('\n\n')) text += (await reader?.read())?.value ?? '';
+  abort.abort();
+  expect(text).toContain('data: event: many\n');
+  expect(text.split(/\r\n|[\r\n]/).filter((each) => !/^(?:data: |$)/.test(each))).toEqual(['event: story']);
+});
+
 test('guessing is slowed down, and the right token then waits too', async () => {
   const guarded = await startDashboard(fakeView(), { host: '127.0.0.1', port: 0, token: TOKEN, tokens: NO_TOKENS });
   const login = (token: string): Promise<Response> =>
