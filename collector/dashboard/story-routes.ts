@@ -67,6 +67,15 @@ const filterOf = ({ severity, status, detector, node, text, all }: Filtering): T
 const isOperator = (caller: Caller | undefined): boolean =>
   caller?.roles.some((role) => OPERATES.includes(role)) === true;
 
+/** The story that was judged. Of a revision that is still to come nobody can have read anything: it would keep the story quiet for good. */
+function judge({ view, caller, now }: Asked, id: string, said: Values<typeof VERDICT>): string {
+  const { id: story, revision } = found(view.story(id), NO_STORY);
+  if (said.revision !== undefined && said.revision > revision)
+    throw new Refused(409, `It is at revision ${revision}, not ${said.revision}; look again`);
+  view.judge({ story, time: now, who: caller?.name ?? '', ...said });
+  return story;
+}
+
 function judgeAll({ view, caller, now }: Asked, filter: TriageFilter, { verdict, reason, stories }: OfMany): number {
   const count = view.judgeAll(filter, { verdict, reason, time: now, who: caller?.name ?? '' }, stories);
   if (count !== stories) throw new Refused(409, `There are ${count} now, not ${stories}; look again`);
@@ -114,11 +123,7 @@ export const STORIES: readonly Route[] = [
       ...{ method: 'POST', path: '/stories/{id}/verdict', roles: OPERATES, about: 'A verdict from the page.' },
       ...{ takes: 'form', parameters: { id: STORY }, body: VERDICT },
     },
-    ({ view, caller, now, parameters: { id }, body }) => {
-      const story = found(view.story(id), NO_STORY).id;
-      view.judge({ story, time: now, who: caller?.name ?? '', ...body });
-      return { seeOther: `/stories/${story}` };
-    },
+    (asked) => ({ seeOther: `/stories/${judge(asked, asked.parameters.id, asked.body)}` }),
   ),
   route(
     {
@@ -227,11 +232,7 @@ export const STORIES: readonly Route[] = [
       about: 'Says of a story whether it was about something that mattered.',
       ...{ parameters: { id: STORY }, body: VERDICT, answer: listOf(named('Verdict')) },
     },
-    ({ view, caller, now, parameters: { id }, body }) => {
-      const story = found(view.story(id), NO_STORY).id;
-      view.judge({ story, time: now, who: caller?.name ?? '', ...body });
-      return { status: 201, json: view.verdicts(story) };
-    },
+    (asked) => ({ status: 201, json: asked.view.verdicts(judge(asked, asked.parameters.id, asked.body)) }),
   ),
   route(
     {

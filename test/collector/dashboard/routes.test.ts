@@ -163,6 +163,18 @@ for (const [name, body, type, status] of REFUSED) {
   });
 }
 
+test('a verdict on what is still to come is refused: it would keep the story quiet for good', async () => {
+  const address = base + addressOf(WRITE ?? { path: '' });
+  const headers = { ...bearer(OWNER), 'content-type': 'application/json' };
+  const give = (revision: number): Promise<Response> =>
+    fetch(address, { method: 'POST', headers, body: JSON.stringify({ verdict: 'false', reason: 'x', revision }) });
+  const before = view.verdicts().length;
+  const revision = view.story(alert(6).story)?.revision ?? 0;
+  expect((await give(revision + 1)).status).toBe(409);
+  expect(view.verdicts()).toHaveLength(before);
+  expect((await give(revision)).status).toBe(201);
+});
+
 test('a verdict for many is refused when there are others than were seen', async () => {
   const ask = (stories: number): Promise<Response> =>
     fetch(`${base}/api/v1/stories/verdicts?node=alpha`, {
