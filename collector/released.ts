@@ -5,6 +5,7 @@
  */
 import { unpackBody, type VerifiedBatch } from '#protocol/batch.ts';
 import { Rejection } from '#protocol/error.ts';
+import { recordOf } from '#protocol/line.ts';
 import { checkConservation } from '#protocol/statement.ts';
 import { spell } from '../redaction-rules/spelling.ts';
 import {
@@ -57,7 +58,7 @@ export function checkReleased(validate: ReleasedValidator, batch: VerifiedBatch)
 
 /** The class of the event in this line; throws a Rejection that begins with `where` and quotes no value. */
 export function checkLine(validate: ReleasedValidator, line: string, where: string): EventClass {
-  const record = parseLine(line);
+  const record = recordOf(line);
   // One spelling: a key that stands twice, or text between the values, would be stored without having been checked.
   if (record === undefined || spell(record) !== line) {
     throw new Rejection('not-released', `${where} is not JSON in its one spelling`);
@@ -75,7 +76,7 @@ export function checkLine(validate: ReleasedValidator, line: string, where: stri
 
 /** Whether an event or attribute of the line is not in our vocabulary; false for what is no event at all. */
 export function namesTheUnknown(line: string): boolean {
-  const record = parseLine(line);
+  const record = recordOf(line);
   if (record === undefined) return false;
   const { event } = record;
   const isNewEvent = typeof event === 'string' && !isEventName(event);
@@ -83,17 +84,3 @@ export function namesTheUnknown(line: string): boolean {
 }
 
 const isKnownName = (name: string): boolean => isAttributeName(name) || ENVELOPE.some((key) => key === name);
-
-function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    // Without the cause: it quotes the line.
-    return undefined;
-  }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -5,6 +5,7 @@
  * signs this one too, so it counts as they do: as a number that is known to the last event, from the cumulative counters
  * on both sides. A hole that nobody owns up to is a problem; whether to believe the word is for who reads the report.
  */
+import { recordOf } from './line.ts';
 import type { EventName } from './vocabulary.ts';
 
 export interface Hole {
@@ -28,7 +29,7 @@ export class Holes {
     this.#found.push(hole);
   }
 
-  /** Lines of a batch whose signature and hash hold. */
+  /** Lines of a batch whose signature and hash hold; what they say may be anything. */
   hear(node: string, sequence: number, lines: readonly string[]): void {
     for (const line of lines) {
       const damaged = line.includes(DAMAGE) ? damagedIn(line) : undefined;
@@ -62,8 +63,6 @@ export class Holes {
 }
 
 function damagedIn(line: string): number | undefined {
-  const value: unknown = JSON.parse(line);
-  if (typeof value !== 'object' || value === null || !('event' in value) || value.event !== DAMAGE) return undefined;
-  const sequence = 'hushwatch.batch.sequence' in value ? value['hushwatch.batch.sequence'] : undefined;
-  return typeof sequence === 'number' && Number.isSafeInteger(sequence) ? sequence : undefined;
+  const { event, 'hushwatch.batch.sequence': sequence } = recordOf(line) ?? {};
+  return event === DAMAGE && typeof sequence === 'number' && Number.isSafeInteger(sequence) ? sequence : undefined;
 }

@@ -2,6 +2,7 @@
  * What sums told against what statements count: each `hushwatch.sum` stands in the counters too, so the counters of a chain
  * hold at least what all its lines have told. What they hold beyond that was counted one by one.
  */
+import { recordOf } from './line.ts';
 import type { Statement } from './statement.ts';
 import { CLASSES, EVENTS, isEventName, type EventClass, type EventName } from './vocabulary.ts';
 
@@ -16,7 +17,7 @@ interface Told {
 export class SumsTold {
   readonly #byNode = new Map<string, Map<string, number>>();
 
-  /** Lines of a batch whose signature and hash hold; what is wrong with its counters. */
+  /** Lines of a batch whose signature and hash hold, whatever they say; what is wrong with its counters. */
   hear(statement: Statement, lines: readonly string[]): string | undefined {
     for (const line of lines) {
       const told = line.includes(SUM) ? toldIn(line) : undefined;
@@ -39,9 +40,7 @@ export class SumsTold {
 }
 
 function toldIn(line: string): Told | undefined {
-  const value: unknown = JSON.parse(line);
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { event, 'hushwatch.sum.of': of, 'hushwatch.sum.count': n }: Readonly<Record<string, unknown>> = { ...value };
+  const { event, 'hushwatch.sum.of': of, 'hushwatch.sum.count': n } = recordOf(line) ?? {};
   if (event !== SUM || typeof of !== 'string' || typeof n !== 'number' || !Number.isSafeInteger(n) || n < 0)
     return undefined;
   if (isEventName(of)) return { counter: 'withheld', class: EVENTS[of].class, n };

@@ -24,6 +24,7 @@ import { decodeText, equalBytes, sha256Hex } from './encoding.ts';
 import { decodeEntry } from './entry.ts';
 import { ProtocolError, type ProtocolErrorCode, type RejectionCode } from './error.ts';
 import { Holes, type Hole } from './holes.ts';
+import { recordOf } from './line.ts';
 import { leafHash, rootOf, treeRoot, type Hash, type ReadNode } from './merkle.ts';
 import { verifyNote, type Note, type VerifierKey } from './note.ts';
 import { parseReceipt, verifyReceipt } from './receipt.ts';
@@ -617,16 +618,10 @@ function countByClass(lines: readonly string[], isOurs: boolean): Counts | undef
 }
 
 function eventOf(line: string): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    // Without the cause: it quotes the line.
-    throw new ProtocolError('bad-body', 'a line is not JSON');
-  }
-  if (typeof value === 'object' && value !== null && 'event' in value && 'time' in value) {
-    if (typeof value.event === 'string' && Number.isSafeInteger(value.time)) return value.event;
-  }
+  const record = recordOf(line);
+  if (record === undefined) throw new ProtocolError('bad-body', 'a line is not a JSON object');
+  const { event, time } = record;
+  if (typeof event === 'string' && Number.isSafeInteger(time)) return event;
   throw new ProtocolError('bad-body', 'a line is not an event with a time');
 }
 

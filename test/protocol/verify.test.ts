@@ -136,6 +136,8 @@ const bodies: readonly { name: string; lines: readonly string[]; events?: Statem
     code: 'bad-body',
   },
   { name: 'no JSON', lines: ['{"event":', LINES[0] ?? ''], code: 'bad-body' },
+  { name: 'no JSON about damage', lines: ['now hushwatch.spool.damage', LINES[0] ?? ''], code: 'bad-body' },
+  { name: 'no JSON about a sum', lines: ['now hushwatch.sum', LINES[0] ?? ''], code: 'bad-body' },
   { name: 'no event', lines: ['[]', LINES[0] ?? ''], code: 'bad-body' },
   { name: 'no time', lines: ['{"event":"file.open","time":"now"}', LINES[0] ?? ''], code: 'bad-body' },
   { name: 'a line too few', lines: [LINES[0] ?? ''], code: 'body-mismatch' },
