@@ -7,11 +7,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, type VerifiedCheckpoint } from '#protocol/checkpoint.ts';
 import { cosign, type CosigningKey } from '#protocol/cosignature.ts';
-import { sha256Hex } from '#protocol/encoding.ts';
+import { equalBytes, sha256Hex } from '#protocol/encoding.ts';
 import { ProtocolError } from '#protocol/error.ts';
-import { equalBytes } from '#protocol/encoding.ts';
 import { verifyConsistency } from '#protocol/merkle.ts';
-import { formatNote, parseNote, type VerifierKey } from '#protocol/note.ts';
+import { formatNote, parseNote, signatureBy, type VerifierKey } from '#protocol/note.ts';
 import { parseAddCheckpoint, type AddCheckpoint } from '#protocol/witness.ts';
 import { clearScratch, realDisk, replaceFile, type Disk } from '../disk.ts';
 import { lockDirectory } from '../lock.ts';
@@ -83,7 +82,7 @@ export class Witness implements Disposable {
       if (log === undefined) return no(404, 'this log is not watched here');
       const checkpoint = openCheckpoint(asked.checkpoint, log);
       if (checkpoint === undefined) return no(403, "not signed by the log's key");
-      return this.#judge(asked, checkpoint) ?? (await this.#cosign(asked, checkpoint));
+      return this.#judge(asked, checkpoint) ?? (await this.#cosign(asked, checkpoint, log));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return no(400, `${error.code}: ${error.message}`);
@@ -101,12 +100,12 @@ export class Witness implements Disposable {
     return no(422, 'the log is not the continuation of what was seen here');
   }
 
-  async #cosign({ checkpoint }: AddCheckpoint, opened: VerifiedCheckpoint): Promise<Answer> {
+  async #cosign({ checkpoint }: AddCheckpoint, opened: VerifiedCheckpoint, log: VerifierKey): Promise<Answer> {
     const { home, key, now = () => Math.floor(Date.now() / 1_000) } = this.#options;
     const note = parseNote(checkpoint);
     const line = cosign(note.text, key, now());
-    const others = note.signatures.filter(({ name, id }) => name !== line.name || id !== line.id);
-    const kept = formatNote(note.text, [...others, line]);
+    // Of what else stands on it anybody may have added more than we could read again.
+    const kept = formatNote(note.text, [...note.signatures.filter((one) => one === signatureBy(note, log)), line]);
     await replaceFile(this.#disk, join(home, 'tmp'), fileOf(home, opened.origin), kept);
     this.#seen.set(opened.origin, opened);
     const cosigned = Buffer.from(formatNote(note.text, [line])).toString();

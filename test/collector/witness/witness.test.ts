@@ -99,6 +99,19 @@ test('of two at once that both follow, one is cosigned', async () => {
   expect(answers.map(({ status }) => status)).toEqual([200, 409]);
 });
 
+test('signature lines that anybody added to a checkpoint do not become what it cannot read again', async () => {
+  const signed = Buffer.from(checkpointOf(leaves(5))).toString();
+  const blob = Buffer.alloc(4_000, 7).toString('base64');
+  const added = Array.from({ length: 15 }, (_, i) => `— stranger-${i} ${blob}\n`).join('');
+  const request = formatAddCheckpoint({ oldSize: 0, proof: [], checkpoint: Buffer.from(signed + added) });
+  {
+    using witness = await open();
+    expect(isCosigned(await witness.addCheckpoint(request), leaves(5))).toBe(true);
+  }
+  using witness = await open();
+  expect(witness.sizeOf(logKey.verifier.name)).toBe(5);
+});
+
 test('nobody hears of what is not on the disk', async () => {
   for (let failAt = 1; ; failAt++) {
     rmSync(home, { recursive: true });
