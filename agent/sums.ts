@@ -26,6 +26,8 @@ export interface SumCount {
   readonly of: string;
   /** The window in which counting began, by number. */
   readonly since: number;
+  /** How long such a window was, µs; undefined in heads that do not say: as the rules have it. */
+  readonly window?: number | undefined;
   readonly count: number;
 }
 
@@ -69,8 +71,9 @@ export class Sums {
     this.#open = new Map(
       accountsOf(sums ?? []).map((account) => {
         const name = nameOf(account.sum, account.of);
-        const { since = Math.floor(now / account.window), count = 0 } = known.get(name) ?? {};
-        return [name, { account, since, count }];
+        const begun = known.get(name);
+        const since = begun === undefined ? Math.floor(now / account.window) : sinceIn(account.window, begun);
+        return [name, { account, since, count: begun?.count ?? 0 }];
       }),
     );
     this.#kept = sums === undefined ? before : [];
@@ -115,10 +118,16 @@ export class Sums {
   }
 
   get counts(): readonly SumCount[] {
-    const open = [...this.#open.values()].map(({ account: { sum, of }, since, count }) => ({ sum, of, since, count }));
+    const open = [...this.#open.values()].map(({ account: { sum, of, window }, since, count }) => ({
+      ...{ sum, of, since, window, count },
+    }));
     return [...open, ...this.#kept];
   }
 }
+
+/** In windows of another length: the first that begins no earlier. So whatever rules come and go, no noise is drawn for two numbers. */
+const sinceIn = (window: number, { since, window: was = window }: SumCount): number =>
+  Math.ceil((since * was) / window);
 
 /** At the end of each window, one event for each number that is due, without it. */
 export async function* dueSums(
@@ -173,5 +182,6 @@ function isSumCount(value: unknown): value is SumCount {
   if (!('sum' in value && 'of' in value && 'since' in value && 'count' in value)) return false;
   const { sum, of, since, count } = value;
   const isCount = (n: unknown): boolean => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0;
-  return typeof sum === 'string' && typeof of === 'string' && isCount(since) && isCount(count);
+  const isWindow = !('window' in value) || (isCount(value.window) && value.window !== 0);
+  return typeof sum === 'string' && typeof of === 'string' && isCount(since) && isCount(count) && isWindow;
 }

@@ -333,6 +333,55 @@ describe('a count', () => {
     expect(ledger.tell(due('process.exec', 1))).toBeUndefined();
   });
 
+  describe('whose window has another length under other rules', () => {
+    const every = (window: number): { readonly sums: typeof SUMS.sums; readonly keys: typeof KEYS } => ({
+      sums: SUMS.sums.map((sum) => ({ ...sum, window })),
+      keys: KEYS,
+    });
+    const underway = (window: number, counts: readonly SumCount[], n: number): Sums => {
+      const sums = new Sums(every(window), START, counts);
+      for (let i = 0; i < n; i++) sums.holds(exec(SANDBOX, i));
+      return sums;
+    };
+    const saved = (sums: Sums): readonly SumCount[] => parseSumCounts(JSON.parse(JSON.stringify(sums.counts)));
+
+    test.each([
+      [HOUR / 6, HOUR],
+      [HOUR, HOUR / 6],
+      [HOUR, 24 * HOUR],
+    ])('is told at the end of the next one of these, with the time that it took: %i µs, then %i', (was, is) => {
+      const sums = underway(is, saved(underway(was, [], 3_000)), 2_000);
+      const end = (Math.floor(START / is) + 2) * is;
+      const told = sums.tell({ ...due('process.exec', 0), time: end });
+      expect(told?.movement.n).toBeGreaterThan(5_000 - 64 * 22);
+      const seconds = Number(told?.event.attributes['hushwatch.sum.duration']);
+      expect(seconds % (is / 1e6)).toBe(0);
+      expect(seconds).toBeGreaterThan(0);
+      expect(seconds).toBeLessThanOrEqual((2 * is) / 1e6);
+    });
+
+    test('begins in no window that was told before, however often the rules come and go', () => {
+      const lengths = fc.array(fc.constantFrom(HOUR / 6, HOUR / 4, HOUR, 5 * HOUR, 24 * HOUR), { minLength: 1 });
+      fc.assert(
+        fc.property(lengths, fc.array(fc.nat(30)), (windows, waits) => {
+          let now = START;
+          let counts: readonly SumCount[] = [];
+          const drawn = new Set<string>();
+          for (const [i, window] of windows.entries()) {
+            const sums = underway(window, counts, 1_000);
+            now += (waits[i] ?? 1) * (HOUR / 6);
+            const since = sums.counts.find(({ of }) => of === 'process.exec')?.since;
+            if (sums.tell({ ...due('process.exec', 0), time: now })?.movement.n !== 0) {
+              expect(drawn.has(`${window} ${since}`)).toBe(false);
+              drawn.add(`${window} ${since}`);
+            }
+            counts = saved(sums);
+          }
+        }),
+      );
+    });
+  });
+
   test('waits, untold, while no rules are in force', () => {
     const before = counted(33).counts;
     const sums = new Sums({ sums: undefined, keys: KEYS }, START, before);
@@ -350,6 +399,13 @@ describe('a count', () => {
     expect(
       parseSumCounts([null, 1, {}, { ...good, count: -1 }, { ...good, since: 0.5 }, { ...good, of: 3 }, good]),
     ).toEqual([good]);
+    expect(
+      parseSumCounts([
+        { ...good, window: 0 },
+        { ...good, window: 'x' },
+        { ...good, window: 5 },
+      ]),
+    ).toEqual([{ ...good, window: 5 }]);
   });
 });
 
