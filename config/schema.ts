@@ -21,8 +21,8 @@ export interface Key<T> {
   readonly isLive?: true;
 }
 
-// oxlint-disable-next-line no-explicit-any -- a table of keys of every type; `Parsed` gives each its own
-export type Keys = Readonly<Record<string, Key<any>>>;
+/** Keys of every type; `Parsed` gives each its own. */
+export type Keys = Readonly<Record<string, Key<unknown>>>;
 export type Parsed<K extends Keys> = {
   readonly [Name in keyof K]: K[Name] extends Key<infer T> ? T : never;
 };
@@ -32,8 +32,7 @@ export const key = <T>(brief: string, kind: Kind<T>, value: T): Key<T> => ({ bri
 /** May be left out, and then there is none. */
 export const optional = <T>(brief: string, kind: Kind<T>): Key<T | undefined> => ({
   ...{ brief, fallback: { value: undefined } },
-  // oxlint-disable-next-line no-unsafe-type-assertion -- what is not there is never written
-  kind: kind as Kind<T | undefined>,
+  kind,
 });
 export const live = <T>(one: Key<T>): Key<T> => ({ ...one, isLive: true });
 

@@ -3,7 +3,18 @@
  * problem is told with file, line, column, key and what to do, all of them at once.
  */
 import { dirname } from 'node:path';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type ParsedNode, type YAMLMap } from 'yaml';
+import {
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  Scalar as ScalarNode,
+  type Node,
+  type ParsedNode,
+  type YAMLMap,
+} from 'yaml';
 import { didYouMean } from './suggest.ts';
 
 const MAX_FILE_CHARACTERS = 4 * 1024 * 1024;
@@ -76,16 +87,21 @@ export function readMap(
 
 export const below = (where: string, name: string): string => (where === '' ? name : `${where}.${name}`);
 
+/** The parser makes a node of every key; a key that stands alone, as in `{a}`, has none for its value. */
 function pairsOf(map: YAMLMap): readonly { readonly key: Node; readonly value: Node }[] {
-  // oxlint-disable-next-line no-unsafe-type-assertion -- the parser makes nodes of every key and value; its type does not say so
-  return map.items as { key: Node; value: Node }[];
+  return map.items.flatMap(({ key, value }) =>
+    isNode(key) ? [{ key, value: isNode(value) ? value : nothingAt(key) }] : [],
+  );
+}
+
+function nothingAt({ range }: Node): Node {
+  const nothing = new ScalarNode(null);
+  nothing.range = range ?? null;
+  return nothing;
 }
 
 export function readList(node: Node | undefined, where: string, place: Place): readonly Node[] {
-  if (isSeq(node)) {
-    // oxlint-disable-next-line no-unsafe-type-assertion -- as above
-    return node.items as Node[];
-  }
+  if (isSeq(node)) return node.items.filter(isNode);
   place.tell(where, 'must be a list', node ?? null);
   return [];
 }

@@ -30,6 +30,14 @@ test.each([
   for (const line of yaml.problems) expect(line).not.toMatch(/\p{Cc}/u);
 });
 
+test.each(['a: ~\n', 'a:\n', '? a\n', '{a}'])('a key without a value has nothing for its value: %j', (text) => {
+  const yaml = readYaml(text, '/x');
+  const nothing = readMap(yaml.root, '', ['a'], yaml).get('a');
+  expect(scalarOf(nothing)).toBeUndefined();
+  expect(readList(nothing, 'a', yaml)).toEqual([]);
+  expect(yaml.problems).toEqual([expect.stringMatching(/^\/x:1:[1-4] a: must be a list$/)]);
+});
+
 test('what is too large is not parsed', () => {
   expect(() => readYaml('x'.repeat(4 * 1024 * 1024 + 1), '/x')).toThrow(ConfigError);
 });
