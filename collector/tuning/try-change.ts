@@ -24,17 +24,12 @@ export interface TriedSide {
   readonly microsecondsAnEvent: number;
 }
 
-export interface TriedAlert {
-  readonly id: string;
-  readonly time: number;
-  readonly node: string;
-  readonly detector: string;
-  readonly rule: string | undefined;
-  readonly title: string;
-  readonly severity: Severity;
+export interface TriedAlert extends Pick<
+  PlacedAlert,
+  'id' | 'time' | 'node' | 'detector' | 'rule' | 'title' | 'severity' | 'reason'
+> {
   /** Of those that moved: what it was. */
   readonly was?: Severity;
-  readonly reason: string;
 }
 
 /** A detector or rule of which one side says more than the other. */
