@@ -25,22 +25,22 @@ export async function suggestionFor(alert: AlertRow, known: Known): Promise<Sugg
     return { refused: `${alert.detector} is no rule; its knobs are what to turn: ${alert.silencedBy}` };
   const event = await eventOf(state, evidence, alert);
   if (event === undefined) return { refused: 'the event of this alert is no longer in the evidence' };
-  const mustAlert = [...(await markedTrue(rule.id, known)), ...examplesOf(rule)];
+  const mustAlert = [...(await markedTrue(alert, known)), ...examplesOf(rule)];
   return suggest({ rule, event, mustAlert, id: randomUUID(), author });
 }
 
 /** Of the same rule, in stories whose last verdict is that they mattered. */
-async function markedTrue(rule: string, { state, evidence }: Known): Promise<Asked['mustAlert']> {
-  const verdicts = new Map(state.verdicts().map(({ story, verdict }) => [story, verdict]));
-  const alike = state
-    .alerts({ limit: MAX_ALERTS })
-    .filter((other) => other.rule === rule && verdicts.get(other.story) === 'true');
-  return await Promise.all(
-    alike.map(async (other) => ({
-      where: `alert ${other.id}`,
-      attributes: (await eventOf(state, evidence, other)) ?? {},
-    })),
-  );
+async function markedTrue(
+  { detector, rule }: AlertRow,
+  { state, evidence }: Pick<Known, 'state' | 'evidence'>,
+): Promise<Asked['mustAlert']> {
+  const verdicts = new Map(state.verdictsOn({ detector, rule }).map(({ story, verdict }) => [story, verdict]));
+  const stories = [...verdicts].filter(([, verdict]) => verdict === 'true');
+  const alike = stories.flatMap(([story]) => state.alertsOfStory(story, MAX_ALERTS)).filter((one) => one.rule === rule);
+  const marked: Asked['mustAlert'][number][] = [];
+  for (const other of alike)
+    marked.push({ where: `alert ${other.id}`, attributes: (await eventOf(state, evidence, other)) ?? {} });
+  return marked;
 }
 
 function examplesOf({ file }: SigmaRule): Asked['mustAlert'] {
