@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { MAX_REASON, MAX_WHO, type ItemChange } from '#protocol/change.ts';
+import { isPlain, MAX_REASON, MAX_WHO, type ItemChange } from '#protocol/change.ts';
 import { memberOf, textOf } from './detectors/saved.ts';
 
 export interface Asked {
@@ -36,12 +36,8 @@ const fileIn = (home: string, name: 'request' | 'answer'): string => join(home, 
 
 /** What is wrong with a name or a reason; undefined when nothing is. */
 export function refusedWords(who: string, reason: string): string | undefined {
-  const isPlain = (text: string): boolean =>
-    // oxlint-disable-next-line no-control-regex -- finding them is the point
-    text !== '' && text === text.trim() && text.isWellFormed() && !/[\u0000-\u001f]/.test(text);
-  if (!isPlain(who) || who.length > MAX_WHO) return `--by is a name in one line of at most ${MAX_WHO} characters`;
-  if (!isPlain(reason) || reason.length > MAX_REASON)
-    return `--reason is one line of at most ${MAX_REASON} characters that says why`;
+  if (!isPlain(who, MAX_WHO)) return `--by is a name in one line of at most ${MAX_WHO} characters`;
+  if (!isPlain(reason, MAX_REASON)) return `--reason is one line of at most ${MAX_REASON} characters that says why`;
   return undefined;
 }
 

@@ -170,7 +170,10 @@ export class DetectorChanges {
     );
     const [one] = gone;
     if (one === undefined) return;
-    const reason = short(`The day of ${gone.map(({ id, owner }) => `${id} (${owner})`).join(', ')} came.`, MAX_REASON);
+    const reason = inOneLine(
+      `The day of ${gone.map(({ id, owner }) => `${id} (${owner})`).join(', ')} came.`,
+      MAX_REASON,
+    );
     await this.#put(this.#current, { who: 'hushwatch', reason });
   }
 
@@ -258,18 +261,28 @@ function stampOf(file: string): string {
 
 const isFileError = (error: unknown): error is Error => error instanceof Error && 'code' in error && 'syscall' in error;
 
-const short = (text: string, most: number): string =>
-  text.length <= most ? text : `${text.slice(0, most - 1).trim()}…`;
+/** What people wrote into a file, as the log can say it: whatever is no text there would stop us at the signing. */
+function inOneLine(text: string, most: number): string {
+  const line = text
+    .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+    .toWellFormed()
+    .trim();
+  return line.length <= most
+    ? line
+    : `${line
+        .slice(0, most - 1)
+        .toWellFormed()
+        .trim()}…`;
+}
 
 /** Suppressions say themselves who answers for them and why. */
 function answerable(before: readonly Suppression[], after: readonly Suppression[]): Pick<Asked, 'who' | 'reason'> {
   const known = new Set(before.map((each) => JSON.stringify(each)));
   const fresh = after.filter((each) => !known.has(JSON.stringify(each)));
-  const plain = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
-  const who = fresh.map(({ owner }) => plain(owner)).join(', ');
-  const why = fresh.map(({ id, reason }) => `${plain(id)}: ${plain(reason)}`).join(' ');
+  const who = fresh.map(({ owner }) => owner.trim()).join(', ');
+  const why = fresh.map(({ id, reason }) => `${id.trim()}: ${reason.trim()}`).join(' ');
   if (fresh.length === 0) return { who: 'unnamed', reason: 'Taken out of suppressions.yaml.' };
-  return { who: short(who, MAX_WHO), reason: short(why, MAX_REASON) };
+  return { who: inOneLine(who, MAX_WHO) || 'unnamed', reason: inOneLine(why, MAX_REASON) };
 }
 
 function mistakeAlert(problem: string, time: number): Alert {

@@ -16,7 +16,7 @@
  * beside the log, so anybody can tell which rules were in force when a batch was looked at, and that the list of changes is
  * true. Who and why are what the collector was told; its operator's word, not a signature of theirs.
  */
-import { encodeText, isSha256Hex, parseDecimal, sha256Hex } from './encoding.ts';
+import { encodeText, isSha256Hex, isText, parseDecimal, sha256Hex } from './encoding.ts';
 import { ProtocolError } from './error.ts';
 import { parseNote, verifyNote, type Note, type VerifierKey } from './note.ts';
 
@@ -63,8 +63,9 @@ function oneOf<const T extends string>(of: readonly T[], text: string, what: str
   return found;
 }
 
-const isPlain = (text: string, most: number): boolean =>
-  text !== '' && text.length <= most && text === text.trim() && !text.includes('\n');
+/** Whether it is one line of at most so many characters, as names and reasons are. */
+export const isPlain = (text: string, most: number): boolean =>
+  text !== '' && text.length <= most && text === text.trim() && !text.includes('\n') && isText(text);
 
 export function formatChange(change: Change): string {
   const text = write(change);

@@ -31,6 +31,9 @@ export function encodeText(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** Whether it is text that {@link encodeText} writes. */
+export const isText = (text: string): boolean => text.isWellFormed() && !CONTROL.test(text);
+
 function checkText(text: string): void {
   if (CONTROL.test(text)) throw new ProtocolError('bad-text', 'a control character other than newline');
 }

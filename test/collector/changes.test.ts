@@ -188,6 +188,23 @@ test('suppressions say themselves who and why, hold at once, and leave by themse
   expect(await problemsFound()).toEqual([]);
 });
 
+test('whatever people wrote into suppressions, the log can say it', async () => {
+  const changes = await opened();
+  const odd = SUPPRESSION.replace('operations', '"oper\\x01ations\\n\\ud83d"').replace(
+    'It reads',
+    `${'a'.repeat(482)}\u{1f600} It reads`,
+  );
+  write('suppressions.yaml', odd);
+  await changes.refresh();
+  expect(told().at(-1)).toMatch(
+    /^oper ations \ufffd: nightly backup: a{482}\ufffd… added suppression nightly%20backup$/,
+  );
+  now += 3 * DAY;
+  await changes.refresh();
+  expect(told().at(-1)).toMatch(/^hushwatch: The day of nightly backup \(oper ations \ufffd\) came\. expired /);
+  expect(await problemsFound()).toEqual([]);
+});
+
 test('one taken out before its day was removed by somebody', async () => {
   const changes = await opened();
   write('suppressions.yaml', SUPPRESSION);
