@@ -56,7 +56,7 @@ export const url = (...schemes: readonly [string, ...string[]]): Kind<string> =>
     return found !== null && found.hostname !== '' && schemes.includes(found.protocol.slice(0, -1));
   });
 
-function isVerifierKey(value: string): boolean {
+export function isVerifierKey(value: string): boolean {
   try {
     parseVerifierKey(value);
     return true;

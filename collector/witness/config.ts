@@ -1,16 +1,7 @@
 /** `witness.yaml`: every key, once. */
-import { isKeyName, parseVerifierKey } from '#protocol/note.ts';
-import { address, listOf, textLike } from '../../config/kinds.ts';
+import { isKeyName } from '#protocol/note.ts';
+import { address, isVerifierKey, listOf, textLike } from '../../config/kinds.ts';
 import { key, required } from '../../config/schema.ts';
-
-export function isLogKey(text: string): boolean {
-  try {
-    parseVerifierKey(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export const KEYS = {
   name: required(
@@ -20,6 +11,6 @@ export const KEYS = {
   listen: key('Where logs ask: HTTP, `POST /add-checkpoint`.', address, { host: '127.0.0.1', port: 8442 }),
   logs: required(
     'Keys of the logs that are watched, each as in `log.pub`.',
-    listOf(textLike('NAME+ID+BASE64, as in log.pub', isLogKey)),
+    listOf(textLike('NAME+ID+BASE64, as in log.pub', isVerifierKey)),
   ),
 };

@@ -12,10 +12,11 @@ import {
   isKeyName,
   parseVerifierKey,
 } from '#protocol/note.ts';
+import { isVerifierKey } from '../../config/kinds.ts';
 import { readConfig, type Parsed } from '../../config/schema.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { keepAlive, tellManager } from '../../service/manager.ts';
-import { isLogKey, KEYS } from './config.ts';
+import { KEYS } from './config.ts';
 import { startWitness } from './server.ts';
 import { Witness } from './witness.ts';
 
@@ -62,7 +63,8 @@ export async function main(args: string[]): Promise<number> {
 }
 
 function init(home: string, name: string, log: string): number {
-  if (!isKeyName(name) || !isLogKey(log.trim())) throw new ConfigError('--name holds a space or plus, or --log no key');
+  if (!isKeyName(name) || !isVerifierKey(log.trim()))
+    throw new ConfigError('--name holds a space or plus, or --log no key');
   mkdirSync(home, { recursive: true, mode: 0o750 });
   const keep = (file: string, mode: number, text: () => string): void => {
     if (!existsSync(join(home, file))) writeFileSync(join(home, file), text(), { mode, flag: 'wx' });
