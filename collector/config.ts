@@ -1,7 +1,7 @@
 /** `collector.yaml`: every key, once. The data directory is the one that the file lies in. */
 import { dirname, join, resolve } from 'node:path';
 import { parseCosignerKey } from '#protocol/cosignature.ts';
-import { isKeyName } from '#protocol/note.ts';
+import { isKeyName, MAX_SIGNATURES } from '#protocol/note.ts';
 import { address, count, listOf, number, path, textLike, url } from '../config/kinds.ts';
 import {
   key,
@@ -47,6 +47,18 @@ const WITNESS = record({
   url: required('Where it listens, to which `/add-checkpoint` is appended.', url('https', 'http')),
 });
 
+const LIST_OF_WITNESSES = listOf(WITNESS);
+/** More signatures than a note may hold, or two by one key, would make of `log/cosigned` what nobody can read. */
+const WITNESSES: typeof LIST_OF_WITNESSES = {
+  ...LIST_OF_WITNESSES,
+  read: (node, where, place) => {
+    const found = LIST_OF_WITNESSES.read(node, where, place);
+    const keys = new Set(found?.map((one) => one.key));
+    if (found?.length === keys.size && keys.size < MAX_SIGNATURES) return found;
+    return place.tell(where, `must name at most ${MAX_SIGNATURES - 1} witnesses, each of them once`, node);
+  },
+};
+
 function isCosignerKey(text: string): boolean {
   try {
     parseCosignerKey(text);
@@ -90,7 +102,7 @@ export const KEYS = {
     url('https', 'http'),
   ),
   silence_seconds: live(key('A node that sends nothing for longer alerts.', count(1, 2 ** 31), 300)),
-  witnesses: key('Who cosigns the log: each checkpoint is shown to all of them.', listOf(WITNESS), []),
+  witnesses: key('Who cosigns the log: each checkpoint is shown to all of them.', WITNESSES, []),
   webhooks: live(key('Where stories are posted.', listOf(WEBHOOK), [])),
   syslog: live(key('Where stories go as syslog over TLS.', listOf(SYSLOG), [])),
   otlp: live(key('Where stories go as OTLP logs.', listOf(OTLP), [])),

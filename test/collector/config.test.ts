@@ -87,6 +87,11 @@ files: [stories.ndjson]
       'otlp: [{ url: example.org }]',
       /^\/c:1:\d+ otlp.url: must be a URL that begins with https:\/\/ or http/,
     ],
+    [
+      'a witness twice',
+      `witnesses: [${`{ key: ${WITNESS}, url: https://w.example.org/ }, `.repeat(2)}]`,
+      /^\/c:1:\d+ witnesses: must name at most 15 witnesses, each of them once/,
+    ],
     ['files that are none', 'files: [1]', /^\/c:1:\d+ files: must be a path/],
     [
       'a detector without knobs',
