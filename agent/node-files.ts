@@ -2,7 +2,8 @@
  * What the agent may see of the node's own files: with no capability, and never a container's or a chroot's, whatever path
  * an event names. Paths in events are those of the process that acted; that the node's file changed is asked here.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
+import { readGiven } from '../service/given.ts';
 
 /** One state of one object: what it is, and when it last changed. */
 export interface Look {
@@ -33,13 +34,7 @@ export function nodeFiles(root = ''): NodeFiles {
         return error instanceof Error && 'code' in error && ABSENT.includes(error.code) ? 'absent' : 'hidden';
       }
     },
-    read(path, limit) {
-      try {
-        return readWhole(root + path, limit);
-      } catch {
-        return undefined;
-      }
-    },
+    read: (path, limit) => readGiven(root + path, limit)?.toString(),
     list(path) {
       try {
         return readdirSync(root + path);
@@ -48,20 +43,4 @@ export function nodeFiles(root = ''): NodeFiles {
       }
     },
   };
-}
-
-/** NONBLOCK, because opening a FIFO waits for its writer; the size is bounded before anything is allocated. */
-function readWhole(path: string, limit: number): string | undefined {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile() || stat.size > limit) return undefined;
-    const bytes = Buffer.alloc(stat.size);
-    let used = 0;
-    for (let got = 1; got > 0 && used < bytes.length; used += got)
-      got = readSync(file, bytes, used, bytes.length - used, used);
-    return bytes.toString('utf8', 0, used);
-  } finally {
-    closeSync(file);
-  }
 }

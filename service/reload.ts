@@ -6,7 +6,8 @@
  * So a new configuration takes effect as a whole or not at all. A bad one is told, counted, and shown by `hushwatch status` from the
  * report that lies on the disk, until a good one is read; the former one stays in force.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readGiven } from './given.ts';
 import { tellManager } from './manager.ts';
 
 /** Puts into force what was prepared. */
@@ -119,8 +120,7 @@ export class Reloader<C> {
 /** What a process wrote last, or `undefined`: it is less trusted than whoever reads this, perhaps. */
 export function readReport(file: string): ReloadReport | undefined {
   try {
-    const bytes = readFileSync(file);
-    return bytes.length > MAX_REPORT_BYTES ? undefined : checked(JSON.parse(bytes.toString('utf8')));
+    return checked(JSON.parse(readGiven(file, MAX_REPORT_BYTES)?.toString() ?? ''));
   } catch {
     return undefined;
   }

@@ -19,8 +19,11 @@ export const exitOf = (verdicts: readonly Verdict[]): number =>
 
 export function screen(rows: readonly (readonly [string, string])[], verdicts: readonly Verdict[]): string {
   const lines = [...rows, ...verdicts.map(({ state, because }) => [state, because] as const)];
-  return lines.map(([name, words]) => `${name.padEnd(10)}${words}\n`).join('');
+  return lines.map(([name, words]) => `${name.padEnd(10)}${printable(words)}\n`).join('');
 }
+
+/** Much of it was written by processes that are believed less than who asks: it draws nothing on a terminal. */
+const printable = (words: string): string => words.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 
 /** A configuration that is not in force as it stands in the file. */
 export function configurationVerdicts(

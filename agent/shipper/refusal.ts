@@ -2,8 +2,9 @@
  * What the collector would not have, for `status` and `doctor`: the file `refusal` beside the receipts, from a refusal until the
  * next receipt. The shipper writes it, and whoever reads it believes no more of it than that somebody should look.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readGiven } from '../../service/given.ts';
 import type { Refused } from './uplink.ts';
 
 export interface Refusal {
@@ -33,7 +34,7 @@ export function forgetRefusal(receipts: string): void {
 /** Undefined where nothing was refused, and for what is no refusal in plain words. */
 export function lastRefusal(receipts: string): Refusal | undefined {
   try {
-    const found: unknown = JSON.parse(readBounded(fileIn(receipts)));
+    const found: unknown = JSON.parse(readGiven(fileIn(receipts), MAX_BYTES)?.toString() ?? '');
     if (typeof found !== 'object' || found === null) return undefined;
     if (!('sequence' in found && 'code' in found && 'message' in found)) return undefined;
     const { sequence, code, message } = found;
@@ -42,18 +43,7 @@ export function lastRefusal(receipts: string): Refusal | undefined {
     // For a terminal: whatever a collector says, it draws nothing there.
     return { sequence, code, message: message.replaceAll(/[^ -~]/g, '?') };
   } catch {
-    return undefined; // Not there, or not ours to read.
-  }
-}
-
-/** A pipe, a link or a file without end, which a shipper that was broken into could put there, stops nobody. */
-function readBounded(file: string): string {
-  const opened = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(opened);
-    return stat.isFile() && stat.size <= MAX_BYTES ? readFileSync(opened, 'utf8') : '';
-  } finally {
-    closeSync(opened);
+    return undefined; // Not there, not ours to read, or no JSON.
   }
 }
 

@@ -18,6 +18,19 @@ test('the worst is first, and decides', () => {
   expect(screen([['node', 'n']], VERDICTS.slice(0, 1))).toBe('node      n\nwell      a\n');
 });
 
+test('whatever a report says, it draws nothing on a terminal', () => {
+  const report = {
+    file: 'x',
+    since: 0,
+    reloads: 0,
+    refused: 1,
+    waiting: [],
+    problem: '\u001b]0;x\u0007größer\u202e\r\nmore',
+  };
+  const verdicts = configurationVerdicts('shipper', report, { file: 'x', reload: 'reload it', restart: 'restart it' });
+  expect(screen([], verdicts)).toMatch(/^look {6}[^\p{Cc}\p{Cf}]*größer[^\p{Cc}\p{Cf}]*\n$/u);
+});
+
 test('a file that was changed after it was read is told, once it was', () => {
   const directory = mkdtempSync(join(tmpdir(), 'hushwatch-verdict-'));
   const file = join(directory, 'agent.yaml');
