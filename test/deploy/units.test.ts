@@ -48,3 +48,13 @@ test.each(['agent', 'shipper', 'collector'])(
     expect(text).toMatch(/^Type=notify$/m);
   },
 );
+
+test.each(['agent', 'shipper', 'sensor', 'collector', 'witness'])(
+  'hushwatch-%s is started again for ever, but for mistakes that only a person can mend',
+  (process) => {
+    const text = readFileSync(fileOf(process), 'utf8');
+    expect(text).toMatch(/^StartLimitIntervalSec=0$/m);
+    expect(text).toMatch(/^Restart=always\nRestartSec=5s$/m);
+    expect(text).toMatch(/^RestartPreventExitStatus=2 3$/m);
+  },
+);
