@@ -218,6 +218,8 @@ export class TransparencyLog implements AsyncDisposable {
       // A copy: a hash out of a tile would keep all of the tile, and another one for each size that the tree had.
       const node = read(level, index).then((hash) => new Uint8Array(hash));
       this.#nodes.set(name, node);
+      // A disk that failed once is asked again.
+      node.catch(() => this.#nodes.delete(name));
       return node;
     };
   }

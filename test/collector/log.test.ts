@@ -1,5 +1,5 @@
 /** The log on disk: what append() promised is there after every stop and every failure, and every receipt proves it. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -42,6 +42,19 @@ test('entries that arrive together share a checkpoint; each receipt proves its o
   const receipt = await log.receipt(1);
   expect(proves(receipt, 'b')).toBe(1);
   expect(proves(receipt, 'a')).toBeUndefined();
+});
+
+test('a disk that failed once is asked again', async () => {
+  {
+    await using log = await open();
+    await appendAll(log, ['a', 'b', 'c']);
+  }
+  await using log = await open();
+  const tile = join(directory, 'tile/0/000.p/3');
+  renameSync(tile, `${tile}.away`);
+  await expect(log.receipt(1)).rejects.toThrow('is missing');
+  renameSync(`${tile}.away`, tile);
+  expect(proves(await log.receipt(1), 'b')).toBe(1);
 });
 
 test('a log of 700 entries, across tiles and restarts', { timeout: 60_000 }, async () => {
