@@ -10,6 +10,7 @@ export class Feeds implements AsyncDisposable {
   #outputs: readonly Output[] = [];
   #ending = new AbortController();
   #feeding: readonly Promise<void>[] = [];
+  #becoming: Promise<void> = Promise.resolve();
 
   constructor(state: State, logger: Logger) {
     this.#state = state;
@@ -25,8 +26,14 @@ export class Feeds implements AsyncDisposable {
     return this.#broken.promise;
   }
 
-  /** Those before have ended when these begin: two would share a cursor. */
+  /** One after the other, whoever asks: the end of the collector may come while outputs are changed. */
   async become(outputs: readonly Output[]): Promise<void> {
+    this.#becoming = this.#becoming.then(() => this.#change(outputs));
+    await this.#becoming;
+  }
+
+  /** Those before have ended when these begin: two would share a cursor. */
+  async #change(outputs: readonly Output[]): Promise<void> {
     this.#ending.abort();
     await Promise.all(this.#feeding);
     const ending = new AbortController();

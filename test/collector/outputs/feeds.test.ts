@@ -40,3 +40,14 @@ test('each story once, whoever is fed', async () => {
   expect(receiver.taken).toEqual(nodes);
   expect(receiver.most).toBe(1);
 });
+
+test('who ends while outputs are changed ends those that came last too', async () => {
+  using home = new Home();
+  using state = State.open(home.file);
+  const receiver = new Receiver();
+  const feeds = new Feeds(state, pino({ level: 'silent' }));
+  await Promise.all([feeds.become([receiver.output]), feeds[Symbol.asyncDispose]()]);
+  raise(state, 'node-1', 'critical');
+  await new Promise((settle) => setTimeout(settle, 50));
+  expect([feeds.outputs, receiver.taken]).toEqual([[], []]);
+});
