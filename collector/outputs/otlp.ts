@@ -50,13 +50,14 @@ export function makeOtlp({ url, headers, ca }: OtlpTarget): Output {
   return {
     name: `otlp ${host}${pathname}`,
     async deliver(stories, signal): Promise<void> {
-      await new Promise<void>((settle, fail) => {
-        signal.addEventListener('abort', () => fail(new Undelivered('stopped')), { once: true });
-        // Code 0 is success; what failed for good is offered again too, since only an operator can mend it.
-        exporter.export(stories.map(recordOf), ({ code }) =>
-          code === 0 ? settle() : fail(new Undelivered('the OTLP receiver took nothing')),
-        );
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const stop = (): void => reject(new Undelivered('stopped'));
+      signal.addEventListener('abort', stop);
+      // Code 0 is success; what failed for good is offered again too, since only an operator can mend it.
+      exporter.export(stories.map(recordOf), ({ code }) =>
+        code === 0 ? resolve() : reject(new Undelivered('the OTLP receiver took nothing')),
+      );
+      await promise.finally(() => signal.removeEventListener('abort', stop));
     },
   };
 }
