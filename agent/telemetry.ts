@@ -1,6 +1,7 @@
 /**
- * The agent's own metrics. Counts of events are those of the last signed statement, which has left already, so that telemetry tells
- * nobody more than the collector knows; they go to a Unix socket, for the agent has no network.
+ * The agent's own metrics. Counts of events are those of the last signed statement, which has left already, so that they tell
+ * nobody more than the collector knows; they go to a Unix socket, for the agent has no network. What every process tells beside them, its
+ * processor time and memory, does move with each event.
  */
 import type { Counts, Statement } from '#protocol/statement.ts';
 import type { AGENT_METRICS, Reading, Readings } from '../telemetry/metrics.ts';

@@ -128,7 +128,9 @@ network: \`metrics_socket: PATH\` serves \`/metrics\` on a Unix socket (\`curl -
 a cron job that writes it where node_exporter's textfile collector looks), \`otlp_socket: PATH\` sends to an OpenTelemetry
 collector that listens on one. The libraries are loaded only then.
 
-Of events there are counts by class and place, as the last signed statement has them: telemetry says nothing of a node that has
-not left it already. [operate.md](operate.md) says what to do when a number is wrong; deploy/monitoring/ has alerts and a
-dashboard made of these names.
+Of events there are counts by class and place, as the last signed statement has them: they say nothing of a node that has not
+left it already. The processor time, memory and delays of an agent do: they move with each event that it sees, those of sums
+included. Who may not know when a sandbox begins (\`guestos\`) must read neither them nor the socket.
+
+[operate.md](operate.md) says what to do when a number is wrong; deploy/monitoring/ has alerts and a dashboard made of these names.
 `;
