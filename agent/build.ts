@@ -13,19 +13,22 @@ export function buildDigest(): string {
   return typeof HUSHWATCH_BUILD === 'string' ? HUSHWATCH_BUILD : sourceDigest();
 }
 
+/** Whatever code runs in agent or shipper is in one of these. */
+export const OF_NODES = [
+  'agent',
+  'protocol',
+  'redaction-rules',
+  'collector/detectors',
+  'config',
+  'service',
+  'telemetry',
+] as const;
+
 /** SHA-256 over the sources that run on nodes: what is audited is what runs. */
 export function sourceDigest(): string {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const hash = createHash('sha256');
-  for (const side of [
-    'agent',
-    'protocol',
-    'redaction-rules',
-    'collector/detectors',
-    'config',
-    'service',
-    'telemetry',
-  ]) {
+  for (const side of OF_NODES) {
     const files = readdirSync(join(root, side), { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.ts'),
     );
