@@ -8,7 +8,7 @@
  * A mistake anywhere leaves everything as it was and is told with file and line. The log is the truth: whatever happens
  * between two of these steps, the next start finds that files and log differ, or that they do not.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import {
@@ -32,7 +32,7 @@ import type { Suppression } from './detectors/suppressions.ts';
 import { alertId, HOUR, type Alert } from './detectors/detector.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { tellAlone } from './detectors/stories.ts';
-import { realDisk, replaceFile } from './disk.ts';
+import { realDisk, replaceFile, stampOf } from './disk.ts';
 import { lineupOf, nameOf, readInForce, type InForce } from './in-force.ts';
 import type { TransparencyLog } from './log.ts';
 import { readAnswerable, type Asked, writeAnswer } from './apply.ts';
@@ -253,11 +253,6 @@ export class DetectorChanges {
 }
 
 const WHOLE = 'rules and knobs';
-
-function stampOf(file: string): string {
-  const stat = statSync(file, { throwIfNoEntry: false });
-  return stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
-}
 
 const isFileError = (error: unknown): error is Error => error instanceof Error && 'code' in error && 'syscall' in error;
 

@@ -2,6 +2,7 @@
  * Files that are whole and there after a crash, or not there at all. {@link replaceFile} returns once content, name
  * and directory are on the disk. The disk is an argument so that tests can fail every step of it.
  */
+import { statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -14,6 +15,12 @@ export interface Disk {
   syncDirectory(path: string): Promise<void>;
   /** With what is in it; nothing to do when it is not there. */
   remove(path: string): Promise<void>;
+}
+
+/** What another version of a file has otherwise, without reading it; a file that is not there has one too. */
+export function stampOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
 }
 
 export const realDisk: Disk = {

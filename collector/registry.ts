@@ -2,11 +2,11 @@
  * Who may send: `nodes.yaml`, with each node's role, cohort, batch key and transport key. Read again when it changes;
  * a version with a mistake is told and the one before it stays in force.
  */
-import { statSync } from 'node:fs';
 import type { Node } from 'yaml';
 import { ProtocolError } from '#protocol/error.ts';
 import { parseVerifierKey, type VerifierKey } from '#protocol/note.ts';
 import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
+import { stampOf } from './disk.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { readTrusted } from '../config/trusted.ts';
 import { ConfigError, readList, readMap, readYaml, scalarOf, type Place } from '../config/yaml.ts';
@@ -129,9 +129,4 @@ export class Registry {
     this.#nodes = parseRegistry(readTrusted(this.#file, MAX_BYTES), this.#file);
     return true;
   }
-}
-
-function stampOf(file: string): string {
-  const { mtimeMs, size, ino } = statSync(file);
-  return `${mtimeMs} ${size} ${ino}`;
 }

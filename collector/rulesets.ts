@@ -8,6 +8,7 @@ import { exposure, type ExposureRow } from '../redaction-rules/exposure.ts';
 import { clearOf, type Clear } from './detectors/sigma/plan.ts';
 import { compileReleasedValidator } from '../redaction-rules/released-schema.ts';
 import { parseRuleset, RulesetError, rulesetDigest, type Ruleset } from '../redaction-rules/ruleset.ts';
+import { stampOf } from './disk.ts';
 import { epochRulesOf, type EpochRules } from './epochs.ts';
 import type { ReleasedValidator } from './released.ts';
 
@@ -23,7 +24,7 @@ const LOOK_AGAIN_MS = 1_000;
 export class Rulesets {
   readonly #directory: string;
   readonly #held = new Map<string, Held>();
-  readonly #read = new Set<string>();
+  readonly #read = new Map<string, string>();
   /** What is wrong with files that cannot be read, by the digest of each. */
   readonly #unreadable = new Map<string, string>();
   #lookedAt = 0;
@@ -76,9 +77,13 @@ export class Rulesets {
   #look(): void {
     this.#lookedAt = performance.now();
     for (const name of readdirSync(this.#directory).toSorted()) {
-      if (!name.endsWith('.yaml') || this.#read.has(name)) continue;
-      this.#read.add(name);
-      this.#hold(join(this.#directory, name));
+      if (!name.endsWith('.yaml')) continue;
+      const file = join(this.#directory, name);
+      // One that was half written when we looked is another file when it is whole.
+      const stamp = stampOf(file);
+      if (this.#read.get(name) === stamp) continue;
+      this.#read.set(name, stamp);
+      this.#hold(file);
     }
   }
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { Rulesets } from '../../collector/rulesets.ts';
 import { parseRuleset, RulesetError, rulesetDigest } from '../../redaction-rules/ruleset.ts';
 import { SHIPPED } from '../redaction-rules/shipped.ts';
@@ -40,4 +40,16 @@ test('rules that an upgrade left behind are still held: what they did not know m
   const validate = rulesets.validatorOf(digest);
   expect(validate?.(line)).toBeUndefined();
   expect(validate?.({ ...line, 'process.exit.code': 1 })).toBeDefined();
+});
+
+test('a file that was half written when it was looked at is read again when it is whole', () => {
+  using now = vi.spyOn(performance, 'now').mockReturnValue(1e6);
+  const other = mkdtempSync(join(directory, 'half-'));
+  const text = SHIPPED[0]?.text ?? '';
+  writeFileSync(join(other, 'new.yaml'), text.slice(0, 500));
+  const rulesets = Rulesets.open(other);
+  expect([rulesets.digests.length, rulesets.problems.length]).toEqual([0, 1]);
+  writeFileSync(join(other, 'new.yaml'), text);
+  now.mockReturnValue(1e6 + 2_000);
+  expect(rulesets.validatorOf(rulesetDigest(text))).toBeDefined();
 });
