@@ -9,11 +9,11 @@ import { buildPackages } from '../../deploy/deb/build.ts';
 import { VERSION } from '../../agent/build.ts';
 import { MachineRoom, type Machine } from './machine-room.ts';
 import { buildProbe, confined, unconfined } from './confined.ts';
+import { COLLECTOR, connect, connectedPair, HOME } from './packaged.ts';
 import { FORBIDDEN, ON_COLLECTORS, ON_NODES } from './confinement-rows.ts';
 import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
 
 const NEXT = `${VERSION}+next`;
-const HOME = '/var/lib/hushwatch-collector';
 const room = new MachineRoom();
 /** Below /var/lib. */
 const REPORTS: Readonly<Record<string, string>> = {
@@ -21,35 +21,16 @@ const REPORTS: Readonly<Record<string, string>> = {
   shipper: 'hushwatch-ship/receipts',
   collector: 'hushwatch-collector',
 };
+const SERVICES = 'hushwatch-agent hushwatch-shipper hushwatch-sensor';
 let node: Machine;
 let collector: Machine;
-
-/** What the guide tells the operator of a collector to do. */
-const COLLECTOR = `set -e
-apt=/shared/hushwatch-collector_${VERSION}_amd64.deb
-dpkg -i $apt >/dev/null
-runuser -u hushwatch-collector -- hushwatch collector init --home ${HOME} --origin logs.example.org/hushwatch
-mkdir /root/reviewer; cd /root/reviewer
-hushwatch rules key reviewer-one --out one.key >one.pub
-{ echo quorum 1; cat one.pub; } >${HOME}/reviewers
-rules=/usr/lib/hushwatch-collector
-hushwatch rules approve $rules/rulesets/generic-linux.yaml --key one.key --name reviewer-one --out ruleset.approval
-hushwatch rules approve --pack $rules/rules --version 1 --key one.key --name reviewer-one --out pack.approval
-systemctl enable --now hushwatch-collector.service
-hushwatch rules publish ruleset.approval --collector ${HOME} --ruleset $rules/rulesets/generic-linux.yaml
-hushwatch rules publish pack.approval --collector ${HOME}
-hushwatch collector invite --node node-1 --url wss://10.77.0.2/v1/ship >/shared/node-1.invitation
-`;
 
 beforeAll(async () => {
   if (!isRoot) return;
   await buildPackages({ out: room.shared, fast: true });
   buildProbe(room.shared);
   await buildPackages({ out: room.shared, fast: true, version: NEXT, only: 'hushwatch-agent' });
-  const [first, second] = await room.boot('node', 'collector');
-  if (first === undefined || second === undefined) throw new Error('two machines were asked for');
-  [node, collector] = [first, second];
-  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
+  ({ node, collector } = await connectedPair(room));
 }, 300_000);
 afterAll(() => room[Symbol.asyncDispose](), 60_000);
 
@@ -93,7 +74,7 @@ test.skipIf(!isRoot)(
     node.run('hushwatch enroll /shared/node-1.invitation >/shared/node-1.entry');
     expect(collector.run('hushwatch collector admit /shared/node-1.entry')).toContain('node-1 may send now');
     node.run('systemctl enable --now hushwatch.target');
-    await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+    await node.until(`systemctl is-active ${SERVICES}`, 'the services');
     await isSeen('/usr/bin/shred');
     expect(verified()).toMatch(/\nverified\n$/);
     expect(node.try('hushwatch status')).toMatchObject({ status: 0 });
@@ -206,9 +187,9 @@ test.skipIf(!isRoot)(`an upgrade under load, and back, lose nothing${WHY_SKIPPED
   );
   expect(install(NEXT)).toContain(`Setting up hushwatch-agent (${NEXT})`);
   node.run('/usr/bin/shuf --version >/dev/null');
-  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  await node.until(`systemctl is-active ${SERVICES}`, 'the services');
   expect(install(VERSION)).toContain('Setting up');
-  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  await node.until(`systemctl is-active ${SERVICES}`, 'the services');
   node.run('kill $(cat /run/load)');
   await isSeen('/usr/bin/tac');
   expect(
@@ -223,13 +204,12 @@ test.skipIf(!isRoot)(`the power is cut; the chain goes on${WHY_SKIPPED}`, async 
   await node.cutPower();
   await node.start();
   await collector.until('! ip link show collector0', 'the old cable to go');
-  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
-  await node.until('systemctl is-active hushwatch-agent hushwatch-shipper hushwatch-sensor', 'the services');
+  connect(node, collector);
+  await node.until(`systemctl is-active ${SERVICES}`, 'the services');
   await isSeen('/usr/bin/nl');
   expect(verified()).toMatch(/\nverified\n$/);
 });
 
-const SERVICES = 'hushwatch-agent hushwatch-shipper hushwatch-sensor';
 const WIPE = `set -e
 systemctl stop ${SERVICES}
 find /var/lib/hushwatch /var/lib/hushwatch-ship -mindepth 1 -delete

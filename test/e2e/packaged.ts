@@ -6,7 +6,7 @@ import { MachineRoom, type Machine } from './machine-room.ts';
 export const HOME = '/var/lib/hushwatch-collector';
 
 /** What the guide tells the operator of a collector to do. */
-const COLLECTOR = `set -e
+export const COLLECTOR = `set -e
 dpkg -i /shared/hushwatch-collector_${VERSION}_amd64.deb >/dev/null
 runuser -u hushwatch-collector -- hushwatch collector init --home ${HOME} --origin logs.example.org/hushwatch
 mkdir /root/reviewer; cd /root/reviewer
@@ -21,14 +21,26 @@ hushwatch rules publish pack.approval --collector ${HOME}
 hushwatch collector invite --node node-1 --url wss://10.77.0.2/v1/ship >/shared/node-1.invitation
 `;
 
+/** A node and a collector of plain Debian, with a cable between them. */
+export async function connectedPair(
+  room: MachineRoom,
+): Promise<{ readonly node: Machine; readonly collector: Machine }> {
+  const [node, collector] = await room.boot('node', 'collector');
+  if (node === undefined || collector === undefined) throw new Error('two machines were asked for');
+  connect(node, collector);
+  return { node, collector };
+}
+
+export function connect(node: Machine, collector: Machine): void {
+  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
+}
+
 /** Everything runs when it returns. */
 export async function packagedPair(
   room: MachineRoom,
 ): Promise<{ readonly node: Machine; readonly collector: Machine }> {
   await buildPackages({ out: room.shared, fast: true });
-  const [node, collector] = await room.boot('node', 'collector');
-  if (node === undefined || collector === undefined) throw new Error('two machines were asked for');
-  node.connect(collector, ['10.77.0.1/24', '10.77.0.2/24']);
+  const { node, collector } = await connectedPair(room);
   collector.run(COLLECTOR);
   node.run(`dpkg -i /shared/hushwatch-agent_${VERSION}_amd64.deb 2>&1`);
   node.run('hushwatch enroll /shared/node-1.invitation >/shared/node-1.entry');
