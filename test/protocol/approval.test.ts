@@ -10,8 +10,8 @@ import {
   type Approval,
 } from '#protocol/approval.ts';
 import { decodeEntry } from '#protocol/entry.ts';
-import { ProtocolError } from '#protocol/error.ts';
 import { formatVerifierKey, parseNote, signNote } from '#protocol/note.ts';
+import { codeOf } from './refusal.ts';
 import { FIRST, fixedKey, signedStatement } from './sample.ts';
 
 const APPROVAL: Approval = {
@@ -32,15 +32,6 @@ const signed = (...keys: readonly (typeof one)[]): Uint8Array =>
     (note, key) => signNote(TEXT, key, note.length === 0 ? [] : parseNote(note).signatures),
     Buffer.alloc(0),
   );
-const codeOf = (act: () => unknown): string => {
-  try {
-    act();
-    return 'fine';
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.code;
-    throw error;
-  }
-};
 
 test('two of three are enough, whoever they are; their names are told', () => {
   expect(openApproval(signed(one, three), twoOfThree)).toMatchObject({

@@ -18,23 +18,14 @@ import {
 } from '#protocol/change.ts';
 import { encodeText } from '#protocol/encoding.ts';
 import { decodeEntry } from '#protocol/entry.ts';
-import { ProtocolError } from '#protocol/error.ts';
 import { signNote } from '#protocol/note.ts';
 import { verifyArchive } from '#protocol/verify.ts';
 import { archiveOf, readerOf } from './archive.ts';
 import { AFTER, BEFORE, CHANGE } from './changes.ts';
+import { codeOf } from './refusal.ts';
 import { logKey, nodeKey } from './sample.ts';
 
 const signed = (change: Change, key = logKey): Uint8Array => signNote(formatChange(change), key);
-const codeOf = (act: () => unknown): string => {
-  try {
-    act();
-    return 'fine';
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.code;
-    throw error;
-  }
-};
 
 test('it is read as it was written, and only from the log', () => {
   expect(openChange(signed(CHANGE), logKey.verifier)).toEqual(CHANGE);
