@@ -133,7 +133,7 @@ describe.skipIf(!isRoot)(`the disk of a node${WHY_SKIPPED}`, () => {
     const wordsBefore = site.said('agent').match(/ENOSPC/g)?.length ?? 0;
     await site.stop('collector');
     const { bavail, bsize } = statfsSync(site.at('agent'));
-    writeFileSync(ballast(), Buffer.alloc(bavail * bsize - (800 << 10)));
+    writeFileSync(ballast(), Buffer.alloc(bavail * bsize - (520 << 10)));
     for (let i = 0; i < 1_000 && lostInSpool() === lostBefore; i++) {
       site.produce(50);
       await sleep(50);
