@@ -1,5 +1,5 @@
 /** Manual pages and completion, made from what the commands say of themselves, so that they cannot say anything else. */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { roff } from '../../config/pages.ts';
@@ -19,24 +19,31 @@ const BRIEF: Readonly<Record<string, string>> = {
   detect: 'tries and tunes detection rules',
 };
 
-/** What the command prints when it is asked how it is used. */
-function usageOf(checkout: string, command: string): string {
-  const args = [...(command === '' ? [] : [command]), '--help'];
-  const { stdout, stderr } = spawnSync(process.execPath, [join(checkout, 'hushwatch.ts'), ...args], {
-    encoding: 'utf8',
-  });
-  const usage = `${stdout}${stderr}`;
+/** What the program and each command print when they are asked how they are used, by command; '' is the program. */
+export async function usagesOf(checkout: string, commands: readonly string[]): Promise<Usages> {
+  const all = ['', ...commands].map(async (command) => [command, await usageOf(checkout, command)] as const);
+  return new Map(await Promise.all(all));
+}
+export type Usages = ReadonlyMap<string, string>;
+
+async function usageOf(checkout: string, command: string): Promise<string> {
+  const args = [join(checkout, 'hushwatch.ts'), ...(command === '' ? [] : [command]), '--help'];
+  // Whatever its status: what counts is what it says.
+  const usage = await new Promise<string>((settle) =>
+    execFile(process.execPath, args, (_, stdout, stderr) => settle(`${stdout}${stderr}`)),
+  );
   const start = usage.indexOf('usage: ');
   if (start < 0) throw new Error(`hushwatch ${command} does not say how it is used`);
   return usage.slice(start);
 }
 
 /** `hushwatch.1.gz`, `hushwatch-agent.1.gz`, … by their names. */
-export function manualPages(checkout: string, commands: readonly string[]): ReadonlyMap<string, Uint8Array> {
+export function manualPages(usages: Usages): ReadonlyMap<string, Uint8Array> {
+  const commands = [...usages.keys()].filter((command) => command !== '');
   return new Map(
-    ['', ...commands].map((command) => {
+    [...usages].map(([command, usage]) => {
       const name = ['hushwatch', ...(command === '' ? [] : [command])].join('-');
-      return [`${name}.1.gz`, gzipSync(pageOf(name, BRIEF[command] ?? '', usageOf(checkout, command), commands))];
+      return [`${name}.1.gz`, gzipSync(pageOf(name, BRIEF[command] ?? '', usage, commands))];
     }),
   );
 }
@@ -66,9 +73,10 @@ ${others}
 }
 
 /** For bash: commands, then the words that each knows, then files. */
-export function completion(checkout: string, commands: readonly string[]): string {
+export function completion(usages: Usages): string {
+  const commands = [...usages.keys()].filter((command) => command !== '');
   const verbs = (command: string): string => {
-    const words = usageOf(checkout, command).matchAll(
+    const words = (usages.get(command) ?? '').matchAll(
       new RegExp(`hushwatch ${command} ([a-z]+(?: \\| [a-z]+)*)\\b(?![-.])`, 'g'),
     );
     return [...new Set([...words].flatMap(([, list = '']) => list.split(' | ')))].join(' ');

@@ -11,7 +11,7 @@ import { sourceDigest } from '../../agent/build.ts';
 import { bundle, type Bundle, type BundleOptions } from './bundle.ts';
 import { billOfMaterials, componentsOf, copyright } from './inventory.ts';
 import { CONFIGURATIONS, example } from './configuration.ts';
-import { completion, configurationPages, manualPages } from './manual.ts';
+import { completion, configurationPages, manualPages, usagesOf } from './manual.ts';
 
 export interface PackageFile {
   readonly path: string;
@@ -47,7 +47,6 @@ const NOT_ON_NODES = new Map([
     'collector/story-commands.ts',
     'collector/witness/main.ts',
     'collector/tuning/main.ts',
-    'collector/tuning/show.ts',
     'collector/tuning/show.ts',
     'collector/status.ts',
     'collector/doctor.ts',
@@ -123,13 +122,14 @@ interface Parts {
   readonly more: readonly PackageFile[];
 }
 
-function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
+async function assemble({ checkout, version }: Built, parts: Parts): Promise<DebianPackage> {
   const { name, programs, bundles, units, more } = parts;
   const library = `usr/lib/${name}`;
   const deploy = (path: string): Uint8Array => readFileSync(join(checkout, 'deploy', path));
   const plain = (path: string, content: string | Uint8Array): PackageFile => ({ path, mode: 0o644, content });
   const commands = name === 'hushwatch-agent' ? ON_NODES : [...ON_NODES, ...ON_COLLECTORS];
-  const pages = [...manualPages(checkout, commands)];
+  const usages = await usagesOf(checkout, commands);
+  const pages = [...manualPages(usages)];
   // Both packages may be on one machine: a page belongs to one of them, the first of all to whose command is in force.
   const own = pages.filter(([file]) =>
     (name === 'hushwatch-agent' ? ON_NODES : ON_COLLECTORS).some((each) => file === `hushwatch-${each}.1.gz`),
@@ -164,7 +164,7 @@ function assemble({ checkout, version }: Built, parts: Parts): DebianPackage {
     ...CONFIGURATIONS.filter(({ process }) => configured.includes(process)).map((each) =>
       plain(`usr/share/doc/${name}/examples/${each.process}.yaml`, example(each)),
     ),
-    plain(`usr/share/${name}/completion`, completion(checkout, commands)),
+    plain(`usr/share/${name}/completion`, completion(usages)),
     plain(`usr/share/${name}/hushwatch.1.gz`, pages.find(([file]) => file === 'hushwatch.1.gz')?.[1] ?? ''),
     ...units.map((unit) => plain(`lib/systemd/system/${unit}`, deploy(`systemd/${unit}`))),
     plain(`usr/lib/sysusers.d/${name}.conf`, deploy(`systemd/${name}.sysusers`)),
