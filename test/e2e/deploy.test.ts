@@ -27,10 +27,12 @@ let collector: Machine;
 
 beforeAll(async () => {
   if (!isRoot) return;
+  // They boot while the packages are built.
+  const booting = connectedPair(room);
   await buildPackages({ out: room.shared, fast: true });
   buildProbe(room.shared);
   await buildPackages({ out: room.shared, fast: true, version: NEXT, only: 'hushwatch-agent' });
-  ({ node, collector } = await connectedPair(room));
+  ({ node, collector } = await booting);
 }, 300_000);
 afterAll(() => room[Symbol.asyncDispose](), 60_000);
 
