@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answerTo, ask } from '../../collector/apply.ts';
-import { CHECKOUT } from './stack.ts';
+import { CHECKOUT, until } from './stack.ts';
 
 const PORT = 18_492;
 /** The request is seen within a second; reading, line-up, log and swap take a few milliseconds. */
@@ -36,7 +36,7 @@ async function start(): Promise<void> {
   });
   let said = '';
   child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  while (!said.includes('"ready"')) await sleep(20);
+  await until(() => said.includes('"ready"'), 60_000, 'the collector');
 }
 
 async function end(signal: NodeJS.Signals): Promise<void> {
@@ -76,7 +76,7 @@ test('a kill at any moment of a change loses neither the change nor its reason',
     await end('SIGKILL');
     await start();
     // Answered by the one that was killed, or by the next.
-    while (answerTo(home, asked) === undefined) await sleep(50);
+    await until(() => answerTo(home, asked) !== undefined, 60_000, 'an answer');
     const found = changes();
     expect(found).toHaveLength(round + 2);
     expect(found.at(-1)).toMatchObject({ who: 'alex', reason: `Round ${round}.`, isProven: true });
@@ -90,7 +90,7 @@ test('SIGHUP reads the files again and goes on', async () => {
   const before = changes().length;
   configure(20);
   child?.kill('SIGHUP');
-  while (changes().length === before) await sleep(100);
+  await until(() => changes().length > before, 60_000, 'the change');
   expect(changes().at(-1)?.reason).toBe('Asked by SIGHUP; nobody gave a reason.');
   expect(child?.exitCode).toBeNull();
 });
