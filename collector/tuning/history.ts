@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   changesBetween,
+  formatChange,
   lineupPath,
   NOTHING_DETECTS,
   parseLineup,
@@ -22,7 +23,7 @@ import { entryAt } from './replay.ts';
 export interface ProvenChange extends ChangeRow {
   /** A tlog-proof under the checkpoint of now. */
   readonly proof: string;
-  /** The proof, the log's signature and the entry fit together. */
+  /** The proof, the log's signature and the entry fit together, and the entry says what the row does. */
   readonly isProven: boolean;
 }
 
@@ -36,7 +37,10 @@ export async function proveChanges(home: string, rows: readonly ChangeRow[]): Pr
       const { logIndex: index } = row;
       const proof = formatReceipt({ index, proof: await proveInclusion(index, size, nodes), checkpoint });
       const noteBytes = entryAt(home, index, size);
-      const isProven = verifyReceipt({ noteBytes, receipt: Buffer.from(proof), logKey }) !== undefined;
+      const says = Buffer.from(noteBytes)
+        .toString('utf8')
+        .startsWith(`${formatChange(row)}\n`);
+      const isProven = says && verifyReceipt({ noteBytes, receipt: Buffer.from(proof), logKey }) !== undefined;
       return { ...row, proof, isProven };
     }),
   );
