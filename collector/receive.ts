@@ -9,7 +9,6 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -19,6 +18,7 @@ import { MAX_BATCH_BYTES } from '#protocol/batch.ts';
 import { ProtocolError, Rejection } from '#protocol/error.ts';
 import { parseTilePath } from '#protocol/tiles.ts';
 import { givenSocket } from '../service/manager.ts';
+import { portOf } from '../service/port.ts';
 import type { Address } from './config.ts';
 import { tellAlone } from './detectors/stories.ts';
 import { pinOf } from './keys.ts';
@@ -103,11 +103,6 @@ function listen(server: Server, { host, port }: Address): Promise<void> {
       settle();
     });
   });
-}
-
-function portOf(server: Server): number {
-  // oxlint-disable-next-line no-unsafe-type-assertion -- a server that listens on TCP has an AddressInfo
-  return (server.address() as AddressInfo).port;
 }
 
 class Connections {

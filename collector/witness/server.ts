@@ -1,9 +1,9 @@
 /** The witness's door: `POST /add-checkpoint`, over HTTP. What is asked and answered is public and signed, so whoever listens or sits between gains nothing. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { MAX_REQUEST_BYTES } from '#protocol/witness.ts';
 import type { Address } from '../config.ts';
+import { portOf } from '../../service/port.ts';
 import type { Answer, Witness } from './witness.ts';
 
 export const ADD_CHECKPOINT = '/add-checkpoint';
@@ -69,11 +69,6 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array | undefined>
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function portOf(server: Server): number {
-  // oxlint-disable-next-line no-unsafe-type-assertion -- a server that listens on TCP has an AddressInfo
-  return (server.address() as AddressInfo).port;
 }
 
 async function closed(server: Server): Promise<void> {
