@@ -56,7 +56,7 @@ export async function queryEvents(home: string, query: EventQuery): Promise<read
   using state = State.beside(home);
   const epochOf = epochsIn(state);
   return rows.map(([node, sequence, line]) => {
-    const epoch = epochOf(node, Number(sequence), line);
+    const epoch = epochOf(node, sequence, line);
     const known = epoch === undefined ? '' : `"epoch":${epoch},`;
     return `{"node":"${node}","sequence":${sequence},${known}${line.slice(1)}`;
   });
@@ -117,8 +117,8 @@ export function epochsIn(state: State): (node: string, sequence: number, line: s
 
 /** Loaded when a question is asked: it is 30 MB that a collector at work does not need. */
 function loadDuckDB(): typeof DuckDB {
-  // oxlint-disable-next-line no-unsafe-type-assertion -- require() knows no types; this is the package of that name
-  return createRequire(import.meta.url)('@duckdb/node-api') as typeof DuckDB;
+  const loaded: typeof DuckDB = createRequire(import.meta.url)('@duckdb/node-api');
+  return loaded;
 }
 
 function batchesFor(home: string, { sinceUs, untilUs, node }: Span): readonly BatchRow[] {
@@ -237,24 +237,33 @@ function sync(path: string): void {
 async function run(
   connection: DuckDB.DuckDBConnection,
   query: EventQuery,
-): Promise<readonly [string, bigint, string][]> {
+): Promise<readonly (readonly [string, number, string])[]> {
   const { sinceUs, untilUs, where, limit } = query;
   if (where.includes(';')) throw new QueryError('a condition holds no semicolon');
   const sql = `SELECT node, sequence, line FROM (
     SELECT node, sequence, log_index, time, line FROM events
     WHERE time BETWEEN ${Math.round(sinceUs)} AND ${Math.round(untilUs)} AND (${quoteAttributes(where)}\n)
     ORDER BY time DESC, log_index DESC LIMIT ${Math.round(limit)}) ORDER BY time, log_index`;
+  const rows = await rowsOf(connection, sql);
+  return rows.map(([node, sequence, line]) => [String(node), Number(sequence), String(line)]);
+}
+
+/** Throws QueryError: what is wrong is what a person asked. */
+export async function rowsOf(
+  connection: DuckDB.DuckDBConnection,
+  sql: string,
+  values?: DuckDB.DuckDBValue[],
+): Promise<readonly (readonly unknown[])[]> {
   try {
-    const reader = await connection.runAndReadAll(sql);
-    // oxlint-disable-next-line no-unsafe-type-assertion -- the columns are the three that the statement names
-    return reader.getRowsJS() as [string, bigint, string][];
+    const reader = await connection.runAndReadAll(sql, values);
+    return reader.getRowsJS();
   } catch (cause) {
     throw new QueryError(problemOf(cause), { cause });
   }
 }
 
 /** The first line of what DuckDB says; the rest quotes our own statement. */
-export function problemOf(error: unknown): string {
+function problemOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }
 

@@ -6,7 +6,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ReleasedRecord } from '../detectors/detector.ts';
 import { EvidenceStore, type EvidenceReader } from '../evidence.ts';
 import { State } from '../state.ts';
-import { columnsOf, epochsIn, overEvents, problemOf, QueryError, type Span } from '../tables.ts';
+import { columnsOf, epochsIn, overEvents, rowsOf, type Span } from '../tables.ts';
 import { parseRecord } from '../watch.ts';
 import { namesIn, parseQuery, QuestionError } from './query.ts';
 import { toSql, type Condition } from './query-sql.ts';
@@ -70,6 +70,7 @@ export async function search(home: string, asked: Search): Promise<Found> {
       `only the newest ${MAX_OFFSET} can be leafed through; ask for less, or for an earlier time`,
     );
   const query = parseQuery(asked.query);
+  // Before it: the time, and how long a bucket is or how many events to pass over.
   const condition = toSql(query, 4);
   const bucketUs = bucketOf(sinceUs, untilUs);
   const columns = columnsOf(namesIn(query));
@@ -93,31 +94,15 @@ interface Count {
   readonly events: number;
 }
 
-/** `third` is $3: the length of a bucket, or how many events to pass over. */
-async function rowsOf(
-  connection: DuckDBConnection,
-  sql: string,
-  { sinceUs, untilUs }: Span,
-  third: number,
-  values: Condition['values'],
-): Promise<readonly (readonly unknown[])[]> {
-  try {
-    const reader = await connection.runAndReadAll(sql, [sinceUs, untilUs, third, ...values]);
-    return reader.getRowsJS();
-  } catch (cause) {
-    throw new QueryError(problemOf(cause), { cause });
-  }
-}
-
 async function counts(
   connection: DuckDBConnection,
   { sql, values }: Condition,
-  span: Span,
+  { sinceUs, untilUs }: Span,
   bucketUs: number,
 ): Promise<readonly Count[]> {
   const grouped = `SELECT CAST(floor(time / $3) AS BIGINT) AS bucket, event, count(*) AS events FROM events
     WHERE time BETWEEN $1 AND $2 AND ${sql} GROUP BY bucket, event`;
-  const rows = await rowsOf(connection, grouped, span, bucketUs, values);
+  const rows = await rowsOf(connection, grouped, [sinceUs, untilUs, bucketUs, ...values]);
   return rows.map(([bucket, event, events]) => ({
     bucket: Number(bucket),
     event: String(event),
@@ -159,7 +144,7 @@ interface Line {
 async function lines(connection: DuckDBConnection, { sql, values }: Condition, part: Part): Promise<readonly Line[]> {
   const newest = `SELECT node, sequence, log_index, line FROM events WHERE time BETWEEN $1 AND $2 AND ${sql}
     ORDER BY time DESC, log_index DESC, line LIMIT ${part.take} OFFSET CAST($3 AS BIGINT)`;
-  const rows = await rowsOf(connection, newest, part, part.skip, values);
+  const rows = await rowsOf(connection, newest, [part.sinceUs, part.untilUs, part.skip, ...values]);
   return rows.map(([node, sequence, logIndex, text]) => ({
     ...{ node: String(node), sequence: Number(sequence), logIndex: Number(logIndex), text: String(text) },
   }));
