@@ -22,6 +22,10 @@ export interface Caller {
   readonly by: 'cookie' | 'bearer';
 }
 
+/** One of these roles is enough. */
+export const mayDo = (caller: Pick<Caller, 'roles'> | undefined, roles: readonly AccessRole[]): boolean =>
+  caller?.roles.some((role) => roles.includes(role)) === true;
+
 type Asking = Pick<IncomingMessage, 'headers'>;
 type Known = Pick<Token, 'id' | 'name' | 'roles' | 'hash'>;
 

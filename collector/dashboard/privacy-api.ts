@@ -1,12 +1,11 @@
 /** What the pages for a privacy reviewer show, for programs. */
 import { APPROVED_KINDS, APPROVED_ROLES } from '#protocol/approval.ts';
 import { ATTRIBUTES } from '#protocol/vocabulary.ts';
+import { RULES } from './fields.ts';
 import { LOOKS } from './roles.ts';
 import { found, route, type Route, type Schema } from './route.ts';
+import { count, text } from './schema-parts.ts';
 
-const DIGEST = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the rules.' } as const;
-
-const text = (description: string): Schema => ({ type: 'string', description });
 const list = (
   description: string,
   properties: Readonly<Record<string, Schema>>,
@@ -22,7 +21,6 @@ const list = (
   },
 });
 const kind: Schema = { type: 'string', enum: APPROVED_KINDS };
-const count = (description: string): Schema => ({ type: 'integer', minimum: 0, description });
 const MOMENT: Schema = { type: 'integer', description: 'Microseconds since 1970, UTC.' };
 
 export const PRIVACY_API: readonly Route[] = [
@@ -72,7 +70,7 @@ export const PRIVACY_API: readonly Route[] = [
     {
       ...{ method: 'GET', path: '/api/v1/rulesets/{digest}', roles: LOOKS, operation: 'explainRuleset' },
       about: 'What a ruleset lets out: each attribute of each event, how, why and for whom.',
-      parameters: { digest: DIGEST },
+      parameters: { digest: RULES },
       answer: list(
         'Rules.',
         {

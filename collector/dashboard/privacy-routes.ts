@@ -1,12 +1,12 @@
 /** The pages and files for a privacy reviewer. */
 import type { StateView } from '../view.ts';
+import { RULES } from './fields.ts';
 import type { Page } from './frame.ts';
 import { differencesPage, exposurePage, privacyPage } from './privacy.ts';
 import { LOOKS } from './roles.ts';
 import { found, route, type Route } from './route.ts';
 
 const APPROVALS_SHOWN = 100;
-const DIGEST = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the rules.' } as const;
 const NO_PAGE = 'No such page';
 
 export const PRIVACY: readonly Route[] = [
@@ -18,7 +18,7 @@ export const PRIVACY: readonly Route[] = [
     {
       ...{ method: 'GET', path: '/privacy/rules/{digest}', roles: LOOKS, about: 'What a ruleset lets out.' },
       parameters: {
-        digest: DIGEST,
+        digest: RULES,
         event: { type: 'string', maxLength: 64, default: 'process.exec', description: 'The event to open.' },
       },
     },
@@ -30,7 +30,7 @@ export const PRIVACY: readonly Route[] = [
     {
       ...{ method: 'GET', path: '/privacy/differences/{before}/{after}', roles: LOOKS },
       about: 'What changed from one ruleset to another.',
-      parameters: { before: DIGEST, after: DIGEST },
+      parameters: { before: RULES, after: RULES },
     },
     ({ view, parameters: { before, after } }) => ({
       page: differencesPage(found(view.privacy.differences(before, after), NO_PAGE)),
@@ -43,7 +43,7 @@ export const PRIVACY: readonly Route[] = [
       about: 'A signed approval, or the proof that it stands in the log.',
       parameters: {
         entry: { type: 'string', pattern: '^\\d{1,15}$', description: 'Place in the log.' },
-        digest: DIGEST,
+        digest: RULES,
         form: { type: 'string', enum: ['approval', 'tlog-proof'], description: 'Which of the two.' },
       },
     },

@@ -7,7 +7,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { TokenSource } from '../tokens.ts';
 import type { StateView } from '../view.ts';
-import { Access, type Caller } from './access.ts';
+import { Access, mayDo, type Caller } from './access.ts';
 import { errorPage, frame, loginPage } from './frame.ts';
 import { Live } from './live.ts';
 import { logIn } from './page-routes.ts';
@@ -120,8 +120,7 @@ async function answer(
   );
 }
 
-const isAllowed = ({ roles }: Route, caller: Caller | undefined): boolean =>
-  roles === 'anyone' || caller?.roles.some((role) => roles.includes(role)) === true;
+const isAllowed = ({ roles }: Route, caller: Caller | undefined): boolean => roles === 'anyone' || mayDo(caller, roles);
 
 function routeFor(
   method: string,

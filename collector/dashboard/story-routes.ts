@@ -2,8 +2,8 @@
 import { SEVERITIES, VERDICTS } from '../findings.ts';
 import { GROUPINGS, ORDERS, STATUSES, type TriageFilter } from '../triage.ts';
 import type { StateView } from '../view.ts';
-import type { Caller } from './access.ts';
-import { IDENTIFIER, LIMIT, NODE, REASON } from './fields.ts';
+import { mayDo } from './access.ts';
+import { IDENTIFIER, LIMIT, NODE, PAGE, REASON } from './fields.ts';
 import { AUDITS, LOOKS, OPERATES, WATCHES } from './roles.ts';
 import { found, Refused, route, type Asked, type Route, type Values } from './route.ts';
 import { listOf } from './schema-parts.ts';
@@ -35,7 +35,6 @@ const STATUS = {
   description: 'What was said of it as it is now.',
 } as const;
 const SORT = { type: 'string', enum: ORDERS, default: 'newest', description: 'In which order.' } as const;
-const PAGE = { type: 'integer', minimum: 1, maximum: 100_000, default: 1, description: 'From 1.' } as const;
 const VERDICT = {
   verdict: { type: 'string', enum: VERDICTS, description: '`acknowledged`: seen, not yet judged.' },
   reason: REASON,
@@ -63,9 +62,6 @@ const filterOf = ({ severity, status, detector, node, text, all }: Filtering): T
   minSeverity: SEVERITIES.find((each) => each === severity),
   status: STATUSES.find((each) => each === status),
 });
-
-const isOperator = (caller: Caller | undefined): boolean =>
-  caller?.roles.some((role) => OPERATES.includes(role)) === true;
 
 /** The story that was judged. Of a revision that is still to come nobody can have read anything: it would keep the story quiet for good. */
 function judge({ view, caller, now }: Asked, id: string, said: Values<typeof VERDICT>): string {
@@ -95,14 +91,14 @@ export const STORIES: readonly Route[] = [
       },
     },
     ({ view, caller, now, parameters: asking }) => {
-      if (!caller?.roles.some((role) => WATCHES.includes(role))) return { seeOther: '/privacy' };
+      if (!mayDo(caller, WATCHES)) return { seeOther: '/privacy' };
       const filter = filterOf(asking);
       const { triage } = view;
       const offset = (asking.page - 1) * PER_PAGE;
       const listed = {
         ...{ asking, now, perPage: PER_PAGE, nodes: view.nodes(), total: triage.count(filter) },
         isNew: view.lastStorySeq() === 0,
-        mayJudge: isOperator(caller),
+        mayJudge: mayDo(caller, OPERATES),
         stories: asking.group ? [] : triage.list({ ...filter, offset, limit: PER_PAGE, order: asking.sort }),
         groups: asking.group ? triage.groups(filter, asking.group) : [],
       };
@@ -115,7 +111,7 @@ export const STORIES: readonly Route[] = [
       parameters: { id: STORY },
     },
     async ({ view, caller, now, parameters: { id } }) => {
-      return { page: storyPage(await openStory(view, id, isOperator(caller)), now) };
+      return { page: storyPage(await openStory(view, id, mayDo(caller, OPERATES)), now) };
     },
   ),
   route(

@@ -4,13 +4,14 @@ import { QuestionFailed } from '../questions.ts';
 import { MAX_CHANGE } from '../tuning/change.ts';
 import { LEVELS } from '../detectors/sigma/rule.ts';
 import type { EventsAsked } from '../tuning-view.ts';
+import { mayDo } from './access.ts';
 import { backtestPage } from './backtest-pages.ts';
 import { cohortsPage } from './cohort-pages.ts';
 import { detectorPage, detectorsPage, STARTS } from './detector-pages.ts';
 import { eventsPage, savedPage, type EventsAsking } from './event-pages.ts';
-import { IDENTIFIER, NODE, REASON } from './fields.ts';
+import { IDENTIFIER, NODE, PAGE, REASON } from './fields.ts';
 import { OPERATES, WATCHES } from './roles.ts';
-import { found, Refused, route, type Asked, type Route } from './route.ts';
+import { found, Refused, route, type Route } from './route.ts';
 import { listOf } from './schema-parts.ts';
 import { named } from './schemas.ts';
 
@@ -40,7 +41,6 @@ const UNTIL = {
   ...({ type: 'string', pattern: WHEN, optional: true } as const),
   description: 'Likewise; until now without.',
 } as const;
-const PAGE = { type: 'integer', minimum: 1, maximum: 100_000, default: 1, description: 'From 1.' } as const;
 const SAVE = {
   title: { type: 'string', minLength: 1, maxLength: 200, description: 'What the rule finds, in a few words.' },
   level: { type: 'string', enum: LEVELS, default: 'medium', description: 'Of the rule.' },
@@ -58,9 +58,6 @@ const TRY = {
 } as const;
 const NO_DETECTOR = 'No such detector';
 const NO_RUN = 'No such back-test; the last few are kept';
-
-const mayTry = ({ caller }: Pick<Asked, 'caller'>): boolean =>
-  caller?.roles.some((role) => OPERATES.includes(role)) === true;
 
 export const TUNING: readonly Route[] = [
   route(
@@ -82,7 +79,9 @@ export const TUNING: readonly Route[] = [
     },
     ({ view, caller, now, parameters: { detector, hours, start } }) => {
       const report = found(view.tuning.detector(detector, now - hours * HOUR_US, now), NO_DETECTOR);
-      return { page: detectorPage({ report, hours, now, start, mayTry: mayTry({ caller }), newId: randomUUID() }) };
+      return {
+        page: detectorPage({ report, hours, now, start, mayTry: mayDo(caller, OPERATES), newId: randomUUID() }),
+      };
     },
   ),
   route(
@@ -108,7 +107,7 @@ export const TUNING: readonly Route[] = [
       const asking: EventsAsking = { ...asked, page: 1 };
       const author = caller?.name ?? '';
       const saved = await answered(() => view.tuning.save({ ...searchOf(asking, now), title, level, author }));
-      return { page: savedPage({ asking, saved, mayTry: mayTry({ caller }) }) };
+      return { page: savedPage({ asking, saved, mayTry: mayDo(caller, OPERATES) }) };
     },
   ),
   route(
@@ -133,7 +132,7 @@ export const TUNING: readonly Route[] = [
       parameters: { id: RUN },
     },
     ({ view, caller, now, parameters: { id } }) => ({
-      page: backtestPage(found(view.tuning.backtests.find(id), NO_RUN), mayTry({ caller }), now),
+      page: backtestPage(found(view.tuning.backtests.find(id), NO_RUN), mayDo(caller, OPERATES), now),
     }),
   ),
   route(
