@@ -3,6 +3,7 @@ import type { BacktestRun } from '../backtests.ts';
 import type { Tried, TriedAlert } from '../tuning/try-change.ts';
 import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { ago, cut, number } from './words.ts';
 
 const STATES: Readonly<Record<BacktestRun['state'], string>> = {
@@ -64,13 +65,7 @@ function resultPart(result: Tried): Html {
           ${number(events)} events in ${number(batches)}
           batches${missing === 0 ? nothing : html`; ${number(missing)} bodies are no longer there`}
         </caption>
-        <thead>
-          <tr>
-            <th scope="col"></th>
-            <th scope="col">now</th>
-            <th scope="col">with this</th>
-          </tr>
-        </thead>
+        ${columns('', 'now', 'with this')}
         <tbody>
           ${compared('Alerts', before.alerts, after.alerts)}
           ${compared('Stories that people are shown', before.shown, after.shown)}
@@ -105,13 +100,7 @@ function detectorTable(detectors: Tried['detectors']): Html {
     <caption>
       Who says more, and who less
     </caption>
-    <thead>
-      <tr>
-        <th scope="col">Detector</th>
-        <th scope="col">now</th>
-        <th scope="col">with this</th>
-      </tr>
-    </thead>
+    ${columns('Detector', 'now', 'with this')}
     <tbody>
       ${detectors.slice(0, 50).map(({ title, before, after }) => compared(title, before, after))}
     </tbody>

@@ -1,5 +1,6 @@
 /** Bars over time, drawn by the server: they need no script, print well, and every bar may be a link. A table of the same numbers is for everybody. */
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { number } from './words.ts';
 
 export interface Bar {
@@ -72,13 +73,7 @@ function numbers(all: readonly Bar[], { unit, partName, bucketUs, link }: BarsOp
   return html`<details>
     <summary>As a table</summary>
     <table>
-      <thead>
-        <tr>
-          <th scope="col">From</th>
-          <th scope="col">${unit}</th>
-          ${partName === undefined ? nothing : html`<th scope="col">${partName}</th>`}
-        </tr>
-      </thead>
+      ${columns('From', unit, ...(partName === undefined ? [] : [partName]))}
       <tbody>
         ${rows.map((bar) => {
           const when = moment(bar.time, bucketUs);

@@ -2,6 +2,7 @@
 import { standingInWords, type Amount, type CohortReport, type MemberReport } from '../detectors/cohort-report.ts';
 import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { ago, number } from './words.ts';
 
 export function cohortsPage(reports: readonly CohortReport[], now: number): Page {
@@ -57,13 +58,7 @@ function membersTable(members: readonly MemberReport[], kinds: readonly string[]
     <caption>
       Events of the hour by class; below each what is normal by its peers
     </caption>
-    <thead>
-      <tr>
-        <th scope="col">Node</th>
-        <th scope="col">Beside its peers</th>
-        ${kinds.map((kind) => html`<th scope="col">${kind}</th>`)}
-      </tr>
-    </thead>
+    ${columns('Node', 'Beside its peers', ...kinds)}
     <tbody>
       ${members.map((member) => memberRow(member, kinds, now))}
     </tbody>

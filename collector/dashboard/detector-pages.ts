@@ -5,6 +5,7 @@ import type { DetectorReport, DetectorRow, KnobValue, Share } from '../tuning/de
 import { bars } from './chart.ts';
 import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { ago, cut, number } from './words.ts';
 
 export const SPANS: readonly (readonly [number, string])[] = [
@@ -150,13 +151,7 @@ function shares(caption: string, all: readonly Share[]): Html {
     <caption>
       ${caption}
     </caption>
-    <thead>
-      <tr>
-        <th scope="col">Share</th>
-        <th scope="col">Alerts</th>
-        <th scope="col">What</th>
-      </tr>
-    </thead>
+    ${columns('Share', 'Alerts', 'What')}
     <tbody>
       ${all.map(
         ({ name, alerts, share }) =>
@@ -175,15 +170,7 @@ function knobsOf({ knobs, knobsFile }: DetectorReport): Html {
   return html`<section aria-labelledby="knobs-title">
     <h2 id="knobs-title">Knobs <span class="quiet">set in ${knobsFile}</span></h2>
     <table class="words knobs">
-      <thead>
-        <tr>
-          <th scope="col">Knob</th>
-          <th scope="col">Now</th>
-          <th scope="col">Default</th>
-          <th scope="col">Range</th>
-          <th scope="col">What it does</th>
-        </tr>
-      </thead>
+      ${columns('Knob', 'Now', 'Default', 'Range', 'What it does')}
       <tbody>
         ${knobs.map(
           ({ name, says, value, fallback, least, most, more }) =>
@@ -209,15 +196,7 @@ function suppressionsOf({ suppressions, suppressionsFile }: DetectorReport, now:
       suppressions.length === 0
         ? html`<p class="quiet">None.</p>`
         : html`<table class="words">
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Owner</th>
-                <th scope="col">Ends</th>
-                <th scope="col">Of</th>
-                <th scope="col">Why</th>
-              </tr>
-            </thead>
+            ${columns('Name', 'Owner', 'Ends', 'Of', 'Why')}
             <tbody>
               ${suppressions.map(({ id, owner, reason, expires, isInForce, node, program }) => {
                 const day = new Date(expires / 1_000).toISOString().slice(0, 10);

@@ -7,6 +7,7 @@ import type { LocatedRecord } from '../view.ts';
 import type { ExposureRow } from '../../redaction-rules/exposure.ts';
 import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { ago, cut, epochsInWords, number, since, summary, value } from './words.ts';
 
 export function nodeStrip(nodes: readonly NodeRow[], now: number): Html {
@@ -45,7 +46,7 @@ export function nodesPage(nodes: readonly NodeRow[], now: number): Page {
 <dt>Ruleset</dt><dd><code title="${node.ruleset}">${node.ruleset.slice(0, 12)}</code></dd>
 <dt>Pseudonyms</dt><dd>${node.epochs === undefined ? 'no epoch named' : epochsInWords(node.epochs)}</dd>
 <dt>Agent</dt><dd>${node.agentVersion}</dd></dl>
-<table><caption>Every event it saw, accounted for</caption><thead><tr><th scope="col">Seen</th><th scope="col">Released</th><th scope="col">Merged</th><th scope="col">Sampled out</th><th scope="col">Withheld</th><th scope="col">Lost</th></tr></thead>
+<table><caption>Every event it saw, accounted for</caption>${columns('Seen', 'Released', 'Merged', 'Sampled out', 'Withheld', 'Lost')}
 <tbody><tr><td>${number(node.seen)}</td><td>${number(node.released)}</td><td>${number(node.merged)}</td><td>${number(node.sampled)}</td><td>${number(node.withheld)}</td><td${node.lost > 0 ? html` class="bad"` : nothing}>${number(node.lost)}</td></tr></tbody></table></section>`,
   );
   return page(

@@ -9,6 +9,7 @@ import type { CanaryStatus } from '../detectors/canary.ts';
 import type { Differences, Explained, PrivacyView } from '../privacy-view.ts';
 import type { ApprovalRow, NodeRow, RulesInForce } from '../state.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { page, type Page } from './frame.ts';
 import { ago, cut, number, since, value } from './words.ts';
 
@@ -244,15 +245,7 @@ function exposureTable(event: keyof typeof EVENTS, rows: readonly ExplainedRow[]
     <caption>
       ${event}: ${EVENTS[event].brief}
     </caption>
-    <thead>
-      <tr>
-        <th scope="col">Attribute</th>
-        <th scope="col">What leaves</th>
-        <th scope="col">Example: before, after</th>
-        <th scope="col">Why</th>
-        <th scope="col">Used by</th>
-      </tr>
-    </thead>
+    ${columns('Attribute', 'What leaves', 'Example: before, after', 'Why', 'Used by')}
     <tbody>
       ${rows.map(exposureRow)}
     </tbody>
@@ -266,14 +259,7 @@ function sumsTable(rows: readonly SumRow[]): Html {
     <caption>
       Of these, what does not leave one by one, unless a rule on the node matches it
     </caption>
-    <thead>
-      <tr>
-        <th scope="col">Sum</th>
-        <th scope="col">Of which events</th>
-        <th scope="col">What leaves</th>
-        <th scope="col">Why</th>
-      </tr>
-    </thead>
+    ${columns('Sum', 'Of which events', 'What leaves', 'Why')}
     <tbody>
       ${rows.map(
         ({ sum, where, unless, summary, why }) =>
@@ -327,15 +313,7 @@ export function differencesPage(found: Differences): Page {
               <caption class="${WIDENING.has(change) ? 'bad' : ''}">
                 ${change}
               </caption>
-              <thead>
-                <tr>
-                  <th scope="col">Attribute</th>
-                  <th scope="col">What is different</th>
-                  <th scope="col">Example</th>
-                  <th scope="col">Before</th>
-                  <th scope="col">After</th>
-                </tr>
-              </thead>
+              ${columns('Attribute', 'What is different', 'Example', 'Before', 'After')}
               <tbody>
                 ${own.map(differenceRow)}
               </tbody>

@@ -8,6 +8,7 @@ import type { Suggestion } from '../tuning/suggest.ts';
 import type { LocatedRecord } from '../view.ts';
 import { page, type Page } from './frame.ts';
 import { html, nothing, type Html } from './html.ts';
+import { columns } from './table.ts';
 import { lineageSection, nodeStrip, whereLeft } from './pages.ts';
 import { ago, cut, number, since, summary } from './words.ts';
 
@@ -334,13 +335,7 @@ function numbers(measures: readonly Measure[]): Html {
   return html`<section aria-labelledby="numbers-title">
     <h2 id="numbers-title">The numbers</h2>
     <table class="words">
-      <thead>
-        <tr>
-          <th scope="col">What</th>
-          <th scope="col">Was</th>
-          <th scope="col">Normal</th>
-        </tr>
-      </thead>
+      ${columns('What', 'Was', 'Normal')}
       <tbody>
         ${measures.map(
           ({ what, value, normal }) =>
@@ -444,14 +439,7 @@ export function recordPage(acts: readonly Act[], now: number): Page {
         acts.length === 0
           ? html`<p class="empty">Nothing was changed yet.</p>`
           : html`<table class="words">
-              <thead>
-                <tr>
-                  <th scope="col">Who</th>
-                  <th scope="col">What</th>
-                  <th scope="col">Why</th>
-                  <th scope="col">When</th>
-                </tr>
-              </thead>
+              ${columns('Who', 'What', 'Why', 'When')}
               <tbody>
                 ${acts.map(
                   ({ who, act, reason, time }) =>
