@@ -32,11 +32,10 @@ export interface StoryRow extends Story {
   readonly seq: number;
 }
 
-export interface StoryQuery extends AlertQuery {
+/** Newest first by their last alert; with `afterSeq`, in the order in which they changed. */
+export interface StoryQuery extends Omit<AlertQuery, 'node' | 'suppressed'> {
   /** Only those shown to people, or only those that were not; all without. */
   readonly shown?: boolean | undefined;
-  /** `newest` by their last alert. With `afterSeq`, always in the order in which they changed. */
-  readonly order?: 'newest' | 'score';
 }
 
 export const VERDICTS = ['acknowledged', 'true', 'false'] as const;
@@ -165,14 +164,12 @@ export class Findings implements Disposable {
     );
   }
 
-  stories({ limit, afterSeq, node, minSeverity, sinceUs, shown, order = 'newest' }: StoryQuery): readonly StoryRow[] {
-    const by = afterSeq !== undefined ? 'seq ASC' : order === 'score' ? 'score DESC, seq DESC' : 'last DESC, seq DESC';
+  stories({ limit, afterSeq, minSeverity, sinceUs, shown }: StoryQuery): readonly StoryRow[] {
     const sql = `SELECT seq, story FROM stories WHERE seq > ? AND severity >= ? AND last >= ?
-      ${shown === undefined ? '' : `AND shown = ${shown ? 1 : 0}`} ${node === undefined ? '' : 'AND node = ?'}
-      ORDER BY ${by} LIMIT ?`;
+      ${shown === undefined ? '' : `AND shown = ${shown ? 1 : 0}`}
+      ORDER BY ${afterSeq === undefined ? 'last DESC, seq DESC' : 'seq ASC'} LIMIT ?`;
     const least = minSeverity === undefined ? 0 : SEVERITIES.indexOf(minSeverity);
-    const ofNode = node === undefined ? [] : [node];
-    return this.database.rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, ...ofNode, limit).map(storyOf);
+    return this.database.rows(sql, afterSeq ?? 0, least, sinceUs ?? 0, limit).map(storyOf);
   }
 
   story(id: string): StoryRow | undefined {
@@ -291,10 +288,6 @@ export class Findings implements Disposable {
     const sql = `SELECT * FROM verdicts WHERE story IN
       (SELECT story FROM alerts WHERE story IN (SELECT story FROM verdicts) AND ${OF_SPEAKER}) ORDER BY seq`;
     return this.database.rows(sql, ...speakerOf(of)).map(verdictOf);
-  }
-
-  lastAlertSeq(): number {
-    return number(this.database.row('SELECT coalesce(max(seq), 0) AS last FROM alerts')?.['last']);
   }
 }
 

@@ -31,7 +31,7 @@ export interface StateView {
   /** Newest first; with `afterSeq`, those found after it, oldest first. */
   alerts(query: AlertQuery): readonly AlertRow[];
   alert(id: string): AlertRow | undefined;
-  /** Stories, newest first or by score, and what belongs to one. */
+  /** Stories, newest first or as they changed, and what belongs to one. */
   stories(query: StoryQuery): readonly StoryRow[];
   story(id: string): StoryRow | undefined;
   lastStorySeq(): number;
