@@ -15,7 +15,7 @@ export function cohortsPage(reports: readonly CohortReport[], now: number): Page
   );
 }
 
-export function cohortCard(report: CohortReport, now: number): Html {
+function cohortCard(report: CohortReport, now: number): Html {
   const { name, nodes, says, hour, isPartial, learningUntil, members, given } = report;
   const odd = members.filter(({ standing }) => standing === 'differs').length;
   return html`<section class="card" id="${name}" aria-labelledby="c-${name}">

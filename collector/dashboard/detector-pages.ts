@@ -8,14 +8,13 @@ import { html, nothing, type Html } from './html.ts';
 import { columns } from './table.ts';
 import { ago, cut, number } from './words.ts';
 
-export const SPANS: readonly (readonly [number, string])[] = [
+const SPANS: readonly (readonly [number, string])[] = [
   [24, 'day'],
   [168, 'week'],
   [720, 'month'],
 ];
 
-export const percent = (share: number): string =>
-  share > 0 && share < 0.01 ? '< 1 %' : `${(share * 100).toFixed(0)} %`;
+const percent = (share: number): string => (share > 0 && share < 0.01 ? '< 1 %' : `${(share * 100).toFixed(0)} %`);
 
 export interface DetectorsPage {
   readonly rows: readonly DetectorRow[];
@@ -64,13 +63,14 @@ function rowItem(
   </li>`;
 }
 
+const spanOptions = (hours: number): readonly Html[] =>
+  SPANS.map(([n, words]) => html`<option value="${n}" ${n === hours ? html` selected` : nothing}>${words}</option>`);
+
 function spanForm(action: string, hours: number): Html {
   return html`<form class="filter" method="get" action="${action}">
     <label for="hours">Of the last</label
     ><select id="hours" name="hours">
-      ${SPANS.map(
-        ([n, words]) => html`<option value="${n}" ${n === hours ? html` selected` : nothing}>${words}</option>`,
-      )}</select
+      ${spanOptions(hours)}</select
     ><button type="submit">Show</button>
   </form>`;
 }
@@ -269,9 +269,7 @@ ${startText(report, chosen, newId, now)}</textarea>
       <p class="filter">
         <label for="back">Of the last</label
         ><select id="back" name="hours">
-          ${SPANS.map(
-            ([n, words]) => html`<option value="${n}" ${n === hours ? html` selected` : nothing}>${words}</option>`,
-          )}
+          ${spanOptions(hours)}
         </select>
         <label for="reason">Why</label
         ><input id="reason" name="reason" required maxlength="2000" placeholder="For the record" />

@@ -21,15 +21,18 @@ const NAVIGATION = [
   ['/record', 'Record'],
 ] as const;
 
+const headOf = (title: string): Html =>
+  html`<meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <meta name="color-scheme" content="light dark" />
+    <title>${title} · Hushwatch</title>`;
+
 /** A whole page. `mayOpen` leaves out what whoever looks may not see; nobody who is not logged in sees where one could go. */
 export function frame({ title, path, body }: Page, mayOpen: (path: string) => boolean): Html {
   return html`<!doctype html>
     <html lang="en">
       <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>${title} · Hushwatch</title>
+        ${headOf(title)}
         <link rel="stylesheet" href="/static/uplot.css" />
         <link rel="stylesheet" href="/static/style.css" />
         <script type="module" src="/static/main.js"></script>
@@ -79,10 +82,7 @@ export function loginPage(problem: string | undefined): Html {
   return html`<!doctype html>
     <html lang="en">
       <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>Log in · Hushwatch</title>
+        ${headOf('Log in')}
         <link rel="stylesheet" href="/static/style.css" />
       </head>
       <body class="login">

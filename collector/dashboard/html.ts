@@ -1,6 +1,6 @@
 /** HTML that escapes by default: what a template is given is text, unless it is HTML that this module made. */
 
-/** A piece of HTML. Only {@link html} and {@link list} make one. */
+/** A piece of HTML. Only {@link html} makes one, of texts that it escaped. */
 export class Html {
   readonly text: string;
 
