@@ -47,6 +47,8 @@ export class Questions {
 
   /** What the command printed. Throws {@link QuestionFailed}. */
   async ask(args: readonly string[], asking: Asking): Promise<string> {
+    // No system passes it on.
+    if (args.some((arg) => arg.includes('\0'))) throw new QuestionFailed('refused', 'A question holds no NUL');
     if (this.#asking >= this.#atOnce)
       throw new QuestionFailed('busy', 'Others are asking; try again when they have their answer');
     this.#asking++;

@@ -60,6 +60,11 @@ test('a question that is none is refused in words', { timeout: 60_000 }, async (
   await expect(refused).rejects.toMatchObject({ code: 'refused' });
 });
 
+test('so is one that no command could be asked', async () => {
+  await expect(view.search({ ...asked, query: 'node = \0' })).rejects.toMatchObject({ code: 'refused' });
+  await expect(view.search({ ...asked, node: '\0', query: '' })).rejects.toMatchObject({ code: 'refused' });
+});
+
 test('no more than so many at once; cancelled and late ones end', { timeout: 60_000 }, async () => {
   const questions = new Questions(1);
   const cancel = new AbortController();
