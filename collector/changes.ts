@@ -8,7 +8,7 @@
  * A mistake anywhere leaves everything as it was and is told with file and line. The log is the truth: whatever happens
  * between two of these steps, the next start finds that files and log differ, or that they do not.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import {
@@ -21,10 +21,7 @@ import {
   MAX_REASON,
   MAX_WHO,
   NO_LINEUP,
-  NOTHING_DETECTS,
-  parseLineup,
   type ItemChange,
-  type Lineup,
 } from '#protocol/change.ts';
 import { encodeText } from '#protocol/encoding.ts';
 import { signNote, type SigningKey } from '#protocol/note.ts';
@@ -33,7 +30,7 @@ import { alertId, HOUR, type Alert } from './detectors/detector.ts';
 import { SigmaError } from './detectors/sigma/error.ts';
 import { tellAlone } from './detectors/stories.ts';
 import { realDisk, replaceFile, stampOf } from './disk.ts';
-import { lineupOf, nameOf, readInForce, type InForce } from './in-force.ts';
+import { lineupOf, loggedLineup, nameOf, readInForce, type InForce } from './in-force.ts';
 import type { TransparencyLog } from './log.ts';
 import { readAnswerable, type Asked, writeAnswer } from './apply.ts';
 import type { State } from './state.ts';
@@ -164,7 +161,7 @@ export class DetectorChanges {
 
   /** One whose day came leaves the line-up by itself. */
   async #expire(): Promise<void> {
-    const logged = this.#lastLogged();
+    const logged = loggedLineup(this.#home, this.#options.state.detectorChanges().at(-1)?.after);
     const gone = this.#current.suppressions.filter(
       (each) => each.expires <= this.#options.now() && logged.has(`suppression ${nameOf(each)}`),
     );
@@ -198,8 +195,9 @@ export class DetectorChanges {
     const time = now();
     const lineup = lineupOf(next, time);
     const digest = lineupDigest(lineup);
-    const before = this.#lastLogged();
-    const last = state.detectorChanges().at(-1)?.after ?? NO_LINEUP;
+    const logged = state.detectorChanges().at(-1)?.after;
+    const before = loggedLineup(this.#home, logged);
+    const last = logged ?? NO_LINEUP;
     if (digest === last) {
       this.#current = next;
       return [];
@@ -216,12 +214,6 @@ export class DetectorChanges {
     this.#current = next;
     logger.info({ who, reason, changes: changes.length }, 'what detects was changed');
     return changes;
-  }
-
-  #lastLogged(): Lineup {
-    const last = this.#options.state.detectorChanges().at(-1);
-    const file = last === undefined ? undefined : join(this.#home, lineupPath(last.after));
-    return file === undefined || !existsSync(file) ? NOTHING_DETECTS : parseLineup(readFileSync(file, 'utf8'));
   }
 
   /** Tells what is wrong, once, to the log and to those who read stories; then what was in force stays so. */

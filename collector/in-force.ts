@@ -2,8 +2,9 @@
  * What detects: rules, knobs and suppressions, read from the collector's directory all together or, when one of them has a
  * mistake, not at all. What it is made of has a name and a digest each: the line-up, which stands in the log.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Lineup } from '#protocol/change.ts';
+import { lineupPath, NOTHING_DETECTS, parseLineup, type Lineup } from '#protocol/change.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
 import { readConfig } from './config.ts';
 import { KNOBS, isTuned, knobsOf, type Tuning } from './detectors/knobs.ts';
@@ -30,6 +31,12 @@ export function readInForce(configFile: string, nowUs: number): InForce {
     silenceSeconds: config.silence_seconds,
     suppressions: readSuppressions(home, nowUs),
   };
+}
+
+/** The line-up of that digest, which the last change in the log names. */
+export function loggedLineup(home: string, digest: string | undefined): Lineup {
+  const file = digest === undefined ? undefined : join(home, lineupPath(digest));
+  return file === undefined || !existsSync(file) ? NOTHING_DETECTS : parseLineup(readFileSync(file, 'utf8'));
 }
 
 /** Every item with what it says. Every knob is there, set or not: a default that an upgrade moved is a change too. */

@@ -1,22 +1,15 @@
 /** What detected when: the changes as they stand in the log, each with the proof that it does, and what waits to be put in force. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  changesBetween,
-  formatChange,
-  lineupPath,
-  NOTHING_DETECTS,
-  parseLineup,
-  type ItemChange,
-  type Lineup,
-} from '#protocol/change.ts';
+import { changesBetween, formatChange, type ItemChange, type Lineup } from '#protocol/change.ts';
 import { openCheckpoint } from '#protocol/checkpoint.ts';
 import { proveInclusion } from '#protocol/merkle.ts';
 import { parseVerifierKey } from '#protocol/note.ts';
 import { formatReceipt, verifyReceipt } from '#protocol/receipt.ts';
 import { readNodesFrom } from '#protocol/tiles.ts';
 import { isMissing } from '../disk.ts';
+import { loggedLineup } from '../in-force.ts';
 import type { ChangeRow } from '../state.ts';
 import { entryAt } from './replay.ts';
 
@@ -55,16 +48,9 @@ async function readIfThere(file: string): Promise<Uint8Array | undefined> {
   }
 }
 
-/** The line-up that the last change names. */
-export function loggedLineup(home: string, rows: readonly ChangeRow[]): Lineup {
-  const last = rows.at(-1);
-  const file = last === undefined ? undefined : join(home, lineupPath(last.after));
-  return file === undefined || !existsSync(file) ? NOTHING_DETECTS : parseLineup(readFileSync(file, 'utf8'));
-}
-
 /** What an apply would change, by names alone. */
 export const waitingIn = (home: string, rows: readonly ChangeRow[], onDisk: Lineup): readonly ItemChange[] =>
-  changesBetween(loggedLineup(home, rows), onDisk);
+  changesBetween(loggedLineup(home, rows.at(-1)?.after), onDisk);
 
 const SHOWN = 12;
 

@@ -12,9 +12,10 @@ import {
   type Change,
 } from '#protocol/change.ts';
 import { formatVerifierKey, signNote } from '#protocol/note.ts';
+import { loggedLineup } from '../../../collector/in-force.ts';
 import { accept } from '../../../collector/pipeline.ts';
 import type { ChangeRow } from '../../../collector/state.ts';
-import { describeChanges, loggedLineup, proveChanges, waitingIn } from '../../../collector/tuning/history.ts';
+import { describeChanges, proveChanges, waitingIn } from '../../../collector/tuning/history.ts';
 import { logKey } from '../../protocol/sample.ts';
 import { line, openCollector, SampleNode, type OpenCollector } from '../sample.ts';
 
@@ -81,7 +82,7 @@ test('who, why, what, or a place that the log does not have is not', async () =>
 });
 
 test('what waits is what the last change does not name', () => {
-  expect(loggedLineup(home, rows)).toEqual(NOW_9);
+  expect(loggedLineup(home, SECOND.after)).toEqual(NOW_9);
   expect(waitingIn(home, rows, NOW_9)).toEqual([]);
   expect(waitingIn(home, rows, NOW_8)).toEqual([{ how: 'changed', ...DEVIATIONS }]);
   expect(waitingIn(home, [], NOW_8)).toEqual([{ how: 'added', ...DEVIATIONS }]);
