@@ -161,10 +161,11 @@ export class DetectorChanges {
 
   /** One whose day came leaves the line-up by itself. */
   async #expire(): Promise<void> {
+    const over = this.#current.suppressions.filter(({ expires }) => expires <= this.#options.now());
+    // Asked each second; the line-up is a file.
+    if (over.length === 0) return;
     const logged = loggedLineup(this.#home, this.#options.state.detectorChanges().at(-1)?.after);
-    const gone = this.#current.suppressions.filter(
-      (each) => each.expires <= this.#options.now() && logged.has(`suppression ${nameOf(each)}`),
-    );
+    const gone = over.filter((each) => logged.has(`suppression ${nameOf(each)}`));
     const [one] = gone;
     if (one === undefined) return;
     const reason = inOneLine(
