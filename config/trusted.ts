@@ -16,6 +16,17 @@ const PEOPLE = { first: 1_000, last: 59_999 } as const;
 
 /** The text of the file. Throws ConfigError, with what to do. */
 export function readTrusted(file: string, maxBytes: number): string {
+  try {
+    return readPlain(file, maxBytes);
+  } catch (error) {
+    // What is wrong with a disk is no mistake in a file, and may be over at the next try.
+    if (!(error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'ENOTDIR')))
+      throw error;
+    throw new ConfigError(`${file}: cannot be read (${error.code}); is it the right file, asked by the right user?`);
+  }
+}
+
+function readPlain(file: string, maxBytes: number): string {
   const path = followed(file);
   // Not a link any more, and a pipe must not make us wait.
   const opened = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -100,3 +100,9 @@ test('no file, no plain file, too large, a circle, no text', () => {
   appendFileSync(file, 'x'.repeat(64));
   expect(refusal()).toBe(`${file}: larger than 64 bytes; this is not our file`);
 });
+
+test('what cannot be reached is said, without a stack', () => {
+  expect(refusal(join(file, 'below'))).toBe(
+    `${join(file, 'below')}: cannot be read (ENOTDIR); is it the right file, asked by the right user?`,
+  );
+});
