@@ -75,11 +75,10 @@ function foundIn(bytes: Uint8Array, { logKey, identity }: Asking): Found | 'none
     if (proven === undefined) return new ProtocolError('bad-restart', 'the anchor proves nothing; is log_key right?');
     const entry = decodeEntry(anchor.noteBytes);
     const place = entry.kind === 'batch' ? entry.statement : entry.kind === 'restart' ? entry.restart : undefined;
-    if (place === undefined || place.node !== identity.name)
+    if (place === undefined || !('note' in entry) || place.node !== identity.name)
       return new ProtocolError('bad-restart', 'the anchor is no entry of this node');
-    const reason = 'note' in entry && verifyNote(entry.note, [identity]) !== undefined ? 'state-lost' : 'key-lost';
-    const digest = 'note' in entry ? sha256Hex(entry.note.textBytes) : '';
-    return { sequence: place.sequence, digest, index: proven.index, reason };
+    const reason = verifyNote(entry.note, [identity]) === undefined ? 'key-lost' : 'state-lost';
+    return { sequence: place.sequence, digest: sha256Hex(entry.note.textBytes), index: proven.index, reason };
   } catch (error) {
     if (error instanceof ProtocolError) return error;
     throw error;

@@ -1,6 +1,7 @@
 /**
- * How this node fares, on one screen, from what lies on its disk. Asks no process and changes nothing; who may read
- * the spool may ask. The exit code is for monitoring, as its plugins have it: 0 well, 1 look at it, 2 act, 3 unknown.
+ * How this node fares, on one screen, from what lies on its disk. Asks no process and changes nothing; root and the agent's user
+ * may ask, since the spool's head is nobody else's to read. The exit code is for monitoring, as its plugins have it: 0 well,
+ * 1 look at it, 2 act, 3 unknown.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -224,11 +224,12 @@ export function spoolFacts({ spool, receipts, spool_bytes: limitBytes }: SpoolPl
     return stat === undefined ? undefined : Math.max(0, Math.round((now - stat.mtimeMs) / 1_000));
   };
   const names = existsSync(spool) ? readdirSync(spool) : [];
+  const notWritable = whyNotWritable(spool);
   const batches = names.filter((name) => name.endsWith('.batch')).toSorted();
   return {
     path: spool,
-    writable: whyNotWritable(spool) === undefined,
-    readOnly: whyNotWritable(spool) === 'EROFS',
+    writable: notWritable === undefined,
+    readOnly: notWritable === 'EROFS',
     damaged: names.filter((name) => name.endsWith('.damaged')).length,
     freeBytes: existsSync(spool) ? freeBytes(spool) : 0,
     limitBytes,
