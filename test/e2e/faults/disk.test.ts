@@ -80,7 +80,7 @@ describe.skipIf(!isRoot)(`the disk of a node${WHY_SKIPPED}`, () => {
     // What was removed just then made some room again.
     const isFull = (): boolean => {
       site.produce(100);
-      return site.said('agent').includes('"code":"ENOSPC"');
+      return /"code":"ENOSPC".*could not be written/.test(site.said('agent'));
     };
     await until(isFull, 30_000, 'words about it');
     site.produce(300);

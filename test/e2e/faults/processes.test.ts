@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CHECKOUT, isRoot, until, WHY_SKIPPED } from '../stack.ts';
-import { must, PARTS, Site, type Part } from './site.ts';
+import { must, nothingLost, PARTS, Site, type Part } from './site.ts';
 
 const isLong = process.env['HUSHWATCH_FAULTS'] === 'long';
 
@@ -33,15 +33,6 @@ beforeAll(async () => {
   if (isRoot) site = await Site.build(18_540, { agent: disk, collector: disk });
 });
 afterAll(async () => site?.[Symbol.asyncDispose]());
-
-/** None of these may cost an event, and nothing may come twice. */
-async function accounted(): Promise<void> {
-  site.produce(50);
-  await site.settled();
-  const { produced, delivered, missing, lost } = site.account();
-  expect({ delivered, missing, lost }).toEqual({ delivered: produced, missing: 0, lost: {} });
-  expect(site.verify()).toMatchObject({ status: 0 });
-}
 
 async function isBack(part: Part, before: number | undefined): Promise<void> {
   await until(() => site.pid(part) !== undefined && site.pid(part) !== before, 30_000, `${part} to be back`);
@@ -64,7 +55,7 @@ describe.skipIf(!isRoot)(`out of memory${WHY_SKIPPED}`, () => {
     expect(readFileSync(join(group, 'memory.oom_control'), 'utf8')).toMatch(/^oom_kill 1$/m);
     expect(site.ends.at(-1)).toMatch(new RegExp(`^${part}: ended \\(SIGKILL\\), starting it again`));
     await isBack(part, before);
-    await accounted();
+    await nothingLost(site);
   });
 });
 
@@ -78,7 +69,7 @@ describe.skipIf(!isRoot)(`stopped${WHY_SKIPPED}`, () => {
       await sleep(1_000);
     }
     process.kill(pid, 'SIGCONT');
-    await accounted();
+    await nothingLost(site);
     expect([site.pid(part), site.ends.length]).toEqual([pid, ends]);
   });
 });
@@ -103,7 +94,7 @@ describe.skipIf(!isRoot)(`the power is cut${WHY_SKIPPED}`, () => {
       must('mount', '-o', MOUNTED, imageOf(name, time), site.at(name));
     }
     for (const part of PARTS) site.start(part);
-    await accounted();
+    await nothingLost(site);
     const kept = site.cli('verify', site.at('collector'), '--receipts', receipts);
     expect(kept).toMatchObject({ status: 0 });
     rmSync(receipts, { recursive: true });
@@ -133,14 +124,14 @@ describe.skipIf(!isRoot)(`the clock is set${WHY_SKIPPED}`, () => {
 
   async function steps(part: Part): Promise<void> {
     await site.restart(part, { environment });
-    await accounted();
+    await nothingLost(site);
     for (const seconds of [DAY_S, -DAY_S, 0n]) {
       setClock(seconds);
       const words = site.said(part).length;
       const sequence = Number(site.statement().get('sequence'));
       // Ages, heartbeats and pauses are not measured with it.
       await until(() => Number(site.statement().get('sequence')) > sequence + 2, 15_000, 'heartbeats');
-      await accounted();
+      await nothingLost(site);
       expect(site.said(part).slice(words).split('\n').length).toBeLessThan(20);
     }
     await site.restart(part);

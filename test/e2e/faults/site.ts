@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { expect } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { openAgent } from '../../../agent/agent.ts';
 import type { RawEvent } from '../../../agent/event.ts';
@@ -258,6 +259,15 @@ export class Site implements AsyncDisposable {
     for (const mount of this.#mounts) spawnSync('umount', ['-l', mount]);
     rmSync(this.home.root, { recursive: true, force: true });
   }
+}
+
+/** More happens, and of all that ever did nothing is lost, nothing is there twice, and everything is proven. */
+export async function nothingLost(site: Site): Promise<void> {
+  site.produce(50);
+  await site.settled();
+  const { produced, delivered, missing, lost } = site.account();
+  expect({ delivered, missing, lost }).toEqual({ delivered: produced, missing: 0, lost: {} });
+  expect(site.verify()).toMatchObject({ status: 0 });
 }
 
 const PATHS =
