@@ -34,7 +34,7 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
   // First, because here is the waiting after a failure, whatever failed.
   await using connection = await uplink.connect(signal);
   await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
-  using watched = new DirectoryWatch(ways.spool, '.batch');
+  using watched = new DirectoryWatch(ways.spool, '.batch', 'ask');
   await discardWorthless(ways);
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
