@@ -13,6 +13,7 @@ import { leafHash, rootOf, type Hash } from './merkle.ts';
 import { SumsTold } from './sums-told.ts';
 import { entriesPath, readHashes, TILE_WIDTH, tilePath, tileWidth } from './tiles.ts';
 import {
+  approvalKey,
   noting,
   readLog,
   type Archive,
@@ -45,6 +46,7 @@ export async function verifyArchive(archive: Archive): Promise<ArchiveReport> {
     chains: new Map(),
     bodies: { present: 0, expired: 0, missing: 0 },
     approved: [],
+    approvalKeys: new Set(),
     changes: [],
     linesChecked: 0,
     holes: new Holes(),
@@ -117,6 +119,10 @@ async function verifyEntry(
   }
   if (archive.reviewers === undefined) return;
   const approved = openApproval(entry, archive.reviewers);
-  if (approved !== undefined) findings.approved.push({ ...approved, where });
-  else findings.problems.push({ code: 'unapproved', where, message: 'too few reviewers signed this approval' });
+  if (approved === undefined) {
+    findings.problems.push({ code: 'unapproved', where, message: 'too few reviewers signed this approval' });
+    return;
+  }
+  findings.approved.push({ ...approved, where });
+  findings.approvalKeys.add(approvalKey(approved));
 }

@@ -155,11 +155,17 @@ export interface Findings {
   readonly bodies: { present: number; expired: number; missing: number };
   /** Those that stand in the log so far. */
   readonly approved: ApprovedEntry[];
+  /** The same, as {@link approvalKey} names them: one approval may stand there any number of times. */
+  readonly approvalKeys: Set<string>;
   readonly changes: ChangeEntry[];
   linesChecked: number;
   readonly holes: Holes;
   readonly sums: SumsTold;
 }
+
+/** What an approval is asked for. */
+export const approvalKey = ({ kind, digest, vocabulary, role }: Omit<Approval, 'name' | 'version'>): string =>
+  `${kind} ${digest} ${vocabulary} ${role}`;
 
 /** Runs a check; wrong bytes become a problem at `where`, anything else is not ours to explain. */
 export async function noting<T>(

@@ -19,8 +19,8 @@ import {
 } from '../statement.ts';
 import { CLASSES } from '../vocabulary.ts';
 import {
+  approvalKey,
   noting,
-  type ApprovedEntry,
   type Archive,
   type ArchiveProblem,
   type Chain,
@@ -51,18 +51,15 @@ function addLost(a: Lost, b: Lost): Lost {
 }
 
 /** The first of the rules that a statement names which nobody approved for its role and vocabulary before. */
-function unapprovedIn(statement: Statement, approved: readonly ApprovedEntry[]): string | undefined {
-  const { vocabulary, role } = statement;
-  return APPROVED_KINDS.map((kind) => ({ kind, digest: statement[kind] })).find(
-    ({ kind, digest }) =>
-      digest !== NO_RULES &&
-      !approved.some(
-        (one) =>
-          one.kind === kind &&
-          one.digest === digest &&
-          one.vocabulary === vocabulary &&
-          (one.role === role || one.role === 'any'),
-      ),
+function unapprovedIn(
+  { vocabulary, role, ...statement }: Statement,
+  approved: ReadonlySet<string>,
+): string | undefined {
+  return APPROVED_KINDS.map((kind) => ({ kind, digest: statement[kind], vocabulary })).find(
+    (asked) =>
+      asked.digest !== NO_RULES &&
+      !approved.has(approvalKey({ ...asked, role })) &&
+      !approved.has(approvalKey({ ...asked, role: 'any' })),
   )?.digest;
 }
 
@@ -86,7 +83,7 @@ export async function verifyStatement(
     problem('wrong-role', 'registered with another role or cohort');
   }
   if (archive.reviewers !== undefined) {
-    const unapproved = unapprovedIn(statement, findings.approved);
+    const unapproved = unapprovedIn(statement, findings.approvalKeys);
     if (unapproved !== undefined) problem('unapproved', `rules ${unapproved.slice(0, 12)} were not approved before`);
   }
   for (const { code, message } of checkSuccession(chain?.last, statement)) {
