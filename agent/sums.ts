@@ -118,9 +118,10 @@ export class Sums {
   }
 
   get counts(): readonly SumCount[] {
-    const open = [...this.#open.values()].map(({ account: { sum, of, window }, since, count }) => ({
-      ...{ sum, of, since, window, count },
-    }));
+    const open = [...this.#open.values()].map(({ account, since, count }) => {
+      const { sum, of, window } = account;
+      return { sum, of, since, window, count };
+    });
     return [...open, ...this.#kept];
   }
 }

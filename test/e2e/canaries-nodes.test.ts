@@ -126,5 +126,7 @@ describe.skipIf(!isRoot)(`canaries on nodes${WHY_SKIPPED}`, () => {
 
 /** What the agent has counted of an event and not told. */
 function countedAs(line: OneLine, of: string): number {
-  return Number(new RegExp(`"sum":"sandboxes","of":"${of}","since":\\d+,"count":(\\d+)`).exec(line.head())?.[1] ?? 0);
+  const [account = '{}'] = new RegExp(`\\{"sum":"sandboxes","of":"${of}"[^}]*\\}`).exec(line.head()) ?? [];
+  const { count = 0 }: { readonly count?: number } = JSON.parse(account);
+  return count;
 }
