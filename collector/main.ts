@@ -13,6 +13,7 @@ import { countOf, EXIT, guarded, HOME, parse, say, timeAgo, UsageError } from '.
 import { KEYS, readConfig } from './config.ts';
 import { admit, approvedPack, approvedRuleset, invite, renew } from './enrolment.ts';
 import { explore } from './explorer/explore.ts';
+import { MAX_QUERY } from './explorer/query.ts';
 import { lineCheckIn } from './held-lines.ts';
 import { readInForce } from './in-force.ts';
 import { initCollector, pinOf } from './keys.ts';
@@ -41,7 +42,7 @@ export const USAGE = `usage: hushwatch collector run | check | compact [FILE]
 The directory of the data is that of FILE (or --config FILE); without one it is HUSHWATCH_COLLECTOR, else HUSHWATCH_HOME/collector.
 A query asks what the page of events asks: "event = process.exec and process.executable.path startswith /tmp/".
   NAME = VALUE, !=, <, <=, >, >=, exists, in (VALUE, VALUE), contains, startswith, endswith, matches REGEX; and, or,
-  not, ( ). A name is an attribute, event, class or node; a value with spaces or signs stands in quotes.
+  not, ( ). A name is an attribute, event, class or node; a value with spaces or signs stands in quotes. "-": it comes by standard input.
 A condition is SQL over the attributes: "event = 'process.exec' AND process.executable.path LIKE '/tmp/%'"
 
 exit: 0 done, 1 failed, 2 usage, 3 configuration, 4 verification says no
@@ -171,7 +172,7 @@ export async function events(args: string[]): Promise<number> {
       },
       1,
     );
-    const [query] = positionals;
+    const query = positionals[0] === '-' ? await questionFrom(process.stdin) : positionals[0];
     const title = values['save-as-detector'];
     const span = {
       sinceUs: timeAgo('since', values.since),
@@ -197,6 +198,20 @@ export async function events(args: string[]): Promise<number> {
 }
 
 const AHEAD_US = 60e6;
+
+/** What is asked is not for everybody who may list processes. Read no further than where it is too long to be asked. */
+async function questionFrom(input: AsyncIterable<Buffer | string>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of input) {
+    chunks.push(Buffer.from(chunk));
+    if ((bytes += chunk.length) > MAX_QUERY * MOST_BYTES_A_CHARACTER) break;
+  }
+  return Buffer.concat(chunks).toString().trim();
+}
+
+/** UTF-8 of a unit of UTF-16. */
+const MOST_BYTES_A_CHARACTER = 3;
 
 function sayLines(lines: readonly string[]): number {
   if (lines.length > 0) say(lines.join('\n'));

@@ -57,8 +57,9 @@ export function tuningViewOf({ home, state, registry, rulesets, inForce }: Tuned
     ...{ home, inForce: inForce(), rulesets, state, sinceUs, nowUs },
   });
   const events = async (asked: SaveAsked | EventsAsked, args: readonly string[]): Promise<string> =>
-    await questions.ask([...eventsArguments(home, asked), ...args, '--json', '--', asked.query], {
+    await questions.ask([...eventsArguments(home, asked), ...args, '--json', '--', '-'], {
       timeoutMs: SEARCH_MS,
+      input: asked.query,
     });
   return {
     detectors: (sinceUs, nowUs) => detectorRows(reportOptions(sinceUs, nowUs)),

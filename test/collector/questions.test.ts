@@ -1,5 +1,5 @@
 /** Questions in processes of their own: answered, refused in words, bounded in number and time; and back-tests by them. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -54,6 +54,20 @@ test('a search is asked as it was typed, options and all', { timeout: 60_000 }, 
   expect(saved.rule).toContain('title: --where=true');
 });
 
+test('what is asked cannot be read off the list of processes', { timeout: 60_000 }, async () => {
+  const listed = new Set<string>();
+  const found = view.search({ ...asked, query: 'process.executable.path contains nobodys-business' });
+  const listing = setInterval(() => {
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean);
+    for (const pid of children)
+      if (existsSync(`/proc/${pid}/cmdline`)) listed.add(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+  }, 5);
+  expect((await found).total).toBe(0);
+  clearInterval(listing);
+  expect([...listed].join()).toContain('events');
+  expect([...listed].join()).not.toContain('nobodys');
+});
+
 test('a question that is none is refused in words', { timeout: 60_000 }, async () => {
   const refused = view.search({ ...asked, query: '--help' });
   await expect(refused).rejects.toThrow(/what about --help|`--help` is no attribute/);
@@ -61,8 +75,8 @@ test('a question that is none is refused in words', { timeout: 60_000 }, async (
 });
 
 test('so is one that no command could be asked', async () => {
-  await expect(view.search({ ...asked, query: 'node = \0' })).rejects.toMatchObject({ code: 'refused' });
   await expect(view.search({ ...asked, node: '\0', query: '' })).rejects.toMatchObject({ code: 'refused' });
+  expect((await view.search({ ...asked, query: 'node = \0' })).total).toBe(0);
 });
 
 test('no more than so many at once; cancelled and late ones end', { timeout: 60_000 }, async () => {
