@@ -10,7 +10,8 @@
 #include "account.h"
 
 #define EXCLUDED_COUNT 16
-#define MERGE_SLOTS (1 << 13)		/* 128 KiB: what stays in a processor's cache */
+#define MERGE_SETS (1 << 13)
+#define MERGE_WAYS 4
 #define WAKE_BYTES (64 << 10)
 
 /* Set before the programs are loaded. */
@@ -36,24 +37,29 @@ struct {
 	__type(value, struct processor);
 } processors SEC(".maps");
 
-/* The last event that was emitted for a (process, object, operation) that falls on this slot. */
+/* The last event that was emitted for a (process, object, operation). */
 struct merge_slot {
 	__u64 identity;
 	__u32 at_ms;
 	__u32 repeats;
 };
 
+/* Those of whom each has its place in one of these: 64 bytes, half a megabyte in all. */
+struct merge_set {
+	struct merge_slot ways[MERGE_WAYS];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MERGE_SLOTS);
+	__uint(max_entries, MERGE_SETS);
 	__type(key, __u32);
-	__type(value, struct merge_slot);
-} merge_slots SEC(".maps");
+	__type(value, struct merge_set);
+} merge_sets SEC(".maps");
 
 /* What the repeats of a slot amounted to, of events that have an amount. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MERGE_SLOTS);
+	__uint(max_entries, MERGE_SETS * MERGE_WAYS);
 	__type(key, __u32);
 	__type(value, __u64);
 } merged_amounts SEC(".maps");
@@ -154,18 +160,46 @@ static __always_inline void add_merged(struct event *e, __u32 index, bool repeat
 		e->amount += __sync_lock_test_and_set(merged, 0);
 }
 
+/*
+ * Which place of its set an event has, or takes: that of an identical one, else that of the one emitted longest ago. A function that
+ * the verifier looks at once, not from wherever an event is admitted.
+ */
+__noinline __u32 merge_way(__u64 identity)
+{
+	__u32 index = identity >> 51, oldest_ms, oldest = 0;
+	struct merge_set *set = bpf_map_lookup_elem(&merge_sets, &index);
+
+	if (!set)
+		return 0;
+	oldest_ms = set->ways[0].at_ms;
+#pragma unroll
+	for (int way = 0; way < MERGE_WAYS; way++) {
+		if (set->ways[way].identity == identity)
+			return way;
+		if ((__s32)(set->ways[way].at_ms - oldest_ms) < 0) {
+			oldest_ms = set->ways[way].at_ms;
+			oldest = way;
+		}
+	}
+	return oldest;
+}
+
 /* It is being repeated: within the window after an identical one. */
 static __always_inline bool is_repeat(struct event *e)
 {
-	__u32 index = e->identity >> 51;
+	__u32 index = e->identity >> 51, way;
 	struct merge_slot *slot;
+	struct merge_set *set;
 	bool repeats, merges;
 
 	if (!e->identity || !merge_ms)
 		return false;
-	slot = bpf_map_lookup_elem(&merge_slots, &index);
-	if (!slot)
+	set = bpf_map_lookup_elem(&merge_sets, &index);
+	if (!set)
 		return false;
+	way = merge_way(e->identity) & (MERGE_WAYS - 1);
+	slot = &set->ways[way];
+	index = index * MERGE_WAYS + way;
 	e->slot = slot;
 	repeats = slot->identity == e->identity;
 	merges = repeats && (__u32)(e->at_ns / 1000000) - slot->at_ms < merge_ms;
