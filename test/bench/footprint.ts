@@ -1,10 +1,10 @@
 /**
- * `npm run footprint [-- --minutes 30 --loaded 10 --json]`: what the installed packages take of a machine, each process by itself:
+ * `npm run footprint [-- --minutes 30 --still 5 --loaded 10 --json]`: what the installed packages take of a machine, each process by itself:
  * processor, memory, disk, network, in containers with systemd.
  *
  * The sensor sees the whole kernel, so in a container a machine is never idle while something else runs outside. Idle is
- * therefore measured in two halves: with the sensor stopped, when all that happens are heartbeats and the host's own numbers;
- * and with what the machine does, whose pace is told. Then comes the paced load of the benchmark.
+ * therefore measured twice: for a while with the sensor stopped, when all that happens are heartbeats and the host's own numbers;
+ * then with what the machine does, whose pace is told. Then comes the paced load of the benchmark.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -34,7 +34,11 @@ interface Sample {
   readonly units: Readonly<Record<Unit, Reading>>;
   readonly seen: number;
   readonly networkBytes: number;
+  /** What the node's three processes have on their disk, kB. */
+  readonly diskKb: number;
 }
+
+const NODE_STATE = '/var/lib/hushwatch /var/lib/hushwatch-ship';
 
 /** One line a process: ticks of user and system, kB resident and proportional, bytes written (to files and sockets; the machine's disk is in memory), times it was woken. */
 const READ = (unit: string): string => `
@@ -74,6 +78,7 @@ function sample(node: Machine, collector: Machine): Sample {
     units: { sensor: on('sensor'), agent: on('agent'), shipper: on('shipper'), collector: on('collector') },
     seen,
     networkBytes: network.split('\n').reduce((total, line) => total + Number(line), 0),
+    diskKb: Number(node.run(`du -skc ${NODE_STATE} | tail -1 | cut -f1`)),
   };
 }
 
@@ -93,6 +98,8 @@ export interface Phase {
   readonly seconds: number;
   readonly eventsS: number;
   readonly bytesPerEvent: number;
+  /** The most at any time, and the change from the first third to the end. */
+  readonly diskKb: { readonly most: number; readonly grown: number };
   readonly rows: readonly Row[];
 }
 
@@ -116,7 +123,13 @@ function phaseOf(samples: readonly Sample[]): Phase {
       wakeupsS: (b.wakeups - a.wakeups) / seconds,
     };
   });
-  return { seconds, eventsS: events / seconds, bytesPerEvent: (last.networkBytes - first.networkBytes) / events, rows };
+  return {
+    seconds,
+    eventsS: events / seconds,
+    bytesPerEvent: (last.networkBytes - first.networkBytes) / events,
+    diskKb: { most: Math.max(...samples.map(({ diskKb }) => diskKb)), grown: last.diskKb - third.diskKb },
+    rows,
+  };
 }
 
 async function watch(node: Machine, collector: Machine, minutes: number, everyS: number): Promise<Phase> {
@@ -128,8 +141,9 @@ async function watch(node: Machine, collector: Machine, minutes: number, everyS:
   return phaseOf(samples);
 }
 
-export function table(name: string, { seconds, eventsS, bytesPerEvent, rows }: Phase): string {
-  const head = `${name}: ${(seconds / 60).toFixed(0)} minutes, ${eventsS.toFixed(1)} events seen a second, ${Number.isFinite(bytesPerEvent) ? `${bytesPerEvent.toFixed(0)} bytes on the network for each` : ''}`;
+export function table(name: string, { seconds, eventsS, bytesPerEvent, diskKb, rows }: Phase): string {
+  const disk = `on the node's disk ${diskKb.most} kB at most, grown by ${diskKb.grown}`;
+  const head = `${name}: ${(seconds / 60).toFixed(0)} minutes, ${eventsS.toFixed(1)} events seen a second, ${Number.isFinite(bytesPerEvent) ? `${bytesPerEvent.toFixed(0)} bytes on the network for each` : ''}; ${disk}`;
   const lines = rows.map(
     ({ unit, cpu, rssMb, pssMb, grownMb, writtenKbS, wakeupsS }) =>
       `| ${unit} | ${cpu.toFixed(2)} | ${rssMb.toFixed(0)} / ${pssMb.toFixed(0)} | ${grownMb >= 0 ? '+' : ''}${grownMb.toFixed(1)} | ${writtenKbS.toFixed(1)} | ${wakeupsS.toFixed(1)} |`,
@@ -143,6 +157,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '30' },
+      still: { type: 'string', default: '5' },
       loaded: { type: 'string', default: '10' },
       json: { type: 'boolean', default: false },
     },
@@ -155,14 +170,13 @@ async function main(): Promise<void> {
   if (built.status !== 0) throw new Error('the load did not compile');
   const { node, collector } = await packagedPair(room);
   await sleep(30_000);
-  const minutes = Number(values.minutes) / 2;
   node.run('systemctl stop hushwatch-sensor');
   await sleep(30_000);
-  const still = await watch(node, collector, minutes, 15);
+  const still = await watch(node, collector, Number(values.still), 15);
   process.stdout.write(`${table('without the sensor', still)}\n`);
   node.run('systemctl start hushwatch-sensor');
   await sleep(30_000);
-  const quiet = await watch(node, collector, minutes, 15);
+  const quiet = await watch(node, collector, Number(values.minutes), 15);
   process.stdout.write(`${table('what this machine does', quiet)}\n`);
   const loadedMinutes = Number(values.loaded);
   let loaded: Phase | undefined;
