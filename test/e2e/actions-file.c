@@ -2,6 +2,7 @@
  * Deeds on files, each in a directory of its own, for the real sensor to see.
  *
  *	actions-file written DIRECTORY	every way to write a file and to be done with it
+ *	actions-file thirty-two DIRECTORY	one more, as a 32-bit program does
  *	actions-file changed DIRECTORY	made, cut, attributes, raw devices, kernel parameters
  *	actions-file mounted DIRECTORY	in a mount namespace of its own
  *	actions-file raced DIRECTORY COUNT	names that change while they are opened
@@ -324,6 +325,7 @@ int main(int argc, char **argv)
 	if (!strcmp(deed, "written")) {
 		ways_to_write();
 		ways_to_end();
+	} else if (!strcmp(deed, "thirty-two")) {
 		below_four_gigabytes();
 	} else if (!strcmp(deed, "changed")) {
 		ways_to_change();

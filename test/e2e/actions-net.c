@@ -1,7 +1,8 @@
 /*
  * Does what the sensor should see of networks, each time in a network namespace of its own.
  *
- *	actions-net all DIRECTORY	datagrams, names, raw and vsock sockets, connections that end, the 32-bit way
+ *	actions-net all DIRECTORY	datagrams, names, raw and vsock sockets, connections that end
+ *	actions-net thirty-two DIRECTORY	what a 32-bit program packs into one call
  *	actions-net race COUNT		addresses that a second thread changes while the call runs; prints what really happened
  *	actions-net neighbour		a datagram that waits for its neighbour
  *	actions-net refused		what a user may not do
@@ -486,6 +487,9 @@ int main(int argc, char **argv)
 		names();
 		unusual();
 		connections();
+	} else if (argc == 3 && !strcmp(argv[1], "thirty-two")) {
+		MUST(chdir(argv[2]));
+		own_network();
 		thirty_two();
 	} else if (argc == 3 && !strcmp(argv[1], "race")) {
 		own_network();

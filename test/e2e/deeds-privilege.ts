@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { CountersFrame, Frame, FrameKind } from '../../agent/sources/frame.ts';
 import { NOBODY } from './deeds.ts';
+import { ENDED_BY_THE_KERNEL } from './thirty-two.ts';
 import { balanced, framesOf, type Seen } from './watched.ts';
 
 export const PRIVILEGE_DEEDS = [
@@ -53,6 +54,7 @@ export interface PrivilegeScene {
   readonly did: (deed: Deed) => DeedDone;
   readonly actions: string;
   readonly hasKexec: boolean;
+  readonly has32Bit: boolean;
 }
 
 /** The tests of a scene that exists when they run. */
@@ -122,10 +124,14 @@ export function privilegeIsSaid(scene: () => PrivilegeScene): void {
     expect(memory('memory-behind')).toEqual([['anonymous', false, '', 8192]]);
     expect(memory('memory-shared')).toMatchObject([['file', true, expect.stringMatching(/^\/SYSV/), 4096]]);
     expect(memory('memory-implied')).toEqual([['anonymous', false, '', 4096]]);
-    expect(memory('memory-compat')).toEqual([['anonymous', false, '', 4096]]);
-    expect(memory('memory-compat-struct')).toEqual([['anonymous', false, '', 4096]]);
     expect(memory('memory-ordinary')).toEqual([]);
     expect(told('image', 'memory-ordinary')).toEqual([]);
+  });
+
+  test.for(['memory-compat', 'memory-compat-struct'] as const)('as a 32-bit program asks for it: %s', (deed) => {
+    if (scene().has32Bit)
+      expect(told('memory', deed)).toMatchObject([{ memory: 'anonymous', writable: false, path: '', bytes: 4096 }]);
+    else expect(told('exit', deed)).toMatchObject(ENDED_BY_THE_KERNEL);
   });
 
   test('files mapped to be run from where libraries do not lie', () => {

@@ -58,7 +58,7 @@ function sceneOf(story: Story): PrivilegeScene {
   const counters = frames.at(-1);
   if (counters?.kind !== 'counters') throw new Error('the sensor did not end with its counters');
   const actions = '/bin/actions-privilege';
-  return { frames, counters, did: (deed) => doneIn(story, deed), actions, hasKexec: true };
+  return { frames, counters, did: (deed) => doneIn(story, deed), actions, hasKexec: true, has32Bit: true };
 }
 
 describe('Linux 6.1', () => {

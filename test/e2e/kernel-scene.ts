@@ -72,6 +72,7 @@ function sceneOf(story: Story): Scene {
     did: doneBy(story, 'all'),
     refused: doneBy(story, 'denied'),
     thirtyTwo: doneBy(story, 'compat'),
+    has32Bit: true,
     at: '/did',
     at32: '/did32',
     actions: '/bin/actions',

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CountersFrame, FrameKind } from '../../agent/sources/frame.ts';
 import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
+import { ENDED_BY_THE_KERNEL, HAS_32_BIT, wentWrong } from './thirty-two.ts';
 import { balanced, buildSensor, Watched, type Seen } from './watched.ts';
 
 let work = '';
@@ -36,7 +37,7 @@ function act(deed: string, ...args: readonly string[]): Done {
   const at = join(work, `${deed}${++directories}`);
   mkdirSync(at);
   const run = spawnSync(actions, [deed, at, ...args], { encoding: 'utf8' });
-  if (run.status !== 0) throw new Error(`actions-file ${deed}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run)) throw new Error(`actions-file ${deed}: ${String(run.status)} ${run.stderr}`);
   const lines = run.stdout.split('\n').filter(Boolean);
   return {
     pid: run.pid,
@@ -56,6 +57,7 @@ for (const reads of [[], ['--old-kernel']]) {
     let seen: Watched;
     let counters: CountersFrame;
     let wrote: Done;
+    let wrote32: Done;
     let changed: Done;
     let mounted: Done;
     const of = (kind: FrameKind, did: Done, name?: string): Seen[] =>
@@ -64,6 +66,7 @@ for (const reads of [[], ['--old-kernel']]) {
     beforeAll(async () => {
       seen = await new Watched(['--merge-ms', '0', ...reads]).ready();
       wrote = act('written');
+      wrote32 = act('thirty-two');
       changed = act('changed');
       mounted = act('mounted');
       counters = await seen.stop();
@@ -87,10 +90,14 @@ for (const reads of [[], ['--old-kernel']]) {
         ['after', 50],
         ['again', 1_000_000],
         ['inherited', 54],
-        ['thirty-two', 32],
       ]);
       const { ino } = statSync(join(wrote.at, 'plain'));
       expect(of('modify', wrote)[0]).toMatchObject({ origin: 'kernel', file: { inode: ino, mode: 0o100600, uid: 0 } });
+    });
+
+    test('the 32-bit way', () => {
+      if (HAS_32_BIT) expect(written(of('modify', wrote32), wrote32)).toEqual([['thirty-two', 32]]);
+      else expect(of('exit', wrote32)).toMatchObject(ENDED_BY_THE_KERNEL);
     });
 
     test('what a process leaves open is told at its end, or at its exec', () => {

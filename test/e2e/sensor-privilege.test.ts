@@ -18,6 +18,7 @@ import {
   type PrivilegeScene,
 } from './deeds-privilege.ts';
 import { CHECKOUT, isRoot, WHY_SKIPPED } from './stack.ts';
+import { HAS_32_BIT, wentWrong } from './thirty-two.ts';
 import { balanced, buildSensor, Watched } from './watched.ts';
 
 const LIBRARY = readdirSync('/usr/lib', { withFileTypes: true })
@@ -49,7 +50,7 @@ function act(deed: string, uid = 0): DeedDone {
   chmodSync(at, 0o777);
   const env = LIBRARY === undefined ? {} : { LIBRARY };
   const run = spawnSync(actions, [deed, at], { uid, gid: uid, encoding: 'utf8', env });
-  if (run.status !== 0) throw new Error(`${deed}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run)) throw new Error(`${deed}: ${String(run.status)} ${run.stderr}`);
   return { pid: run.pid, at, output: run.stdout, said: numbersSaid(run.stdout) };
 }
 
@@ -68,6 +69,7 @@ for (const reads of [[], ['--old-kernel']]) {
         did: (deed) => done.get(deed) ?? expect.fail(`${deed} was not done`),
         actions,
         hasKexec: existsSync('/sys/kernel/kexec_loaded'),
+        has32Bit: HAS_32_BIT,
       };
     });
     afterAll(() => seen[Symbol.asyncDispose]());

@@ -14,6 +14,7 @@ import type { Frame } from '../../agent/sources/frame.ts';
 import { FrameDecoder } from '../../agent/sources/frames.ts';
 import { deedsAreSaid, NOBODY, numbersSaid, type Done, type Scene } from './deeds.ts';
 import { CHECKOUT, isRoot, until, WHY_SKIPPED } from './stack.ts';
+import { HAS_32_BIT, wentWrong } from './thirty-two.ts';
 import { balanced, buildSensor, SENSOR, Watched, type Seen } from './watched.ts';
 
 let work = '';
@@ -41,7 +42,7 @@ function directory(): string {
 
 function act(args: readonly string[], uid = 0, environment: NodeJS.ProcessEnv = {}): Done {
   const run = spawnSync(actions, args, { uid, gid: uid, encoding: 'utf8', cwd: work, env: environment });
-  if (run.status !== 0) throw new Error(`actions ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run)) throw new Error(`actions ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
   return { pid: run.pid, said: numbersSaid(run.stdout) };
 }
 
@@ -69,7 +70,18 @@ for (const reads of [[], ['--old-kernel']]) {
       const refused = act(['denied'], NOBODY, { SOCKET: '/run/hushwatch-test-nowhere' });
       const thirtyTwo = act(['compat', at32]);
       const counters = await seen.stop();
-      scene = { frames: seen.frames, counters, did, refused, thirtyTwo, at, at32, actions, facts: factsHere() };
+      scene = {
+        frames: seen.frames,
+        counters,
+        did,
+        refused,
+        thirtyTwo,
+        has32Bit: HAS_32_BIT,
+        at,
+        at32,
+        actions,
+        facts: factsHere(),
+      };
     });
     afterAll(() => seen[Symbol.asyncDispose]());
 
@@ -98,6 +110,19 @@ describe.skipIf(!isRoot)(`economy${WHY_SKIPPED}`, () => {
     expect(opens.reduce((sum, frame) => sum + 1 + Number(frame['repeats']), 0)).toBe(501);
     expect(counters.classes.file?.merged).toBeGreaterThan(490);
     balanced(counters, seen.frames);
+  });
+
+  test('they do among thousands of others', async () => {
+    const FILES = 8_000;
+    const turn = `for i in $(seq ${FILES}); do : > ${directory()}/$i; done`;
+    spawnSync('bash', ['-c', turn]);
+    await using seen = await new Watched(['--merge-ms', '60000']).ready();
+    const { pid } = spawnSync('bash', ['-c', `${turn}; ${turn}`]);
+    const counters = await seen.stop();
+    balanced(counters, seen.frames);
+    const opens = seen.of('open', pid).length;
+    expect(opens).toBeGreaterThanOrEqual(FILES);
+    expect(opens).toBeLessThan(1.05 * FILES);
   });
 
   test('who floods is sampled; who does not is heard', async () => {
