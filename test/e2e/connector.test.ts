@@ -32,7 +32,7 @@ describe.skipIf(!isRoot)(`proc connector${WHY_SKIPPED}`, () => {
       { kind: 'exit', code: 0, signal: 0 },
     ]);
     expect(new Set(frames.map((frame) => ('startNs' in frame ? frame.startNs : 0))).size).toBe(1);
-    expect(sensor.of('credentials', pid)[0]).toMatchObject({ credentials: { realUid: 65_534, savedUid: 65_534 } });
+    expect(sensor.of('credentials', pid).at(-1)).toMatchObject({ credentials: { realUid: 65_534, savedUid: 65_534 } });
     expect(sensor.of('process', process.pid)).toMatchObject([
       { executable: process.execPath, parentPid: process.ppid },
     ]);
