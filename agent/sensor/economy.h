@@ -16,7 +16,7 @@
 
 /* Set before the programs are loaded. */
 const volatile __u32 classes_watched = ~0u;
-const volatile __u32 merge_ms = 1000;
+const volatile __u32 merge_ms = 2000;
 const volatile __u64 ring_bytes = 8 << 20;
 /* The group of processes, by its inode number, whose groups are ours: the slice that a service manager gave us. */
 const volatile __u64 excluded_group;

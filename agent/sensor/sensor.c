@@ -101,7 +101,7 @@ static struct options parse_options(int argc, char **argv)
 		{ "check", no_argument, NULL, 'k' }, { "proc-connector", no_argument, NULL, 'n' },
 		{ "old-kernel", no_argument, NULL, 'p' }, { "btf", required_argument, NULL, 'B' }, { NULL, 0, NULL, 0 },
 	};
-	struct options o = { .ring_bytes = 8 << 20, .rate = 50000, .burst = 50000, .merge_ms = 1000, .classes = ~0u };
+	struct options o = { .ring_bytes = 8 << 20, .rate = 50000, .burst = 50000, .merge_ms = 2000, .classes = ~0u };
 
 	for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		switch (c) {

@@ -42,7 +42,7 @@ async function load(program: string, args: readonly string[]): Promise<LoadResul
   return result;
 }
 
-const MERGING = 'hushwatch (merging, as shipped)';
+const MERGING = 'hushwatch as shipped';
 
 export interface Load {
   readonly name: string;
@@ -111,7 +111,7 @@ export async function benchLine(
   only: readonly string[],
   say: (line: string) => void,
 ): Promise<readonly LineRow[]> {
-  const unmerged = hushwatch({ HUSHWATCH_SENSOR_ARGS: '--merge-ms 0' }, 'hushwatch');
+  const unmerged = hushwatch({ HUSHWATCH_SENSOR_ARGS: '--merge-ms 0' }, 'hushwatch --merge-ms 0');
   const merged = hushwatch({}, MERGING);
   const tools = [unmerged, merged, auditd(false), auditd(true)].filter(
     (tool) => only.length === 0 || only.includes(tool.name),
