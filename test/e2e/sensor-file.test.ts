@@ -37,7 +37,7 @@ function act(deed: string, ...args: readonly string[]): Done {
   const at = join(work, `${deed}${++directories}`);
   mkdirSync(at);
   const run = spawnSync(actions, [deed, at, ...args], { encoding: 'utf8' });
-  if (wentWrong(run)) throw new Error(`actions-file ${deed}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run, deed)) throw new Error(`actions-file ${deed}: ${String(run.status)} ${run.stderr}`);
   const lines = run.stdout.split('\n').filter(Boolean);
   return {
     pid: run.pid,

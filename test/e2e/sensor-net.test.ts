@@ -39,7 +39,7 @@ interface Done {
 
 function act(args: readonly string[], uid = 0): Done {
   const run = spawnSync(actions, args, { uid, gid: uid, encoding: 'utf8', cwd: work });
-  if (wentWrong(run)) throw new Error(`actions-net ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run, args[0])) throw new Error(`actions-net ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
   const lines = run.stdout.split('\n').filter(Boolean);
   return { pid: run.pid, said: new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])])) };
 }

@@ -50,7 +50,7 @@ function act(deed: string, uid = 0): DeedDone {
   chmodSync(at, 0o777);
   const env = LIBRARY === undefined ? {} : { LIBRARY };
   const run = spawnSync(actions, [deed, at], { uid, gid: uid, encoding: 'utf8', env });
-  if (wentWrong(run)) throw new Error(`${deed}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run, deed)) throw new Error(`${deed}: ${String(run.status)} ${run.stderr}`);
   return { pid: run.pid, at, output: run.stdout, said: numbersSaid(run.stdout) };
 }
 

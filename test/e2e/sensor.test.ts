@@ -42,7 +42,7 @@ function directory(): string {
 
 function act(args: readonly string[], uid = 0, environment: NodeJS.ProcessEnv = {}): Done {
   const run = spawnSync(actions, args, { uid, gid: uid, encoding: 'utf8', cwd: work, env: environment });
-  if (wentWrong(run)) throw new Error(`actions ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
+  if (wentWrong(run, args[0])) throw new Error(`actions ${args.join(' ')}: ${String(run.status)} ${run.stderr}`);
   return { pid: run.pid, said: numbersSaid(run.stdout) };
 }
 
