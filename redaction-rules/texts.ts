@@ -134,17 +134,18 @@ const MAX_LENGTH = 512;
  * of two, eight or more. It must depend on its text alone.
  */
 export function remembering<Result>(places: number, work: (text: string) => Result): (text: string) => Result {
-  let memory: { readonly once: Int32Array; readonly known: TextCache<Result> } | undefined;
+  let memory: { readonly once: Int32Array; readonly known: TextCache<Result>; turn: number } | undefined;
   return (text) => {
     if (text.length > MAX_LENGTH) return work(text);
     // Most rules of a ruleset are never asked.
-    memory ??= { once: new Int32Array(places), known: new TextCache(places) };
+    memory ??= { once: new Int32Array(places), known: new TextCache(places), turn: 0 };
     const mark = markOf(text);
     const known = memory.known.get(text, mark);
     if (known !== undefined) return known;
     const at = mark & (places - 1);
     if (memory.once[at] !== mark) {
-      memory.once[at] = mark;
+      // Not each time: of two texts that come in turns and share this number, neither would ever be known.
+      if (memory.once[at] === 0 || ++memory.turn % 2 === 0) memory.once[at] = mark;
       return work(text);
     }
     const own = ownCopy(text);

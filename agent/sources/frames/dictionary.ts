@@ -17,6 +17,7 @@ export class Dictionary {
   /** Of what came once, its mark alone. */
   readonly #once = new Int32Array(PLACES);
   #next = 0;
+  #turn = 0;
 
   /** What `bytes` say between two places, of which there is at least one byte. */
   text(bytes: Buffer, view: DataView, start: number, end: number): string {
@@ -30,8 +31,10 @@ export class Dictionary {
     }
     const text = bytes.toString('utf8', start, end);
     const once = mark & (PLACES - 1);
-    if (this.#once[once] !== mark) this.#once[once] = mark;
-    else if (isText(text, bytes, start, end)) this.#keep(first + (this.#next++ % WAYS), mark, text);
+    if (this.#once[once] !== mark) {
+      // Not each time: of two texts that come in turns and share this number, neither would ever be kept.
+      if (this.#once[once] === 0 || ++this.#turn % 2 === 0) this.#once[once] = mark;
+    } else if (isText(text, bytes, start, end)) this.#keep(first + (this.#next++ % WAYS), mark, text);
     return text;
   }
 
