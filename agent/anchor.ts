@@ -17,7 +17,7 @@ import { verifyNote, type VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { MAX_ANCHOR_BYTES, parseAnchor, type Restart } from '#protocol/restart.ts';
 import { DirectoryWatch } from './changed.ts';
-import { readGiven } from './receipts.ts';
+import { readGiven } from '../service/given.ts';
 import type { FileSpool, Herald } from './spool.ts';
 
 export interface Asking {
@@ -57,7 +57,7 @@ async function answerOf(name: string, asking: Asking, signal: AbortSignal): Prom
   using watched = new DirectoryWatch(asking.receipts, '.anchor');
   let refused: string | undefined;
   while (!signal.aborted) {
-    const bytes = await readGiven(file, MAX_ANCHOR_BYTES);
+    const bytes = readGiven(file, MAX_ANCHOR_BYTES);
     const found = bytes === undefined ? undefined : foundIn(bytes, asking);
     if (found !== undefined && !(found instanceof ProtocolError)) return found;
     if (found !== undefined && found.message !== refused) asking.tell((refused = found.message));

@@ -65,7 +65,13 @@ export const KEYS = {
   ),
   batch_events: live(key('A batch is closed at this many events.', count(1, 32_768), 4_096)),
   batch_bytes: live(key('A batch is closed at this many bytes, before packing.', count(1_024, 16 << 20), 1 << 20)),
-  batch_age_ms: live(key('A batch is closed at this age, in milliseconds.', count(10, 60_000), 250)),
+  batch_age_ms: live(
+    key(
+      'A batch is closed at this age, in milliseconds; after a sixth of it where a rule matched, or where nothing came before.',
+      count(10, 60_000),
+      600,
+    ),
+  ),
   heartbeat_ms: live(
     key(
       'With nothing to say, an empty statement is signed this often, in milliseconds.',

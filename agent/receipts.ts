@@ -6,12 +6,13 @@
  * very statement. What does not is counted and left where it lies. A refusal is a question, not an order: only what the agent
  * itself finds damaged is set aside.
  */
-import { constants } from 'node:fs';
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
 import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { MAX_RECEIPT_BYTES, verifyReceipt } from '#protocol/receipt.ts';
+import { readGiven } from '../service/given.ts';
 import { DirectoryWatch } from './changed.ts';
 import { troubleOf } from './disk.ts';
 import { lastRefusal } from './shipper/refusal.ts';
@@ -62,17 +63,21 @@ class Taker {
 
   async look(): Promise<void> {
     const { directory, spool } = this.#taking;
-    for (const name of (await readdir(directory)).toSorted()) {
+    for (const name of readdirSync(directory).toSorted()) {
       const sequence = Number(RECEIPT_NAME.exec(name)?.[1] ?? 0);
       if (!spool.isWaiting(sequence)) this.#vain.delete(name);
-      else if ((await this.#isNews(name)) && (await this.#take(name, sequence))) this.#vain.delete(name);
+      else if (this.#isNews(name)) {
+        if (await this.#take(name, sequence)) this.#vain.delete(name);
+        // However many there are, events do not wait behind all of them.
+        await breathe();
+      }
     }
     const refused = lastRefusal(directory)?.sequence ?? 0;
-    if (spool.isWaiting(refused) && (await this.#isNews('refusal'))) await this.#examine(refused);
+    if (spool.isWaiting(refused) && this.#isNews('refusal')) await this.#examine(refused);
   }
 
-  async #isNews(name: string): Promise<boolean> {
-    const written = (await lstat(join(this.#taking.directory, name)).catch(() => undefined))?.mtimeMs ?? 0;
+  #isNews(name: string): boolean {
+    const written = lstatSync(join(this.#taking.directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     if (this.#vain.get(name) === written) return false;
     this.#vain.set(name, written);
     return true;
@@ -101,7 +106,7 @@ class Taker {
 
   async #proves(path: string, sequence: number): Promise<boolean> {
     const { spool, logKey } = this.#taking;
-    const receipt = await readGiven(path, MAX_RECEIPT_BYTES);
+    const receipt = readGiven(path, MAX_RECEIPT_BYTES);
     if (receipt === undefined) return false;
     try {
       const noteBytes = await spool.note(sequence);
@@ -110,19 +115,5 @@ class Taker {
       if (error instanceof ProtocolError) return false;
       throw error;
     }
-  }
-}
-
-/** `undefined` for what is no plain file of at most that size: a pipe or a link must neither stop us nor fill our memory. */
-export async function readGiven(path: string, limit: number): Promise<Uint8Array | undefined> {
-  try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const stat = await file.stat();
-    if (!stat.isFile() || stat.size > limit) return undefined;
-    const bytes = Buffer.alloc(stat.size);
-    const { bytesRead } = await file.read(bytes, 0, stat.size, 0);
-    return bytes.subarray(0, bytesRead);
-  } catch {
-    return undefined; // Gone, or not ours to read: the shipper's affair.
   }
 }

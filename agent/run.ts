@@ -34,8 +34,8 @@ import { agentReadings } from './telemetry.ts';
 import { UserNames } from './users.ts';
 
 const HOUSEKEEPING_MS = 10_000;
-/** So few a minute are next to nothing. */
-const QUIET_EVENTS = 1_200;
+/** So few a minute are little. */
+const QUIET_EVENTS = 12_000;
 /** A slow disk is not a hanging agent. */
 const GRACE_MS = 30_000;
 

@@ -30,6 +30,8 @@ export interface ReleasedEvent {
   readonly time: number;
   /** Which epoch its pseudonyms belong to; 0 where pseudonyms do not change. */
   readonly epoch: number;
+  /** Whether an approved rule matched it on the node. */
+  readonly matched: boolean;
   /** One JSON object, without newline. */
   readonly line: string;
   readonly [released]: true;
@@ -154,8 +156,9 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
         else line += piece;
       }
       if (definedIn(attributes) !== present) countForeign(plan, attributes, countUnknown);
+      const matched = attributes['detection.rules'] !== undefined;
       // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedEvent is made
-      return { class: plan.class, time: timeNumber, epoch: current.number, line: `${line}}` } as ReleasedEvent;
+      return { class: plan.class, time: timeNumber, epoch: current.number, matched, line: `${line}}` } as ReleasedEvent;
     },
     get unknown() {
       return unknown;

@@ -33,8 +33,8 @@ ${describeKeys(KEYS)}
 
 /** A refusal is for a person; asking again every second helps nobody. */
 const AFTER_REFUSAL_MS = 5_000;
-/** So few a minute are next to nothing: a quiet node has one each heartbeat. */
-const QUIET_BATCHES = 60;
+/** So few a minute are little: a node on which hardly anything happens sends a hundred. */
+const QUIET_BATCHES = 150;
 
 export async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -5,7 +5,7 @@
  *
  * The agent removes a batch when it finds its receipt; the shipper then removes the receipt, which nobody needs any more.
  */
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeBatch, splitBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
@@ -13,7 +13,9 @@ import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { decodeRestart, isRestart } from '#protocol/restart.ts';
+import { readGiven } from '../../service/given.ts';
 import { DirectoryWatch } from '../changed.ts';
+import { realDisk } from '../disk.ts';
 import { forgetRefusal } from './refusal.ts';
 import { Refused, type Connection, type Uplink } from './uplink.ts';
 
@@ -27,20 +29,21 @@ export interface Ways {
 const ROUND = 256;
 const BATCH_NAME = /^(\d{16})\.batch$/;
 const ASKED = /^[0-9a-f]{16}$/;
+const ASKED_BYTES = 16;
 const RECEIPT_NAME = /^(\d{16})\.tlog-proof$/;
 
 /** Carries what waits, then what comes, over one connection; throws when that is gone, and is called again. */
 export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Promise<void> {
   // First, because here is the waiting after a failure, whatever failed.
   await using connection = await uplink.connect(signal);
-  await mkdir(ways.receipts, { recursive: true, mode: 0o750 });
+  mkdirSync(ways.receipts, { recursive: true, mode: 0o750 });
   using watched = new DirectoryWatch(ways.spool, '.batch', 'ask');
-  await discardWorthless(ways);
+  discardWorthless(ways);
   const until = AbortSignal.any([signal, connection.closed]);
   while (!signal.aborted) {
     connection.closed.throwIfAborted();
     await answerAgent(ways, connection);
-    const unsent = await unproven(ways);
+    const unsent = unproven(ways);
     await shipEach(unsent.slice(0, ROUND), ways, connection, () => {
       uplink.succeeded();
       forgetRefusal(ways.receipts);
@@ -51,31 +54,31 @@ export async function ship(ways: Ways, uplink: Uplink, signal: AbortSignal): Pro
 
 /** An agent without a chain asks where it goes on; only a connection that has carried nothing yet knows. */
 async function answerAgent({ spool, receipts }: Ways, connection: Connection): Promise<void> {
-  const number = ASKED.exec(await readFile(join(spool, 'ask'), 'utf8').catch(() => ''))?.[0];
-  const names = (await readdir(receipts)).filter((name) => name.endsWith('.anchor'));
-  for (const name of names) if (name !== `${number}.anchor`) await rm(join(receipts, name), { force: true });
+  const number = ASKED.exec(readGiven(join(spool, 'ask'), ASKED_BYTES)?.toString() ?? '')?.[0];
+  const names = readdirSync(receipts).filter((name) => name.endsWith('.anchor'));
+  for (const name of names) if (name !== `${number}.anchor`) rmSync(join(receipts, name), { force: true });
   if (number === undefined || names.includes(`${number}.anchor`)) return;
   const anchor = await connection.anchor();
   if (anchor === undefined) throw new Error('the agent asks where its chain goes on; the collector is asked again');
-  await writeDurably(join(receipts, `${number}.anchor`), Buffer.from(anchor));
+  await keepDurably(join(receipts, `${number}.anchor`), Buffer.from(anchor));
 }
 
 /** Batches without a receipt, in order. Receipts whose batch is gone are not needed any more. */
-async function unproven({ spool, receipts }: Ways): Promise<readonly number[]> {
-  const waiting = await sequences(spool, BATCH_NAME);
-  const proven = await sequences(receipts, RECEIPT_NAME);
+function unproven({ spool, receipts }: Ways): readonly number[] {
+  const waiting = sequences(spool, BATCH_NAME);
+  const proven = sequences(receipts, RECEIPT_NAME);
   for (const sequence of proven)
-    if (!waiting.has(sequence)) await rm(join(receipts, receiptName(sequence)), { force: true });
+    if (!waiting.has(sequence)) rmSync(join(receipts, receiptName(sequence)), { force: true });
   return [...waiting].filter((sequence) => !proven.has(sequence));
 }
 
 /** A receipt that proves nothing, damaged perhaps, would keep its batch waiting for ever: it is asked for again. */
-async function discardWorthless({ spool, receipts, logKey }: Ways): Promise<void> {
-  const waiting = await sequences(spool, BATCH_NAME);
-  for (const sequence of await sequences(receipts, RECEIPT_NAME)) {
+function discardWorthless({ spool, receipts, logKey }: Ways): void {
+  const waiting = sequences(spool, BATCH_NAME);
+  for (const sequence of sequences(receipts, RECEIPT_NAME)) {
     const path = join(receipts, receiptName(sequence));
-    const batch = waiting.has(sequence) ? await readFile(join(spool, batchName(sequence))).catch(absent) : undefined;
-    if (batch !== undefined && !isProof(batch, await readFile(path), logKey)) await rm(path, { force: true });
+    const batch = waiting.has(sequence) ? readWaiting(join(spool, batchName(sequence))) : undefined;
+    if (batch !== undefined && !isProof(batch, readFileSync(path), logKey)) rmSync(path, { force: true });
   }
 }
 
@@ -98,7 +101,7 @@ async function shipEach(
   const underWay: Promise<void>[] = [];
   try {
     for (const sequence of unsent) {
-      const bytes = await readFile(join(ways.spool, batchName(sequence))).catch(absent);
+      const bytes = readWaiting(join(ways.spool, batchName(sequence)));
       if (bytes === undefined) continue;
       const damage = damageOf(bytes, sequence);
       // Those behind it wait until the agent, which hears of refusals, has set it aside.
@@ -143,28 +146,28 @@ async function keep(
   if (!isProof(bytes, receipt, logKey)) {
     throw new Error(`the receipt for batch ${sequence} proves nothing; is log_key the key of this collector?`);
   }
-  await writeDurably(join(receipts, receiptName(sequence)), receipt);
+  await keepDurably(join(receipts, receiptName(sequence)), receipt);
 }
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  {
-    await using file = await open(`${path}.tmp`, 'w', 0o640);
-    await file.writeFile(bytes);
-    await file.datasync();
-  }
-  await rename(`${path}.tmp`, path);
+async function keepDurably(path: string, bytes: Uint8Array): Promise<void> {
+  await realDisk.writeDurably(`${path}.tmp`, bytes);
+  await realDisk.rename(`${path}.tmp`, path);
 }
 
 const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;
 const receiptName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.tlog-proof`;
 
-async function sequences(directory: string, pattern: RegExp): Promise<ReadonlySet<number>> {
-  const found = (await readdir(directory)).map((name) => Number(pattern.exec(name)?.[1] ?? 0));
+function sequences(directory: string, pattern: RegExp): ReadonlySet<number> {
+  const found = readdirSync(directory).map((name) => Number(pattern.exec(name)?.[1] ?? 0));
   return new Set(found.filter((sequence) => sequence > 0).toSorted((a, b) => a - b));
 }
 
 /** A batch that the agent removed meanwhile has its receipt already. */
-function absent(error: unknown): undefined {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-  throw error;
+function readWaiting(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -34,7 +34,9 @@ export function forgetRefusal(receipts: string): void {
 /** Undefined where nothing was refused, and for what is no refusal in plain words. */
 export function lastRefusal(receipts: string): Refusal | undefined {
   try {
-    const found: unknown = JSON.parse(readGiven(fileIn(receipts), MAX_BYTES)?.toString() ?? '');
+    const bytes = readGiven(fileIn(receipts), MAX_BYTES);
+    if (bytes === undefined) return undefined;
+    const found: unknown = JSON.parse(bytes.toString());
     if (typeof found !== 'object' || found === null) return undefined;
     if (!('sequence' in found && 'code' in found && 'message' in found)) return undefined;
     const { sequence, code, message } = found;
@@ -43,7 +45,7 @@ export function lastRefusal(receipts: string): Refusal | undefined {
     // For a terminal: whatever a collector says, it draws nothing there.
     return { sequence, code, message: message.replaceAll(/[^ -~]/g, '?') };
   } catch {
-    return undefined; // Not there, not ours to read, or no JSON.
+    return undefined; // No JSON.
   }
 }
 

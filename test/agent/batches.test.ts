@@ -5,7 +5,7 @@ import type { Body } from '../../agent/body.ts';
 import type { ReleasedEvent } from '../../redaction-rules/compile.ts';
 import { released } from './sample.ts';
 
-const LIMITS: BatchLimits = { events: 4, bytes: 1_000, ageMs: 250, heartbeatMs: 15_000 };
+const LIMITS: BatchLimits = { events: 4, bytes: 1_000, ageMs: 300, heartbeatMs: 15_000 };
 
 class FakeTimer implements Timer {
   #now = 0;
@@ -45,7 +45,15 @@ class Source implements AsyncIterable<readonly ReleasedEvent[]> {
   #wake: () => void = () => {};
 
   async give(...lines: string[]): Promise<void> {
-    this.#given.push(lines.map((path) => released('file', 1, { 'file.path': path })));
+    await this.#push(lines.map((path) => released('file', 1, { 'file.path': path })));
+  }
+
+  async giveMatched(path: string): Promise<void> {
+    await this.#push([released('file', 1, { 'file.path': path }, true)]);
+  }
+
+  async #push(chunk: readonly ReleasedEvent[]): Promise<void> {
+    this.#given.push(chunk);
     this.#wake();
     await settled();
   }
@@ -117,16 +125,52 @@ test('closed by bytes, newlines included', async () => {
   expect(batches).toEqual([['ä', 'ö']]);
 });
 
-test('closed by age, which counts from its first event', async () => {
+test('closed by age: a sixth of it after a pause, then one a whole age', async () => {
   const { source, timer, batches } = await run();
   await timer.pass(5_000);
   await source.give('a');
-  await timer.pass(200);
+  await timer.pass(40);
   await source.give('b');
-  await timer.pass(49);
+  await timer.pass(9);
   expect(batches).toEqual([]);
   await timer.pass(1);
   expect(batches).toEqual([['a', 'b']]);
+  await timer.pass(1);
+  await source.give('c');
+  await timer.pass(298);
+  await source.give('d');
+  expect(batches).toHaveLength(1);
+  await timer.pass(1);
+  expect(batches).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+  ]);
+});
+
+test('no event waits longer than the age, whenever it comes', async () => {
+  const { source, timer, batches } = await run();
+  await source.give('first');
+  await timer.pass(50);
+  for (const pause of [1, 120, 249, 250, 251, 299, 300, 301, 1_000]) {
+    const before = batches.length;
+    await timer.pass(pause);
+    await source.give('a');
+    await timer.pass(300);
+    expect(batches.length, `after ${pause} ms`).toBe(before + 1);
+  }
+});
+
+test('what a rule matched does not wait, nor what came before it', async () => {
+  const { source, timer, batches } = await run();
+  await source.give('first');
+  await timer.pass(50);
+  await source.give('a');
+  await timer.pass(100);
+  await source.giveMatched('b');
+  await timer.pass(49);
+  expect(batches).toHaveLength(1);
+  await timer.pass(1);
+  expect(batches.at(-1)).toEqual(['a', 'b']);
 });
 
 test('a chunk without events does not start the age', async () => {

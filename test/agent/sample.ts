@@ -26,10 +26,10 @@ export const herald: Herald = {
 };
 
 /** A released event that no rules made. */
-export function released(cls: EventClass, time: number, attributes: object = {}): ReleasedEvent {
+export function released(cls: EventClass, time: number, attributes: object = {}, matched = false): ReleasedEvent {
   const line = JSON.stringify({ event: 'file.open', time, ...attributes });
   // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a test makes what only rules may make
-  return { class: cls, time, epoch: 0, line } as ReleasedEvent;
+  return { class: cls, time, epoch: 0, matched, line } as ReleasedEvent;
 }
 
 /** What would be signed for `n` file events more than `before`. */

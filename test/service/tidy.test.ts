@@ -1,4 +1,4 @@
-/** Collected in the first minute, when it grows quiet, and not again while it stays so. */
+/** Collected in the first minute, when it grows quiet, and every ten minutes while it stays so. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { keepTidy } from '../../service/tidy.ts';
 
@@ -20,8 +20,10 @@ test('at first, and each time that much is followed by little', () => {
   expect([minute(0), minute(10), minute(3)]).toEqual([1, 1, 1]);
   // Much: the heap grows, and is left alone until it is over.
   expect([minute(11), minute(12), minute(0), minute(0)]).toEqual([1, 1, 2, 2]);
+  for (let more = 0; more < 7; more++) expect(minute(1)).toBe(2);
+  expect([minute(10), minute(10)]).toEqual([2, 3]);
   tidy.end();
-  expect(minute(99)).toBe(2);
+  expect(minute(99)).toBe(3);
   vi.useRealTimers();
 });
 
