@@ -1,23 +1,6 @@
-/**
- * The few things that the spool asks of a disk; tests pass one that fails.
- *
- * Only what waits for the disk itself leaves the thread. Names, and bytes on their way to the kernel's memory, take microseconds;
- * to hand each to another thread and back took ten times as long, most of what a batch cost.
- */
-import {
-  closeSync,
-  fdatasync,
-  fsync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { promisify } from 'node:util';
+/** The few things that the spool asks of a disk; tests pass one that fails. */
+import { readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { syncDirectory, writeDurably } from '../service/durable.ts';
 
 /** Bytes of a file system: those that we may still write, and all of it. */
 export interface Room {
@@ -38,28 +21,10 @@ export interface Disk {
   remove(path: string): Promise<void>;
 }
 
-const synced = { data: promisify(fdatasync), all: promisify(fsync) };
-
-/** Opens, does, syncs, closes. */
-async function withFile(
-  path: string,
-  { flags, mode, sync }: { readonly flags: string; readonly mode?: number; readonly sync: keyof typeof synced },
-  write: (file: number) => void = () => {},
-): Promise<void> {
-  const file = openSync(path, flags, mode);
-  try {
-    write(file);
-    await synced[sync](file);
-  } finally {
-    closeSync(file);
-  }
-}
-
 export const realDisk: Disk = {
-  writeDurably: (path, bytes, mode = 0o640) =>
-    withFile(path, { flags: 'w', mode, sync: 'data' }, (file) => writeFileSync(file, bytes)),
+  writeDurably,
   rename: async (from, to) => renameSync(from, to),
-  syncDirectory: (path) => withFile(path, { flags: 'r', sync: 'all' }),
+  syncDirectory,
   list: async (path) => readdirSync(path),
   read: async (path) => readFileSync(path),
   size: async (path) => statSync(path).size,

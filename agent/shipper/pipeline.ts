@@ -5,7 +5,7 @@
  *
  * The agent removes a batch when it finds its receipt; the shipper then removes the receipt, which nobody needs any more.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeBatch, splitBatch } from '#protocol/batch.ts';
 import { sha256Hex } from '#protocol/encoding.ts';
@@ -13,9 +13,9 @@ import { ProtocolError } from '#protocol/error.ts';
 import type { VerifierKey } from '#protocol/note.ts';
 import { verifyReceipt } from '#protocol/receipt.ts';
 import { decodeRestart, isRestart } from '#protocol/restart.ts';
+import { writeDurably } from '../../service/durable.ts';
 import { readGiven } from '../../service/given.ts';
 import { DirectoryWatch } from '../changed.ts';
-import { realDisk } from '../disk.ts';
 import { forgetRefusal } from './refusal.ts';
 import { Refused, type Connection, type Uplink } from './uplink.ts';
 
@@ -150,8 +150,8 @@ async function keep(
 }
 
 async function keepDurably(path: string, bytes: Uint8Array): Promise<void> {
-  await realDisk.writeDurably(`${path}.tmp`, bytes);
-  await realDisk.rename(`${path}.tmp`, path);
+  await writeDurably(`${path}.tmp`, bytes);
+  renameSync(`${path}.tmp`, path);
 }
 
 const batchName = (sequence: number): string => `${String(sequence).padStart(16, '0')}.batch`;

@@ -128,6 +128,7 @@ test('attributes come in the order of the vocabulary, whatever order they had', 
   });
   expect(event).toEqual({
     class: EVENTS['file.open'].class,
+    matched: false,
     time: 0,
     epoch: 0,
     line: '{"event":"file.open","time":0,"process.pid":7,"error.type":"EPERM"}',

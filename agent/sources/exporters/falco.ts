@@ -167,7 +167,7 @@ function connectedTo(fields: Fields, peer: 's' | 'c'): Attributes {
   const [client, server] = endsOf(fields.text('fd.name'));
   const named = { s: server, c: client };
   return socketOf({
-    transport: { tcp: 'tcp', udp: 'udp' }[fields.text('fd.l4proto') ?? ''],
+    transport: ['tcp', 'udp'].find((known) => known === fields.text('fd.l4proto')),
     peer: fields.address(`fd.${peer}ip`) ?? named[peer]?.address,
     peerPort: fields.count(`fd.${peer}port`) ?? named[peer]?.port,
     local: fields.address(`fd.${local}ip`) ?? named[local]?.address,

@@ -211,8 +211,14 @@ function listens(body: Fields, time: number, nameOf: NameOf): RawEvent {
   return { name: 'network.listen', time, attributes: { ...actorOf(body.in('process'), nameOf), ...socketOf(socket) } };
 }
 
-const transportOf = (protocol: string | undefined): string | undefined =>
-  ({ TCP: 'tcp', UDP: 'udp', IPPROTO_TCP: 'tcp', IPPROTO_UDP: 'udp' })[protocol ?? ''];
+/** Not the keys of an object, which has `constructor` too. */
+const TRANSPORTS: ReadonlyMap<string, string> = new Map([
+  ['TCP', 'tcp'],
+  ['UDP', 'udp'],
+  ['IPPROTO_TCP', 'tcp'],
+  ['IPPROTO_UDP', 'udp'],
+]);
+const transportOf = (protocol = ''): string | undefined => TRANSPORTS.get(protocol);
 
 function probed(body: Fields, time: number, nameOf: NameOf): RawEvent | undefined {
   const called = (body.text('function_name') ?? '').replace(/^__(?:x64|arm64)_(?=sys_)/, '');

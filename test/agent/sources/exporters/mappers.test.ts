@@ -85,6 +85,15 @@ describe.each(EXPORTERS)('%s', (kind) => {
     );
   });
 
+  test('what every object has by itself is no value', () => {
+    for (const line of linesOf(kind).map(parse)) {
+      for (const leaf of leavesOf(line)) {
+        const told = tell(mapperOf[kind](users), JSON.stringify(replaced(line, leaf, 'constructor')));
+        if (typeof told !== 'string' && told.event !== undefined) expectValid(told.event);
+      }
+    }
+  });
+
   test('what is no line of JSON is unreadable', () => {
     const told = (text: string): unknown => tell(mapperOf[kind](users), text);
     fc.assert(
