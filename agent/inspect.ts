@@ -10,6 +10,7 @@ import { TextCache } from '../redaction-rules/texts.ts';
 import type { Attributes, RawEvent } from './event.ts';
 import { Digester, type Answer, type Wanted } from './inspect/digest.ts';
 import { actorOf } from './derive/touch.ts';
+import { LONG_NAME } from './enrich/path-memory.ts';
 
 interface Written {
   readonly inode: number;
@@ -27,8 +28,7 @@ interface Job {
 
 /** Places for files that were written; a quarter of so many fit for certain but for chance. */
 const WRITTEN = 32_768;
-/** Of longer names fewer are known: many of the longest there are would fill the heap. */
-const LONG_NAME = 256;
+/** The same for names that are long. */
 const WRITTEN_LONG = 2_048;
 const MOST_WAITING = 256;
 

@@ -43,7 +43,7 @@ class Places {
 
 const PLACES = 32_768;
 /** Of longer names fewer are known: many of the longest there are would fill the heap. Who makes them pushes out their like. */
-const LONG_NAME = 256;
+export const LONG_NAME = 256;
 const LONG_PLACES = 2_048;
 
 export class PathMemory {
