@@ -77,7 +77,7 @@ class Taker {
   }
 
   #isNews(name: string): boolean {
-    const written = lstatSync(join(this.#taking.directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const written = writtenAt(join(this.#taking.directory, name));
     if (this.#vain.get(name) === written) return false;
     this.#vain.set(name, written);
     return true;
@@ -115,5 +115,13 @@ class Taker {
       if (error instanceof ProtocolError) return false;
       throw error;
     }
+  }
+}
+
+function writtenAt(path: string): number {
+  try {
+    return lstatSync(path).mtimeMs;
+  } catch {
+    return 0; // Gone, or not ours to look at: the shipper's affair.
   }
 }
