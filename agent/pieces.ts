@@ -29,7 +29,7 @@ export class Pieces<T> {
     this.#woken.resolve();
   }
 
-  /** Not a promise for each wait: V8 kept the chunk behind it until it had marked everything, half of its work under load. */
+  /** Not a promise for each wait: V8 kept the chunk behind it until it had marked everything, a tenth of the agent's time under load. */
   async *#wakes(): AsyncGenerator<typeof WAKE> {
     for (;;) {
       await this.#woken.promise;

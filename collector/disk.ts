@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { syncDirectory } from '../service/durable.ts';
 
 export interface Disk {
   /** With its parents. */
@@ -38,10 +39,7 @@ export const realDisk: Disk = {
     await file.sync();
   },
   rename,
-  async syncDirectory(path) {
-    await using directory = await open(path);
-    await directory.sync();
-  },
+  syncDirectory,
   remove: (path) => rm(path, { recursive: true, force: true }),
 };
 

@@ -126,6 +126,27 @@ export class TextCache<Meaning> {
   }
 }
 
+/**
+ * What came before, told by marks alone: one number for each of so many places, a power of two. Of two that come in turns and share a
+ * place each gives way every other time only; else neither would ever be known.
+ */
+export class Seen {
+  readonly #marks: Int32Array;
+  #turn = 0;
+
+  constructor(places: number) {
+    this.#marks = new Int32Array(places);
+  }
+
+  /** Whether this mark came before, as far as is remembered; it is from now on, or is not. */
+  again(mark: number): boolean {
+    const place = mark & (this.#marks.length - 1);
+    if (this.#marks[place] === mark) return true;
+    if (this.#marks[place] === 0 || ++this.#turn % 2 === 0) this.#marks[place] = mark;
+    return false;
+  }
+}
+
 /** Longer texts are worked out each time. */
 const MAX_LENGTH = 512;
 
@@ -134,20 +155,15 @@ const MAX_LENGTH = 512;
  * of two, eight or more. It must depend on its text alone.
  */
 export function remembering<Result>(places: number, work: (text: string) => Result): (text: string) => Result {
-  let memory: { readonly once: Int32Array; readonly known: TextCache<Result>; turn: number } | undefined;
+  let memory: { readonly seen: Seen; readonly known: TextCache<Result> } | undefined;
   return (text) => {
     if (text.length > MAX_LENGTH) return work(text);
     // Most rules of a ruleset are never asked.
-    memory ??= { once: new Int32Array(places), known: new TextCache(places), turn: 0 };
+    memory ??= { seen: new Seen(places), known: new TextCache(places) };
     const mark = markOf(text);
     const known = memory.known.get(text, mark);
     if (known !== undefined) return known;
-    const at = mark & (places - 1);
-    if (memory.once[at] !== mark) {
-      // Not each time: of two texts that come in turns and share this number, neither would ever be known.
-      if (memory.once[at] === 0 || ++memory.turn % 2 === 0) memory.once[at] = mark;
-      return work(text);
-    }
+    if (!memory.seen.again(mark)) return work(text);
     const own = ownCopy(text);
     const result = work(own);
     memory.known.set(own, result, mark);

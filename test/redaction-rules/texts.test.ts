@@ -1,7 +1,7 @@
 /** Look-ups of our own say what Map and Set say, and remembering changes nothing but the time it takes. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { oneOf, ownCopy, remembering, TextCache, TextMap } from '../../redaction-rules/texts.ts';
+import { oneOf, ownCopy, remembering, Seen, TextCache, TextMap } from '../../redaction-rules/texts.ts';
 
 /** Few enough that they come again, some that differ only in the middle, some that are very long. */
 const text = fc.oneof(
@@ -82,6 +82,14 @@ describe('remembering', () => {
       for (let i = 0; i < 100; i++) for (const _ of [1, 2]) remembered(`text-${i}`);
     expect(worked).toBeGreaterThan(300);
   });
+});
+
+test('marks that come in turns and share a place are both seen again', () => {
+  const seen = new Seen(8);
+  const again = new Set<number>();
+  for (let round = 0; round < 20; round++) for (const mark of [1, 9]) if (seen.again(mark)) again.add(mark);
+  expect([...again].toSorted((a, b) => a - b)).toEqual([1, 9]);
+  expect(seen.again(2)).toBe(false);
 });
 
 test('a copy is the same text', () => {

@@ -84,6 +84,11 @@ const known = (text: string | undefined): string | undefined => (text === '<NA>'
 
 type MapCall = (fields: Fields, call: string) => readonly [EventName, Attributes];
 
+const TRANSPORTS: ReadonlyMap<string, string> = new Map([
+  ['tcp', 'tcp'],
+  ['udp', 'udp'],
+]);
+
 const CALLS = new Map<string, MapCall>([
   ...each(['execve', 'execveat'], executed),
   ...each(['open', 'openat', 'openat2', 'creat', 'open_by_handle_at'], opened),
@@ -167,7 +172,7 @@ function connectedTo(fields: Fields, peer: 's' | 'c'): Attributes {
   const [client, server] = endsOf(fields.text('fd.name'));
   const named = { s: server, c: client };
   return socketOf({
-    transport: ['tcp', 'udp'].find((known) => known === fields.text('fd.l4proto')),
+    transport: TRANSPORTS.get(fields.text('fd.l4proto') ?? ''),
     peer: fields.address(`fd.${peer}ip`) ?? named[peer]?.address,
     peerPort: fields.count(`fd.${peer}port`) ?? named[peer]?.port,
     local: fields.address(`fd.${local}ip`) ?? named[local]?.address,

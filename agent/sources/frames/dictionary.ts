@@ -5,6 +5,7 @@
  * and made unique anew by every look-up on the line. Memory is bounded whatever comes: longer texts, what is not ASCII and
  * what came once are decoded and not kept. Who makes texts collide makes us decode them, nothing else.
  */
+import { Seen } from '../../../redaction-rules/texts.ts';
 
 /** A text has so many places that it shares with others; the oldest of them goes. */
 const WAYS = 8;
@@ -14,10 +15,8 @@ const LONGEST = 128;
 export class Dictionary {
   readonly #texts: string[] = new Array<string>(PLACES).fill('');
   readonly #marks = new Int32Array(PLACES);
-  /** Of what came once, its mark alone. */
-  readonly #once = new Int32Array(PLACES);
+  readonly #seen = new Seen(PLACES);
   #next = 0;
-  #turn = 0;
 
   /** What `bytes` say between two places, of which there is at least one byte. */
   text(bytes: Buffer, view: DataView, start: number, end: number): string {
@@ -30,11 +29,8 @@ export class Dictionary {
       if (isText(known, bytes, start, end)) return known;
     }
     const text = bytes.toString('utf8', start, end);
-    const once = mark & (PLACES - 1);
-    if (this.#once[once] !== mark) {
-      // Not each time: of two texts that come in turns and share this number, neither would ever be kept.
-      if (this.#once[once] === 0 || ++this.#turn % 2 === 0) this.#once[once] = mark;
-    } else if (isText(text, bytes, start, end)) this.#keep(first + (this.#next++ % WAYS), mark, text);
+    if (this.#seen.again(mark) && isText(text, bytes, start, end))
+      this.#keep(first + (this.#next++ % WAYS), mark, text);
     return text;
   }
 
