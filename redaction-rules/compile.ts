@@ -50,45 +50,98 @@ interface Slot {
   readonly attribute: AttributeName;
   /** `,"attribute":` */
   readonly lead: string;
-  readonly render: Render | undefined;
+  readonly render: Render;
   /** What is rendered does not depend on when: the same value again is the same text again. */
   readonly timeless: boolean;
-  /** The value that came last, and what it became: few change from one event to the next. */
-  last: unknown;
-  piece: string;
+  /** Values that came lately, each at its {@link placeOf}, and what they became. */
+  readonly recent: unknown[];
+  readonly pieces: string[];
+}
+
+/** Values that an attribute has in turns, a power of two; and the longest text among them. */
+const RECENT = 16;
+const LONGEST = 256;
+
+/** Where a value is looked for first. Texts of one length mostly differ in the end. */
+function placeOf(value: unknown): number {
+  if (typeof value === 'number') return value & (RECENT - 1);
+  if (typeof value === 'string' && value !== '')
+    return (value.length + value.charCodeAt(value.length - 1)) & (RECENT - 1);
+  return value === true ? 1 : 0;
+}
+
+/** The attributes that an event has, in its order. Few orders come, again and again; each is looked at once. */
+interface Shape {
+  readonly names: readonly string[];
+  /** What may leave, in the order of the rules; the name of each stands at `at`. */
+  readonly steps: readonly { readonly slot: Slot; readonly at: number }[];
+  /** Where names stand that no rule is about. */
+  readonly foreign: readonly number[];
 }
 
 interface Plan {
   readonly class: EventClass;
   /** `{"event":"…","time":` */
   readonly head: string;
-  readonly slots: readonly Slot[];
-  readonly carried: ReadonlySet<string>;
+  /** undefined: nothing of it leaves. */
+  readonly slots: ReadonlyMap<string, Slot | undefined>;
+  /** That came lately, the last one first. */
+  readonly shapes: Shape[];
+}
+
+const SHAPES = 8;
+
+/** The shape of an event, made when it did not come lately; from now on the first. */
+function shapeOf(attributes: Readonly<Record<string, unknown>>, { slots, shapes }: Plan): Shape {
+  const names: string[] = [];
+  // In the very order in which values are taken.
+  for (const name in attributes) names.push(name);
+  const at = shapes.findIndex(
+    (one) => one.names.length === names.length && one.names.every((name, i) => name === names[i]),
+  );
+  const shape = shapes[at] ?? {
+    names,
+    steps: [...slots].flatMap(([name, slot]) => {
+      const place = names.indexOf(name);
+      return place < 0 || slot === undefined ? [] : { slot, at: place };
+    }),
+    foreign: names.flatMap((name, place) => (slots.has(name) ? [] : place)),
+  };
+  shapes.splice(at < 0 ? SHAPES - 1 : at, 1);
+  shapes.unshift(shape);
+  return shape;
+}
+
+function compileSlot(rule: Rule, attribute: AttributeName, renders: Renders): Slot | undefined {
+  const render = compileRender(rule, attribute, renders);
+  return (
+    render && {
+      attribute,
+      lead: `,${JSON.stringify(attribute)}:`,
+      render,
+      timeless: rule.do !== 'noise',
+      recent: new Array<unknown>(RECENT).fill(undefined),
+      pieces: new Array<string>(RECENT).fill(''),
+    }
+  );
 }
 
 /** Every event of the vocabulary under the keys of one epoch. */
 function compilePlans(ruleset: Ruleset, keys: PseudonymKeys, when: When): ReadonlyMap<string, Plan> {
   const renders: Renders = { keys, when, names: new Map(), texts: new Map() };
   // One rule object serves many events: rendered once, remembered once.
-  const known = new Map<Rule, Map<AttributeName, Render | undefined>>();
-  const renderOf = (rule: Rule, attribute: AttributeName): Render | undefined => {
+  const known = new Map<Rule, Map<AttributeName, Slot | undefined>>();
+  const slotOf = (rule: Rule, attribute: AttributeName): Slot | undefined => {
     let byAttribute = known.get(rule);
     if (byAttribute === undefined) known.set(rule, (byAttribute = new Map()));
-    if (!byAttribute.has(attribute)) byAttribute.set(attribute, compileRender(rule, attribute, renders));
+    if (!byAttribute.has(attribute)) byAttribute.set(attribute, compileSlot(rule, attribute, renders));
     return byAttribute.get(attribute);
   };
   const planOf = (name: EventName, rules: EventRules): Plan => ({
     class: EVENTS[name].class,
     head: `{"event":${JSON.stringify(name)},"time":`,
-    carried: new Set(rules.keys()),
-    slots: [...rules].map(([attribute, rule]) => ({
-      attribute,
-      lead: `,${JSON.stringify(attribute)}:`,
-      render: renderOf(rule, attribute),
-      timeless: rule.do !== 'noise',
-      last: undefined,
-      piece: '',
-    })),
+    slots: new Map([...rules].map(([attribute, rule]) => [attribute, slotOf(rule, attribute)])),
+    shapes: [],
   });
   return new Map([...ruleset.events].map(([name, rules]) => [name, planOf(name, rules)]));
 }
@@ -117,6 +170,8 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
   let unknown = 0;
   let timeNumber = -1;
   let timeText = '';
+  /** Of the event at hand. */
+  const values: unknown[] = [];
 
   const countUnknown = (attribute: string): void => {
     unknown++;
@@ -144,18 +199,24 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
       if (!Number.isSafeInteger(time) || time < 0) return undefined;
       const plan = plansAt(time).get(name);
       if (plan === undefined) return undefined;
+      let shape = plan.shapes[0];
+      let count = 0;
+      let fits = true;
+      for (const attribute in attributes) {
+        fits = fits && attribute === shape?.names[count];
+        values[count++] = attributes[attribute];
+      }
+      if (shape === undefined || !fits || count !== shape.names.length) shape = shapeOf(attributes, plan);
       let line = plan.head + textOf(time);
-      let present = 0;
-      for (const slot of plan.slots) {
-        const value = attributes[slot.attribute];
+      for (const { slot, at } of shape.steps) {
+        const value = values[at];
         if (value === undefined) continue;
-        present++;
-        if (slot.render === undefined) continue;
-        const piece = value === slot.last ? slot.piece : pieceOf(slot, slot.render(value, time), value);
+        const place = placeOf(value);
+        const piece = value === slot.recent[place] ? slot.pieces[place] : pieceOf(slot, value, time, place);
         if (piece === undefined) countUnknown(slot.attribute);
         else line += piece;
       }
-      if (definedIn(attributes) !== present) countForeign(plan, attributes, countUnknown);
+      for (const at of shape.foreign) if (values[at] !== undefined) countUnknown(shape.names[at] ?? '');
       const matched = attributes['detection.rules'] !== undefined;
       // oxlint-disable-next-line no-unsafe-type-assertion -- the one place a ReleasedEvent is made
       return { class: plan.class, time: timeNumber, epoch: current.number, matched, line: `${line}}` } as ReleasedEvent;
@@ -167,13 +228,14 @@ export function compileRuleset(ruleset: Ruleset, keys: PseudonymKeys): Redactor 
   };
 }
 
-/** A value as it stands in the line. Texts, numbers and yes or no are remembered; undefined is of the wrong type. */
-function pieceOf(slot: Slot, text: string | undefined, value: unknown): string | undefined {
+/** A value as it stands in the line. Short texts, numbers and yes or no are remembered; undefined is of the wrong type. */
+function pieceOf(slot: Slot, value: unknown, time: number, place: number): string | undefined {
+  const text = slot.render(value, time);
   if (text === undefined) return undefined;
   const piece = text === '' ? '' : slot.lead + text;
-  if (slot.timeless && typeof value !== 'object') {
-    slot.last = value;
-    slot.piece = piece;
+  if (slot.timeless && typeof value !== 'object' && (typeof value !== 'string' || value.length <= LONGEST)) {
+    slot.recent[place] = value;
+    slot.pieces[place] = piece;
   }
   return piece;
 }
@@ -182,17 +244,4 @@ function pieceOf(slot: Slot, text: string | undefined, value: unknown): string |
 function turnedTo({ node, cohort, fleet }: PseudonymKeys, hour: number): PseudonymKeys {
   const turn = (root: Root): Root => (root instanceof Uint8Array ? root : turnTo(root, hour));
   return { node: turn(node), cohort: cohort && turn(cohort), fleet: fleet && turn(fleet) };
-}
-
-/** Without a list of names: this runs for every event. */
-function definedIn(attributes: Readonly<Record<string, unknown>>): number {
-  let count = 0;
-  for (const name in attributes) if (attributes[name] !== undefined) count++;
-  return count;
-}
-
-function countForeign(plan: Plan, attributes: Readonly<Record<string, unknown>>, count: (name: string) => void): void {
-  for (const name of Object.keys(attributes)) {
-    if (!plan.carried.has(name) && attributes[name] !== undefined) count(name);
-  }
 }

@@ -59,6 +59,44 @@ for (const { ruleset } of SHIPPED) {
   });
 }
 
+describe('what is remembered of events', () => {
+  const ruleset = smallRuleset({
+    attributes: {
+      'process.pid': { do: 'keep' },
+      'process.user.name': { do: 'pseudonym', scope: 'node', domain: 'user' },
+      'process.executable.setuid': { do: 'keep' },
+    },
+  });
+  const texts = ['', 'a', 'b', 'q', 'long'.repeat(200), 'long'.repeat(201), undefined];
+  const values: Readonly<Record<string, readonly unknown[]>> = {
+    'process.pid': [0, -0, 1, 16, 17, 2 ** 40 + 1, '1', Number.NaN, undefined],
+    'process.user.name': texts,
+    'process.executable.setuid': [true, false, 1, undefined],
+    'process.soul': texts,
+    'process.args_count': [1, 2],
+  };
+  const attribute = fc
+    .constantFrom(...Object.keys(values))
+    .chain((name) => fc.constantFrom(...(values[name] ?? [])).map((value) => [name, value] as const));
+  // Attributes in any order, some of no rule.
+  const event = fc.array(attribute, { maxLength: 6 }).map((entries) => Object.fromEntries(entries));
+
+  test('neither order nor what came before makes a difference', () => {
+    const warm = compileRuleset(ruleset, KEYS);
+    fc.assert(
+      fc.property(event, (attributes) => {
+        const fresh = compileRuleset(ruleset, KEYS);
+        const before = warm.unknown;
+        const sorted = Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+        const expected = fresh.redact({ name: 'process.exec', time: 0, attributes: sorted });
+        expect(warm.redact({ name: 'process.exec', time: 0, attributes })).toEqual(expected);
+        expect(warm.unknown - before).toBe(fresh.unknown);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
 describe('what is not known does not come out', () => {
   const ruleset = smallRuleset({ attributes: { 'process.pid': { do: 'keep' }, 'error.type': { do: 'keep' } } });
 
