@@ -4,8 +4,8 @@
  *     collector invite -> INVITATION -> node: enroll -> ENTRY -> collector admit
  *
  * The invitation holds nothing secret: where the collector is and how to know it, and the approved rules with their proofs. The
- * entry holds the node's public keys. Who can change either on the way can only keep a node out, or let in one that says
- * another name; so compare the key ids that both commands print.
+ * entry holds the node's public keys. Who can change either on the way can keep a node out, stand between the two, or let in
+ * another node; so people compare the keys that the commands print on either side. Whole keys: a key can be made for a short id.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -17,7 +17,7 @@ import { isNodeName, ROLES, type Role } from '#protocol/statement.ts';
 import { parseRuleset, RulesetError } from '../redaction-rules/ruleset.ts';
 import { loadPack, packFiles, STARTER_PACK } from './detectors/pack.ts';
 import { replaceOwned } from './owned-file.ts';
-import { parseRegistry } from './registry.ts';
+import { parseRegistry, type RegisteredNode } from './registry.ts';
 import { ConfigError } from '../config/yaml.ts';
 
 /** JSON, at most {@link MAX_INVITATION_BYTES}. Contents of files by their names, which lead nowhere but below their directory. */
@@ -168,8 +168,18 @@ export function parseInvitation(text: string, file: string): Invitation {
   return invitation;
 }
 
-/** Adds the node to `nodes.yaml`; a running collector sees it within a second. Returns its name. */
-export function admit(home: string, entry: string, entryFile: string): string {
+/** The keys of a side, a line each, to be compared by eye or read aloud. */
+export const keysOfNode = ({
+  name,
+  batchKey,
+  transportKey,
+}: Pick<RegisteredNode, 'name' | 'batchKey' | 'transportKey'>): string =>
+  `batches of ${name}   ${formatVerifierKey(batchKey)}\nits transport   ${transportKey}`;
+export const keysOfCollector = ({ log_key, collector_pin }: Pick<Invitation, 'log_key' | 'collector_pin'>): string =>
+  `log   ${log_key}\ncollector   ${collector_pin}`;
+
+/** Adds the node to `nodes.yaml`; a running collector sees it within a second. */
+export function admit(home: string, entry: string, entryFile: string): RegisteredNode {
   const [node, more] = [...parseRegistry(`nodes:\n${entry}`, entryFile).values()];
   if (node === undefined || more !== undefined) throw new ConfigError(`${entryFile}: must hold one node`);
   const file = join(home, 'nodes.yaml');
@@ -178,14 +188,14 @@ export function admit(home: string, entry: string, entryFile: string): string {
   // Twice the same name or key is refused here, before the running collector reads it.
   parseRegistry(after, file);
   replaceOwned(file, after, 0o640);
-  return node.name;
+  return node;
 }
 
 /**
  * A node that is known has new keys, because its disk was wiped, say: they take the place of the former ones, which stay for
- * those who verify what they signed. Returns its name.
+ * those who verify what they signed.
  */
-export function renew(home: string, entry: string, entryFile: string): string {
+export function renew(home: string, entry: string, entryFile: string): RegisteredNode {
   const [node, more] = [...parseRegistry(`nodes:\n${entry}`, entryFile).values()];
   if (node === undefined || more !== undefined) throw new ConfigError(`${entryFile}: must hold one node`);
   const file = join(home, 'nodes.yaml');
@@ -205,5 +215,5 @@ export function renew(home: string, entry: string, entryFile: string): string {
   const after = document.toString({ lineWidth: 0 });
   parseRegistry(after, file);
   replaceOwned(file, after, 0o640);
-  return node.name;
+  return node;
 }

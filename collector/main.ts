@@ -11,7 +11,7 @@ import { epochsInWords } from './dashboard/words.ts';
 import { readReviewers } from './approvals.ts';
 import { countOf, EXIT, guarded, HOME, parse, say, timeAgo, UsageError } from './command.ts';
 import { KEYS, readConfig } from './config.ts';
-import { admit, approvedPack, approvedRuleset, invite, renew } from './enrolment.ts';
+import { admit, approvedPack, approvedRuleset, invite, keysOfCollector, keysOfNode, renew } from './enrolment.ts';
 import { explore } from './explorer/explore.ts';
 import { MAX_QUERY } from './explorer/query.ts';
 import { lineCheckIn } from './held-lines.ts';
@@ -135,7 +135,9 @@ function inviteNode(args: string[]): number {
   const ruleset = values.ruleset ?? approvedRuleset(home, role);
   const pack = values.pack ?? approvedPack(home);
   const pin = pinOf(new X509Certificate(readFileSync(join(home, 'tls.crt'))));
-  say(JSON.stringify(invite({ home, node, role, cohort, url, pin, ruleset, pack }), null, 1));
+  const invitation = invite({ home, node, role, cohort, url, pin, ruleset, pack });
+  say(JSON.stringify(invitation, null, 1));
+  process.stderr.write(`${keysOfCollector(invitation)}\n`);
   return EXIT.done;
 }
 
@@ -148,7 +150,8 @@ function admitNode(args: string[]): number {
   const [file = ''] = positionals;
   if (file === '') throw new UsageError('admit wants the file that `hushwatch enroll` printed');
   const take = values.renew ? renew : admit;
-  say(`${take(resolve(values.home), readFileSync(file, 'utf8'), file)} may send now`);
+  const node = take(resolve(values.home), readFileSync(file, 'utf8'), file);
+  say(`${node.name} may send now\n${keysOfNode(node)}`);
   return EXIT.done;
 }
 

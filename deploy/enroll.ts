@@ -14,14 +14,15 @@ import { stringify } from 'yaml';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { openIdentity } from '../agent/identity.ts';
 import { Keyring } from '../agent/keyring.ts';
-import { parseInvitation, type Invitation } from '../collector/enrolment.ts';
+import { keysOfCollector, keysOfNode, parseInvitation, type Invitation } from '../collector/enrolment.ts';
 import { makeTlsIdentity } from '../collector/keys.ts';
 import { ConfigError } from '../config/yaml.ts';
 import { RulesetError } from '../redaction-rules/ruleset.ts';
 
 const USAGE = `usage: hushwatch enroll INVITATION [--source ebpf | proc-connector | proc]
 
-  INVITATION is the file that \`hushwatch collector invite\` made for this node. Prints the entry for \`hushwatch collector admit\`.
+  INVITATION is the file that \`hushwatch collector invite\` made for this node. Prints the entry for \`hushwatch collector admit\`, and, where
+  errors go, the keys of both sides, to be compared with what \`invite\` and \`admit\` print.
   exit: 0 done, 1 failed, 2 usage, 3 the invitation cannot be used
 
 example: hushwatch enroll node-7.invitation > node-7.entry && systemctl enable --now hushwatch.target
@@ -86,6 +87,8 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
   const tls = { tls_key: `${credentials}/tls.key`, tls_cert: `${CONFIGURATION}/tls.crt` };
   write('shipper.yaml', SHIPPER.user, { ...common, collector, collector_pin, ...tls });
   await allowOnly(new URL(collector).hostname);
+  const keys = keysOfNode({ name: node, batchKey: identity.verifier, transportKey: pin });
+  process.stderr.write(`${keysOfCollector(invitation)}\n${keys}\n`);
   return stringify([{ name: node, role, cohort, batch_key: formatVerifierKey(identity.verifier), transport_key: pin }]);
 }
 

@@ -87,14 +87,13 @@ HANDLER(on_sys_exit)
 			names_forgotten(names_kept(bpf_get_current_task_btf()));
 		return 0;
 	}
-	/* The most frequent of all: nearly none asks for what matters, and a tail call costs more than the look. */
-	if (calls[number].handler == HANDLE_MEMORY && !may_execute(regs))
-		return 0;
 	if (call_is_compat(bpf_get_current_task_btf()))
 		handler = number == SOCKETCALL ? packed_handler(regs) : compat_calls[number].handler;
 	else
 		handler = calls[number].handler;
-	if (handler == HANDLE_WRITE && !writes_file(regs))
+	/* The most frequent of all: nearly none does what matters, and a tail call costs more than the look. */
+	if ((handler == HANDLE_MEMORY && !may_execute(regs)) || (handler == HANDLE_WRITE && !writes_file(regs)) ||
+	    (handler == HANDLE_SEND && !may_send_datagram(regs)))
 		return 0;
 	bpf_tail_call(ctx, &handlers, handler);
 	return 0;

@@ -441,25 +441,29 @@ static __always_inline void remember_sender(struct made_call *c, struct sock *so
 	bpf_map_update_elem(&senders, &key, &actor, BPF_ANY);
 }
 
-HANDLER(send_ended)
+/* Most that is sent goes through connections. A 32-bit call may have its socket elsewhere. */
+static __always_inline bool may_send_datagram(const struct pt_regs *regs)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct sock *sock = 0;
+	struct sock *sock;
+
+	if (call_is_compat(task))
+		return true;
+	sock = sock_of(task, call_argument(regs, false, 0));
+	return sock && GET(sock, sk_type) == SOCK_DGRAM;
+}
+
+HANDLER(send_ended)
+{
 	struct socket_call s;
+	struct sock *sock;
 	__u32 family, length = 0;
 	__u64 name, identity = 0;
 	char *text;
 
-	/* Most that is sent goes through connections, and ends here. */
-	if (!call_is_compat(task)) {
-		sock = sock_of(task, call_argument(regs, false, 0));
-		if (!sock || (GET(sock, sk_protocol) != IPPROTO_UDP && GET(sock, __sk_common.skc_family) != AF_UNIX))
-			return 0;
-	}
 	if (!socket_call_begin(&s, regs, result) || is_unreachable(result))
 		return 0;
-	if (!sock)
-		sock = sock_of(task, s.given[0]);
+	sock = sock_of(s.c.event.task, s.given[0]);
 	if (!sock || GET(sock, sk_type) != SOCK_DGRAM)
 		return 0;
 	family = GET(sock, __sk_common.skc_family);

@@ -6,7 +6,15 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { formatVerifierKey } from '#protocol/note.ts';
 import { loadPack, packFiles, STARTER_PACK } from '../../collector/detectors/pack.ts';
-import { admit, approvedPack, approvedRuleset, invite, parseInvitation, renew } from '../../collector/enrolment.ts';
+import {
+  admit,
+  approvedPack,
+  approvedRuleset,
+  invite,
+  keysOfNode,
+  parseInvitation,
+  renew,
+} from '../../collector/enrolment.ts';
 import { parseRegistry, type RegisteredNode } from '../../collector/registry.ts';
 import { ConfigError } from '../../config/yaml.ts';
 import { parseRuleset } from '../../redaction-rules/ruleset.ts';
@@ -133,7 +141,10 @@ test('a node is admitted once; the file keeps its owner and never holds half of 
   const { name, registered } = new SampleNode('node-1');
   const entry = (transport: string): string =>
     `- name: ${name}\n  role: generic\n  cohort: none\n  batch_key: ${formatVerifierKey(registered.batchKey)}\n  transport_key: ${transport}\n`;
-  expect(admit(home, entry(PIN), 'e')).toBe('node-1');
+  const admitted = admit(home, entry(PIN), 'e');
+  expect(keysOfNode(admitted)).toBe(
+    `batches of node-1   ${formatVerifierKey(registered.batchKey)}\nits transport   ${PIN}`,
+  );
   const before = readFileSync(join(home, 'nodes.yaml'), 'utf8');
   expect(() => admit(home, entry(PIN), 'e')).toThrow(/stands twice/);
   expect(() => admit(home, entry(PIN) + entry(PIN), 'e')).toThrow(ConfigError);
@@ -153,7 +164,7 @@ test('a node that lost its keys is admitted again; the former ones stay for thos
   writeFileSync(nodes, '# ours\nnodes: []\n');
   admit(home, entry(first), 'e');
   expect(() => renew(home, entry(second, PIN, 'host'), 'e')).toThrow(/is another node/);
-  expect(renew(home, entry(second, other), 'e')).toBe('node-1');
+  expect(renew(home, entry(second, other), 'e').name).toBe('node-1');
   expect(registered()).toMatchObject({
     ...{ batchKey: second.key.verifier, transportKey: other, formerKeys: [first.key.verifier] },
   });

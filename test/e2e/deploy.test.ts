@@ -73,8 +73,12 @@ test.skipIf(!isRoot)(
     node.try('hushwatch enroll /shared/node-1.invitation');
     expect(node.run('cat /root/target; stat -c %U /root/target')).toBe('untouched\nroot\n');
     node.run('rm -f /root/target /var/lib/hushwatch/identity.key*');
-    node.run('hushwatch enroll /shared/node-1.invitation >/shared/node-1.entry');
-    expect(collector.run('hushwatch collector admit /shared/node-1.entry')).toContain('node-1 may send now');
+    const keys = node.run('hushwatch enroll /shared/node-1.invitation 2>&1 >/shared/node-1.entry').split('\n');
+    expect(collector.run('cat /var/lib/hushwatch-collector/log.pub')).toContain(keys[0]?.split(' ').at(-1));
+    expect(collector.run('hushwatch collector admit /shared/node-1.entry').split('\n')).toEqual([
+      'node-1 may send now',
+      ...keys.slice(2),
+    ]);
     node.run('systemctl enable --now hushwatch.target');
     await node.until(`systemctl is-active ${SERVICES}`, 'the services');
     await isSeen('/usr/bin/shred');
