@@ -250,7 +250,8 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
 
   const sizeBefore = logSize(home);
   const sensorBefore = sensorOf(home);
-  const node = process.execPath;
+  // Whoever may send a signal shall not have a debugger opened that shows what is in memory.
+  const node = [process.execPath, '--disable-sigusr1'];
   const hushwatch = join(CHECKOUT, 'hushwatch.ts');
   const parts: Supervised[] = [];
   const start = (part: Part, argv: readonly string[]): Supervised => {
@@ -284,14 +285,14 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   };
 
   say('collector: starting');
-  const collector = start('collector', [node, hushwatch, 'collector', 'run', '--config', home.collectorConfig]);
+  const collector = start('collector', [...node, hushwatch, 'collector', 'run', '--config', home.collectorConfig]);
   if (!(await until(() => existsSync(join(root, 'collector/log/checkpoint')), 20_000)))
     say('collector: not up after 20 s; see its log');
   if (!(await until(() => fetchProofs(home), 20_000))) say('the rules are not approved; see the log of the collector');
   if (isRoot) own(join(root, 'agent/approvals'), 'agent');
   say('agent: starting');
   const agentProgram = [
-    node,
+    ...node,
     '--single-threaded-gc',
     '--expose-gc',
     '--max-semi-space-size=8',
@@ -303,7 +304,7 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   const agent = start('agent', [...agentProgram, 'run', '--config', home.agentConfig]);
   await until(() => existsSync(home.socket), 10_000);
   say('shipper: starting');
-  const shipperProgram = [node, '--expose-gc', '--max-semi-space-size=1', hushwatch, 'shipper'];
+  const shipperProgram = [...node, '--expose-gc', '--max-semi-space-size=1', hushwatch, 'shipper'];
   prepare('shipper', [...shipperProgram, 'check', '--config', home.shipperConfig]);
   const shipper = start('shipper', [...shipperProgram, 'run', '--config', home.shipperConfig]);
   let sensor: Supervised | undefined;

@@ -1,10 +1,10 @@
 /** The line, end to end, with the real sensor: an intrusion alerts, canaries stay at home, the ledger adds up under a flood, evidence verifies. */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -161,6 +161,14 @@ describe.skipIf(!isRoot)(`an intrusion${WHY_SKIPPED}`, () => {
 
   test('the evidence verifies offline, from public keys alone', () => {
     expect(stack.verify()).toMatchObject({ status: 0 });
+  });
+
+  test('a signal opens no debugger onto what is in memory', () => {
+    const pids = stack.pids();
+    for (const part of ['agent', 'shipper', 'collector']) {
+      const caught = /^SigCgt:\t([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pids[part]}/status`, 'utf8'))?.[1] ?? '';
+      expect((BigInt(`0x${caught}`) >> BigInt(constants.signals.SIGUSR1 - 1)) & 1n, part).toBe(0n);
+    }
   });
 
   test('the chain goes on after a stop and a start', async () => {
