@@ -1,7 +1,8 @@
 /**
  * What programs that people run get slower by, with each tool: a key-value server, a compile, a fork-exec loop. Rounds are
- * interleaved, so that what else the machine does falls on all alike; told are medians, and ratios to no tool at all: of the
- * rate or the time, in which a tool that runs beside it shows too, and of the program's own processor time.
+ * interleaved, so that what else the machine does falls on all alike; told are medians of ratios to no tool at all in the same
+ * round, since machines that are shared change from one to the next: of the rate or the time, in which a tool that runs beside
+ * it shows too, and of the program's own processor time.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +19,7 @@ export interface ApplicationRow {
   /** Of each round: requests a second, or seconds. */
   readonly values: readonly number[];
   readonly median: number;
-  /** Slower than without a tool by this share; negative is faster. */
+  /** Slower than without a tool in the same round by this share, the median; negative is faster. */
   readonly slower: number;
   /** More processor time of the program itself, by this share. */
   readonly dearer: number;
@@ -168,21 +169,19 @@ function rowsOf(
   measured: ReadonlyMap<string, readonly Measured[]>,
 ): readonly ApplicationRow[] {
   const of = (tool: string): readonly Measured[] => measured.get(`${work.name} ${tool}`) ?? [];
-  const [base, baseCpu] = medians(of(nothing.name));
+  const base = of(nothing.name);
   return tools.map(({ name }) => {
-    const [value, cpu] = medians(of(name));
+    const own = of(name);
+    const ratios = (what: keyof Measured): readonly number[] =>
+      own.map((one, round) => one[what] / (base[round]?.[what] ?? NaN));
+    const changed = median(ratios('value'));
     return {
       work: work.name,
       tool: name,
-      values: of(name).map((one) => one.value),
-      median: value,
-      slower: work.rate ? 1 - value / base : value / base - 1,
-      dearer: cpu / baseCpu - 1,
+      values: own.map(({ value }) => value),
+      median: median(own.map(({ value }) => value)),
+      slower: work.rate ? 1 - changed : changed - 1,
+      dearer: median(ratios('cpu')) - 1,
     };
   });
 }
-
-const medians = (all: readonly Measured[]): readonly [value: number, cpu: number] => [
-  median(all.map(({ value }) => value)),
-  median(all.map(({ cpu }) => cpu)),
-];
