@@ -3,7 +3,8 @@
  * changed from one to the next, and how canaries fare. Answers come from state, log and the rulesets that this collector
  * holds; nothing is changed.
  */
-import { diffRulesets, type DiffRow } from '../redaction-rules/diff.ts';
+import { diffRulesets } from '../redaction-rules/diff.ts';
+import type { DiffRow } from '../redaction-rules/difference.ts';
 import { explainRows, type ExplainedRow } from '../redaction-rules/explain.ts';
 import type { Ruleset } from '../redaction-rules/ruleset.ts';
 import { canariesOf, type CanaryStatus } from './detectors/canary.ts';

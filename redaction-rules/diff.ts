@@ -7,6 +7,7 @@
  */
 import { ATTRIBUTES, EVENTS, isEventName, type AttributeName, type EventName } from '#protocol/vocabulary.ts';
 import { compileRuleset } from './compile.ts';
+import { CHANGES, type Change, type DiffRow } from './difference.ts';
 import { EXAMPLE_KEYS, releasedOf } from './examples.ts';
 import { summarise } from './exposure.ts';
 import { SCOPES, type Scope } from './keys.ts';
@@ -14,34 +15,6 @@ import { moreOf, type Order } from './precision.ts';
 import type { Rule } from './rule.ts';
 import type { Ruleset } from './ruleset.ts';
 import { diffSums } from './sum-text.ts';
-
-export const CHANGES = [
-  'newly leaves',
-  'more precise',
-  'told differently',
-  'joins more',
-  'joins less',
-  'less precise',
-  'no longer leaves',
-] as const;
-export type Change = (typeof CHANGES)[number];
-
-/** The changes that a reviewer has to argue about: after them somebody may learn something that nobody could before. */
-export const WIDENING: ReadonlySet<Change> = new Set([
-  'newly leaves',
-  'more precise',
-  'told differently',
-  'joins more',
-]);
-
-export interface DiffRow {
-  readonly change: Change;
-  readonly attribute: AttributeName;
-  readonly events: readonly EventName[];
-  /** What is different, in words. */
-  readonly what: string;
-  readonly example: { readonly in: unknown; readonly before: unknown; readonly after: unknown };
-}
 
 /** Rows in the order of `CHANGES`: the worst first. */
 export function diffRulesets(before: Ruleset, after: Ruleset): readonly DiffRow[] {

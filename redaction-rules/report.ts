@@ -4,7 +4,7 @@
  */
 import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
 import { html, nothing, type Html } from '../collector/dashboard/html.ts';
-import { CHANGES, WIDENING, type DiffRow } from './diff.ts';
+import { CHANGES, WIDENING, type DiffRow } from './difference.ts';
 import { byEvent, explainSums, users, type ExplainedRow, type SumRow } from './explain.ts';
 import { spanInWords } from './exposure.ts';
 import type { Ruleset } from './ruleset.ts';

@@ -1,6 +1,6 @@
 /** Sums in words: what they hold back, what they tell, and what is different between those of two rulesets. */
 import type { AttributeName, EventName } from '#protocol/vocabulary.ts';
-import type { Change, DiffRow } from './diff.ts';
+import type { Change, DiffRow } from './difference.ts';
 import { spanInWords } from './exposure.ts';
 import { noiseOf, told, type Asked, type Conditions, type Sum, type SumSize } from './sums.ts';
 import type { PseudonymKeys } from './keys.ts';

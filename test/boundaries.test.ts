@@ -197,7 +197,7 @@ const BOUNDARIES: readonly Boundary[] = [
       'collector/detectors/canary.ts',
       'redaction-rules/exposure.ts',
       'redaction-rules/explain.ts',
-      'redaction-rules/diff.ts',
+      'redaction-rules/difference.ts',
       'redaction-rules/ruleset.ts',
       'node:',
       'ajv',

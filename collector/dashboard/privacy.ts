@@ -1,7 +1,7 @@
 /** The pages for a privacy reviewer: what may leave each node, who said yes to it with which proof, and whether it holds. */
 import { NO_RULES } from '#protocol/statement.ts';
 import { ATTRIBUTES, EVENTS } from '#protocol/vocabulary.ts';
-import { CHANGES, WIDENING, type DiffRow } from '../../redaction-rules/diff.ts';
+import { CHANGES, WIDENING, type DiffRow } from '../../redaction-rules/difference.ts';
 import { byEvent, explainSums, users, type ExplainedRow, type SumRow } from '../../redaction-rules/explain.ts';
 import { spanInWords } from '../../redaction-rules/exposure.ts';
 import type { Ruleset } from '../../redaction-rules/ruleset.ts';

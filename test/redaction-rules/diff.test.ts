@@ -1,7 +1,8 @@
 /** What a change of rules means, in words: every kind of change, and that nothing is said where nothing changed. */
 import { describe, expect, test } from 'vitest';
 import type { AttributeName } from '#protocol/vocabulary.ts';
-import { diffRulesets, type DiffRow } from '../../redaction-rules/diff.ts';
+import { diffRulesets } from '../../redaction-rules/diff.ts';
+import type { DiffRow } from '../../redaction-rules/difference.ts';
 import { SHIPPED } from './shipped.ts';
 import { smallRuleset, type Asked } from './small-ruleset.ts';
 

@@ -1,6 +1,6 @@
 /** Sums in words: for whoever explains a ruleset, and for whoever has to say yes to a change of one. */
 import { expect, test } from 'vitest';
-import { WIDENING, type Change } from '../../redaction-rules/diff.ts';
+import { WIDENING, type Change } from '../../redaction-rules/difference.ts';
 import { EXAMPLE_KEYS } from '../../redaction-rules/examples.ts';
 import { explainRows, explainText } from '../../redaction-rules/explain.ts';
 import { explainReport } from '../../redaction-rules/report.ts';
