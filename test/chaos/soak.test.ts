@@ -1,4 +1,4 @@
-/** A minute of the soak, as `npm run soak` does it for ten: a stress mix, every process killed, nothing unaccounted for. */
+/** A short soak, as `npm run soak` does it for ten: a stress mix, every process killed, nothing unaccounted for. */
 import { describe, expect, test } from 'vitest';
 import { slope, soak, VICTIMS } from '../bench/soak.ts';
 import { isRoot, WHY_SKIPPED } from '../e2e/stack.ts';
@@ -19,7 +19,7 @@ test('a slope is what it is', () => {
 
 describe.skipIf(!isRoot)(`a short soak${WHY_SKIPPED}`, () => {
   test('conservation is exact, memory bounded', { timeout: 300_000 }, async () => {
-    const report = await soak(60, 18_490, () => {});
+    const report = await soak(75, 18_490, () => {});
     expect(report.verification).not.toBe('');
     expect(report).toMatchObject({ verified: true, unaccounted: [] });
     expect(report.released).toBeGreaterThan(1_000);
