@@ -168,15 +168,12 @@ export function parseInvitation(text: string, file: string): Invitation {
   return invitation;
 }
 
+type NodeKeys = Pick<RegisteredNode, 'batchKey' | 'transportKey'>;
+
 /** The keys of a side, a line each, to be compared by eye or read aloud. */
-export const keysOfNode = ({
-  name,
-  batchKey,
-  transportKey,
-}: Pick<RegisteredNode, 'name' | 'batchKey' | 'transportKey'>): string =>
-  `batches of ${name}   ${formatVerifierKey(batchKey)}\nits transport   ${transportKey}`;
-export const keysOfCollector = ({ log_key, collector_pin }: Pick<Invitation, 'log_key' | 'collector_pin'>): string =>
-  `log   ${log_key}\ncollector   ${collector_pin}`;
+export const keysOfNode = ({ batchKey, transportKey }: NodeKeys): string =>
+  `batch_key: ${formatVerifierKey(batchKey)}\ntransport_key: ${transportKey}`;
+export const keysOfCollector = (pin: string, logKey: string): string => `collector_key: ${pin}\nlog_key: ${logKey}`;
 
 /** Adds the node to `nodes.yaml`; a running collector sees it within a second. */
 export function admit(home: string, entry: string, entryFile: string): RegisteredNode {

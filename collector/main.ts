@@ -113,7 +113,7 @@ async function init(args: string[]): Promise<number> {
     origin: { type: 'string', default: 'localhost/hushwatch' },
   });
   const { pin, logKey } = await initCollector({ home: resolve(values.home), origin: values.origin });
-  say(`home: ${resolve(values.home)}\ncollector_key: ${pin}\nlog_key: ${logKey}`);
+  say(`home: ${resolve(values.home)}\n${keysOfCollector(pin, logKey)}`);
   return EXIT.done;
 }
 
@@ -137,7 +137,7 @@ function inviteNode(args: string[]): number {
   const pin = pinOf(new X509Certificate(readFileSync(join(home, 'tls.crt'))));
   const invitation = invite({ home, node, role, cohort, url, pin, ruleset, pack });
   say(JSON.stringify(invitation, null, 1));
-  process.stderr.write(`${keysOfCollector(invitation)}\n`);
+  process.stderr.write(`${keysOfCollector(pin, invitation.log_key)}\n`);
   return EXIT.done;
 }
 

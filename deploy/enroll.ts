@@ -87,8 +87,8 @@ async function enroll(invitation: Invitation, source: string): Promise<string> {
   const tls = { tls_key: `${credentials}/tls.key`, tls_cert: `${CONFIGURATION}/tls.crt` };
   write('shipper.yaml', SHIPPER.user, { ...common, collector, collector_pin, ...tls });
   await allowOnly(new URL(collector).hostname);
-  const keys = keysOfNode({ name: node, batchKey: identity.verifier, transportKey: pin });
-  process.stderr.write(`${keysOfCollector(invitation)}\n${keys}\n`);
+  const keys = keysOfNode({ batchKey: identity.verifier, transportKey: pin });
+  process.stderr.write(`${keysOfCollector(collector_pin, log_key)}\n${keys}\n`);
   return stringify([{ name: node, role, cohort, batch_key: formatVerifierKey(identity.verifier), transport_key: pin }]);
 }
 

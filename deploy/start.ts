@@ -285,7 +285,15 @@ async function run(root: string, shownRoot: string, port: number, isRoot: boolea
   };
 
   say('collector: starting');
-  const collector = start('collector', [...node, hushwatch, 'collector', 'run', '--config', home.collectorConfig]);
+  const collector = start('collector', [
+    ...node,
+    '--max-semi-space-size=4',
+    hushwatch,
+    'collector',
+    'run',
+    '--config',
+    home.collectorConfig,
+  ]);
   if (!(await until(() => existsSync(join(root, 'collector/log/checkpoint')), 20_000)))
     say('collector: not up after 20 s; see its log');
   if (!(await until(() => fetchProofs(home), 20_000))) say('the rules are not approved; see the log of the collector');

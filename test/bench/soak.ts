@@ -22,7 +22,7 @@ export const VICTIMS = ['sensor', 'agent', 'shipper', 'collector'] as const;
 type Victim = (typeof VICTIMS)[number];
 
 export interface MemoryCourse {
-  /** Megabytes, proportional, of the last part of the last life: at its beginning, at its end, and the slope of a line through all between. */
+  /** Megabytes, proportional, of the last life: after warm-up, at the end, and the slope of a line through all between. */
   readonly first: number;
   readonly last: number;
   readonly perMinute: number;
@@ -91,13 +91,8 @@ export function slope(samples: readonly Sample[]): number {
   return variance === 0 ? 0 : covariance / variance;
 }
 
-/** Of a soak the part with killings, and of what follows the part in which a process warms up. */
-const KILLING = 0.4;
-const WARM_UP = 0.4;
-
 function courseOf(last: readonly Sample[], most: number): MemoryCourse {
-  // Engines take what memory they may, for some minutes, before they give any of it back.
-  const settled = last.slice(Math.floor(last.length * WARM_UP));
+  const settled = last.slice(Math.floor(last.length / 3));
   const round = (n: number | undefined): number => Math.round((n ?? 0) * 10) / 10;
   return { first: round(settled[0]?.[1]), last: round(settled.at(-1)?.[1]), perMinute: round(slope(settled)), most };
 }
@@ -159,7 +154,7 @@ const waiting = (stack: Stack): number =>
 
 const sum = (text: string | undefined): number => [...counts(text).values()].reduce((a, b) => a + b, 0);
 
-/** First with killings, then without: a memory has a course only while its process lives. */
+/** The first half with killings, the second without: a memory has a course only while its process lives. */
 export async function soak(seconds: number, port: number, say: (line: string) => void): Promise<SoakReport> {
   await using stack = await new Stack(port).start();
   const directory = mkdtempSync(join(tmpdir(), 'hushwatch-soak-'));
@@ -176,7 +171,7 @@ export async function soak(seconds: number, port: number, say: (line: string) =>
       await sleep(pause);
       course.sample();
       const victim = VICTIMS[turn % VICTIMS.length] ?? 'agent';
-      if (passed() < seconds * KILLING) await course.kill(victim);
+      if (passed() < seconds / 2) await course.kill(victim);
       say(
         `soak: ${passed().toFixed(0)} s; ${JSON.stringify(course.killed)}; ${sum(stack.statement().get('seen'))} seen, ${waiting(stack)} batches wait; MB: ${JSON.stringify(course.now)}`,
       );

@@ -1,4 +1,4 @@
-/** A short soak, as `npm run soak` does it for ten: a stress mix, every process killed, nothing unaccounted for. */
+/** A minute of the soak, as `npm run soak` does it for ten: a stress mix, every process killed, nothing unaccounted for. */
 import { describe, expect, test } from 'vitest';
 import { slope, soak, VICTIMS } from '../bench/soak.ts';
 import { isRoot, WHY_SKIPPED } from '../e2e/stack.ts';
@@ -24,7 +24,7 @@ describe.skipIf(!isRoot)(`a short soak${WHY_SKIPPED}`, () => {
     expect(report).toMatchObject({ verified: true, unaccounted: [] });
     expect(report.released).toBeGreaterThan(1_000);
     for (const victim of VICTIMS) {
-      expect(report.killed[victim], victim).toBeGreaterThan(0);
+      expect(report.killed[victim], victim).toBeGreaterThan(1);
       expect(report.memory[victim].most, victim).toBeLessThan(MOST[victim]);
     }
   });

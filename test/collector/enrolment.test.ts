@@ -142,9 +142,7 @@ test('a node is admitted once; the file keeps its owner and never holds half of 
   const entry = (transport: string): string =>
     `- name: ${name}\n  role: generic\n  cohort: none\n  batch_key: ${formatVerifierKey(registered.batchKey)}\n  transport_key: ${transport}\n`;
   const admitted = admit(home, entry(PIN), 'e');
-  expect(keysOfNode(admitted)).toBe(
-    `batches of node-1   ${formatVerifierKey(registered.batchKey)}\nits transport   ${PIN}`,
-  );
+  expect(keysOfNode(admitted)).toBe(`batch_key: ${formatVerifierKey(registered.batchKey)}\ntransport_key: ${PIN}`);
   const before = readFileSync(join(home, 'nodes.yaml'), 'utf8');
   expect(() => admit(home, entry(PIN), 'e')).toThrow(/stands twice/);
   expect(() => admit(home, entry(PIN) + entry(PIN), 'e')).toThrow(ConfigError);
